@@ -1,0 +1,20 @@
+"""What each operator is, in any runtime: its inputs by role, its geometry, its multiply-accumulates."""
+
+from __future__ import annotations
+
+from mcuplan.operators.facts import OperatorFacts, TensorFacts, constant_values
+from mcuplan.operators.geometry import Axis, Window, window, window_axis
+from mcuplan.operators.macs import (
+    ModelMacs,
+    OperatorMacs,
+    called_subgraphs,
+    model_macs,
+    operator_macs,
+    reachable_subgraphs,
+)
+from mcuplan.operators.table import OperatorInfo, operator_info
+
+__all__ = [
+    "Axis", "ModelMacs", "OperatorFacts", "OperatorInfo", "OperatorMacs", "TensorFacts", "Window", "called_subgraphs",
+    "constant_values", "model_macs", "operator_info", "operator_macs", "reachable_subgraphs", "window", "window_axis",
+]  # fmt: skip

@@ -1,0 +1,44 @@
+"""The table of operators: names of their inputs, how they multiply, how they slide."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorInfo:
+    """What mcuplan knows of an operator in any runtime.
+
+    ``inputs`` names its inputs by role, ``window`` is how it slides (``conv``, ``pool``, ``transpose``), ``macs`` the
+    formula of its multiply-accumulates (0 where it has none by the counting rule), ``rule`` that formula in words.
+    ``known`` is False for operators that are not in the table: whether they multiply is unknown.
+    """
+
+    name: str
+    inputs: tuple[str, ...] = ("x",)
+    window: str | None = None
+    macs: str | int = 0
+    rule: str = ""
+    known: bool = True
+
+
+@cache
+def _table() -> Mapping[str, OperatorInfo]:
+    text = resources.files("mcuplan.operators").joinpath("data/operators.json").read_text("utf-8")
+    rows = json.loads(text)["operators"]
+    return {
+        name: OperatorInfo(
+            name, tuple(row.get("inputs", ("x",))), row.get("window"), row.get("macs", 0), row.get("rule", "")
+        )
+        for name, row in rows.items()
+    }
+
+
+def operator_info(name: str) -> OperatorInfo:
+    """The table's row for an operator's schema name or custom code."""
+    found = _table().get(name)
+    return found if found is not None else OperatorInfo(name, macs=0, known=False)
