@@ -203,6 +203,8 @@ class Operator:
     debug_metadata_index: int = -1
     has_inputs: bool = True
     has_outputs: bool = True
+    custom_options_external: bool = False
+    """True where the custom options' bytes lie outside the FlatBuffer, as in files above 2 GB."""
 
     @property
     def name(self) -> str:
