@@ -1,0 +1,22 @@
+"""TensorFlow Lite Micro: what it will use, what it will run, and how large its code is."""
+
+from __future__ import annotations
+
+from mcuplan.tflm.arena import place, predict
+from mcuplan.tflm.offline import OfflinePlan, encode_offline_plan, read_offline_plan
+from mcuplan.tflm.results import (
+    ArenaPrediction,
+    CodeSize,
+    OperatorCode,
+    PersistentAllocation,
+    PersistentKind,
+    PlannedBuffer,
+    Refusal,
+)
+from mcuplan.tflm.target import DEFAULT_TARGET, Target, TargetError, target_names
+
+__all__ = [
+    "DEFAULT_TARGET", "ArenaPrediction", "CodeSize", "OfflinePlan", "OperatorCode", "PersistentAllocation",
+    "PersistentKind", "PlannedBuffer", "Refusal", "Target", "TargetError", "encode_offline_plan", "place", "predict",
+    "read_offline_plan", "target_names",
+]  # fmt: skip

@@ -1,0 +1,125 @@
+"""The whole tensor arena of a model on a target: both sections, and the smallest arena to declare."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from mcuplan.graph import Graph
+from mcuplan.tflm.kernels import Tables, tables
+from mcuplan.tflm.lifetimes import Lifetimes, lifetimes
+from mcuplan.tflm.offline import ONLINE, read_offline_plan
+from mcuplan.tflm.persistent import ScratchRequest, finish, prepare
+from mcuplan.tflm.planner import Requirement, greedy_offsets
+from mcuplan.tflm.results import ArenaPrediction, PlannedBuffer
+from mcuplan.tflm.sizes import subgraph_bytes
+from mcuplan.tflm.target import DEFAULT_TARGET, Target
+
+
+def _up(size: int, alignment: int) -> int:
+    return -(-size // alignment) * alignment
+
+
+def _unplaced(
+    graph: Graph, data: Tables, live: Lifetimes, scratch: Sequence[ScratchRequest], offline: Sequence[int] | None
+) -> Iterator[PlannedBuffer]:
+    """The buffers to plan, in TFLM's order, with their fixed offset or 0.
+
+    Source: ``InitializeAllocationInfo``: every tensor of every subgraph without data, variable tensors only where an
+    offline offset is given; then the scratch requests.
+    """
+    index = 0
+    for s, subgraph in enumerate(graph.subgraphs):
+        sizes = subgraph_bytes(graph, subgraph, data.type_bytes)
+        handles = {op.outputs[0] for op in subgraph.operators if op.name == "VAR_HANDLE" and op.outputs}
+        for t, tensor in enumerate(subgraph.tensors):
+            offset = offline[index] if offline else ONLINE
+            index += 1
+            # The output of VAR_HANDLE points at the kernel's own data (micro/kernels/var_handle.cc).
+            if not sizes[t] or graph.is_constant(tensor) or t in handles or (tensor.is_variable and offset == ONLINE):
+                continue
+            life = live.tensors[s][t]
+            yield PlannedBuffer(
+                offset if offset != ONLINE else 0, _up(sizes[t], data.alignment), sizes[t], life.first, life.last,
+                s, tensor=t, offline=offset != ONLINE, exact=not tensor.is_dynamic,
+            )  # fmt: skip
+    for request, life in zip(scratch, live.scratch, strict=True):
+        yield PlannedBuffer(
+            0, _up(request.bytes, data.alignment), request.bytes, life.first, life.last,
+            request.subgraph, operator=request.operator, exact=request.exact,
+        )  # fmt: skip
+
+
+def place(buffers: Sequence[PlannedBuffer]) -> tuple[PlannedBuffer, ...]:
+    """The buffers with the offsets that TFLM's planner gives them; offline ones keep theirs."""
+    from dataclasses import replace
+
+    offsets = greedy_offsets([Requirement(b.size, b.first, b.last, b.offset if b.offline else None) for b in buffers])
+    return tuple(replace(b, offset=at) if b.offset != at else b for b, at in zip(buffers, offsets, strict=True))
+
+
+def predict(graph: Graph, target: Target | str = DEFAULT_TARGET) -> ArenaPrediction:
+    """Predict TFLM's tensor arena for ``graph`` on ``target``, in bytes.
+
+    The rules are TFLM's own, step by step; sizes come from the versioned data file. Models that TFLM refuses get a
+    prediction too (see :func:`mcuplan.tflm.unsupported` for the verdict).
+
+    Examples
+    --------
+    >>> from mcuplan.zoo import build
+    >>> arena = predict(build("person-detection"), "cortex-m4+cmsis-nn")
+    >>> arena.declare_bytes, arena.used_bytes, arena.nonpersistent_bytes
+    (82320, 82308, 55296)
+    """
+    if isinstance(target, str):
+        target = Target.parse(target)
+    data = tables(target.version)
+    sizes = data.abis[target.core.abi]
+    align = data.alignment
+
+    plan = read_offline_plan(graph)
+    offline = plan.offsets if plan and not plan.problem else None
+    prepared = prepare(graph, target)
+    live = lifetimes(graph, [(r.subgraph, r.operator) for r in prepared.scratch])
+    buffers = place(list(_unplaced(graph, data, live, prepared.scratch, offline)))
+    persistent, planning_tail = finish(graph, target, prepared, offline)
+
+    head = max((b.end for b in buffers), default=0)
+    tail = sum(a.used for a in persistent)
+    tensors = sum(len(s.tensors) for s in graph.subgraphs)
+    scratch = len(prepared.scratch)
+    requests = sizes["ScratchBufferRequest"] * (scratch + data.spare_scratch_requests)
+    infos = sizes["pointer"] * len(graph.subgraphs) + sizes["AllocationInfo"] * (tensors + scratch)
+    planning = _up(requests + infos, align) + sizes["GreedyPlannerPerBuffer"] * len(buffers) + _up(planning_tail, align)
+    final = _up(head, align) + _up(tail, align)
+    notes = tuple(_notes(graph, target, prepared.unknown_operators))
+    inexact = [a.used for a in persistent if not a.exact] + [b.size for b in buffers if not b.exact]
+    return ArenaPrediction(
+        target=str(target),
+        tflm_version=data.version,
+        used_bytes=head + tail,
+        declare_bytes=_up(max(final, planning, prepared.prepare_peak), align),
+        nonpersistent_bytes=head,
+        persistent_bytes=tail,
+        final_bytes=final,
+        planning_peak_bytes=planning,
+        prepare_peak_bytes=prepared.prepare_peak,
+        persistent=persistent,
+        plan=buffers,
+        steps=live.steps,
+        exact=not inexact and not notes,
+        bounded_bytes=sum(inexact),
+        notes=notes,
+    )
+
+
+def _notes(graph: Graph, target: Target, unknown: Sequence[tuple[int, int]]) -> Iterator[str]:
+    """Why the figures are bounds, one sentence each."""
+    yield from graph.notes
+    if not target.exact_library:
+        yield target.library.note
+    for s, k in unknown:
+        label = graph.subgraphs[s].operators[k].label
+        yield (
+            f"operator {k} ({label}) has no measured kernel data: operator data of 1 kB and scratch as large as its "
+            "activations are assumed"
+        )

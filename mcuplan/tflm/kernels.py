@@ -1,0 +1,234 @@
+"""What each kernel asks TFLM's allocator for, from the versioned data file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from types import SimpleNamespace
+from typing import Any
+
+from mcuplan.operators import OperatorFacts, TensorFacts
+from mcuplan.operators.formulas import evaluate
+from mcuplan.tflm.target import Target
+
+UNKNOWN_OP_DATA = 1024
+"""Bytes of operator data assumed for a kernel that mcuplan does not know: more than any of TFLM's own (912)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One ``AllocatePersistentBuffer`` or ``RequestScratchBufferInArena`` of a kernel; see the data file."""
+
+    scratch: bool
+    bytes: str | int
+    condition: str = ""
+    times: str | int = 1
+    bound: str = ""
+    """Condition under which ``bytes`` is an upper bound, not the request itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """The rules of one operator in one kernel library.
+
+    ``op_data`` is allocated by ``init()`` (None: nothing), ``init`` are its further requests, ``prepare`` those of
+    ``Prepare()`` in order; ``temps`` are the tensors that Prepare looks at, each as often as it asks for it;
+    ``let`` names parts of formulas.
+    """
+
+    op_data: int | None = None
+    init: tuple[Request, ...] = ()
+    prepare: tuple[Request, ...] = ()
+    temps: tuple[str, ...] = ("inputs", "outputs")
+    let: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class KernelRow:
+    """An operator's row of the data file: parsed options by ABI (bytes, alignment), kernels by library."""
+
+    builtin_data: Mapping[str, tuple[int, int] | None]
+    kernels: Mapping[str, Kernel]
+    source: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The data file of one TFLM version."""
+
+    version: str
+    alignment: int
+    spare_scratch_requests: int
+    type_bytes: Mapping[str, int]
+    abis: Mapping[str, Mapping[str, int]]
+    operators: Mapping[str, KernelRow]
+    custom_operators: Mapping[str, KernelRow]
+
+    def row(self, label: str, custom: bool) -> KernelRow | None:
+        """The row of a builtin operator or of one of TFLM's own custom operators; None where there is none."""
+        return (self.custom_operators if custom else self.operators).get(label)
+
+
+def _request(row: Mapping[str, Any]) -> Request:
+    scratch = "scratch" in row
+    size = row["scratch" if scratch else "persistent"]
+    return Request(scratch, size, row.get("if", ""), row.get("times", 1), row.get("bound", ""))
+
+
+def _kernel(row: Mapping[str, Any]) -> Kernel:
+    return Kernel(
+        row.get("op_data"),
+        tuple(map(_request, row.get("init", ()))),
+        tuple(map(_request, row.get("prepare", ()))),
+        tuple(row.get("temps", ("inputs", "outputs"))),
+        row.get("let", {}),
+    )
+
+
+def _row(row: Mapping[str, Any], abis: Mapping[str, Any]) -> KernelRow:
+    parsed = row.get("builtin_data")
+    by_abi = parsed if isinstance(parsed, dict) else dict.fromkeys(abis, parsed)
+    return KernelRow(
+        {abi: (size[0], size[1]) if size else None for abi, size in by_abi.items()},
+        {name: _kernel(kernel) for name, kernel in row["kernels"].items()},
+        tuple(row["source"]),
+    )
+
+
+@cache
+def tables(version: str) -> Tables:
+    """The data of one TFLM version, such as ``tflm-2026-08``."""
+    name = f"data/kernels-{version.removeprefix('tflm-')}.json"
+    data = json.loads(resources.files("mcuplan.tflm").joinpath(name).read_text("utf-8"))
+    abis = data["abis"]
+    return Tables(
+        data["version"],
+        data["alignment"],
+        data["spare_scratch_requests"],
+        data["type_bytes"],
+        abis,
+        {name: _row(row, abis) for name, row in data["operators"].items()},
+        {name: _row(row, abis) for name, row in data["custom_operators"].items()},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Sized:
+    """A request with its bytes worked out; ``exact`` is False for an upper bound."""
+
+    scratch: bool
+    bytes: int
+    exact: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class NodeNeeds:
+    """Everything one operator asks for: by ``init()``, by ``Prepare()`` in order, and the tensors Prepare looks at."""
+
+    init: tuple[Sized, ...]
+    prepare: tuple[Sized, ...]
+    temps: tuple[TensorFacts, ...]
+    known: bool = True
+
+
+class _Names(Mapping[str, Any]):
+    """Formula names: ``let`` of the kernel, then what the target and the replay add, then the operator's facts."""
+
+    def __init__(self, facts: OperatorFacts, let: Mapping[str, str], extra: Mapping[str, Any]) -> None:
+        self.facts = facts
+        self.let = let
+        self._found = dict(extra)
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._found:
+            if name in self.let:
+                self._found[name] = evaluate(self.let[name], self)
+            elif name == "custom":
+                self._found[name] = custom_options(self.facts.operator.custom_options)
+            else:
+                return self.facts[name]
+        return self._found[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+
+def custom_options(data: bytes | None) -> SimpleNamespace:
+    """A custom operator's FlexBuffer map as attributes; empty where the bytes are not such a map."""
+    if not data:
+        return SimpleNamespace()
+    from flatbuffers import flexbuffers
+
+    try:
+        loaded = flexbuffers.Loads(bytes(data))
+    except Exception:  # the package raises whatever its struct reads run into
+        return SimpleNamespace()
+    if not isinstance(loaded, dict):
+        return SimpleNamespace()
+    return SimpleNamespace(**{name: value for name, value in loaded.items() if isinstance(value, int)})
+
+
+def _sized(request: Request, names: Mapping[str, Any]) -> Iterator[Sized]:
+    if request.condition and not evaluate(request.condition, names):
+        return
+    bytes_ = evaluate(request.bytes, names)
+    exact = not (request.bound and evaluate(request.bound, names))
+    for _ in range(evaluate(request.times, names)):
+        yield Sized(request.scratch, max(int(bytes_), 0), exact)
+
+
+def _unknown(facts: OperatorFacts) -> NodeNeeds:
+    """The assumption for a kernel without data: op data of 1 kB, and scratch as large as all its activations."""
+    activations = sum(max(t.bytes, 0) for t in (*facts.inputs, *facts.outputs) if not t.constant)
+    return NodeNeeds(
+        (Sized(False, UNKNOWN_OP_DATA, exact=False),),
+        (Sized(True, activations, exact=False),),
+        (*facts.inputs, *facts.outputs),
+        known=False,
+    )
+
+
+def node_needs(facts: OperatorFacts, target: Target, new_resource: bool = False) -> NodeNeeds:
+    """What the operator's kernel asks for on ``target``.
+
+    Parameters
+    ----------
+    facts
+        The operator.
+    target
+        Core, kernel library and TFLM version.
+    new_resource
+        True where the operator is the first to assign its resource variable.
+    """
+    row = tables(target.version).row(facts.operator.label, facts.operator.name == "CUSTOM")
+    if row is None:
+        return _unknown(facts)
+    kernel = row.kernels.get(target.library.base) or row.kernels["reference"]
+    names = _Names(
+        facts, kernel.let, {"dsp": target.core.dsp, "mve": target.core.mve, "new_resource": new_resource,
+                            "core": target.core.name}
+    )  # fmt: skip
+    try:
+        init = () if kernel.op_data is None else (Sized(False, kernel.op_data),)
+        return NodeNeeds(
+            (*init, *(s for request in kernel.init for s in _sized(request, names))),
+            tuple(s for request in kernel.prepare for s in _sized(request, names)),
+            tuple(_temps(kernel.temps, names)),
+        )
+    except (AttributeError, IndexError, KeyError, TypeError, ZeroDivisionError):
+        # Shapes or options that the kernel itself would refuse: nothing exact can be said of it.
+        return _unknown(facts)
+
+
+def _temps(formulas: tuple[str, ...], names: Mapping[str, Any]) -> Iterator[TensorFacts]:
+    for formula in formulas:
+        found = evaluate(formula, names)
+        for tensor in (found,) if isinstance(found, TensorFacts) else found:
+            if tensor.present:
+                yield tensor

@@ -1,0 +1,205 @@
+"""The arena's persistent section: every allocation from its tail, in TFLM's order.
+
+Sources: micro/micro_allocator.cc, micro/micro_interpreter.cc; arena_allocator/single_arena_buffer_allocator.cc for
+the alignment (the start of an allocation is aligned down, so the padding belongs to the allocation that caused it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mcuplan.graph import Graph, Tensor
+from mcuplan.operators import OperatorFacts, TensorFacts
+from mcuplan.tflm.kernels import NodeNeeds, Tables, node_needs, tables
+from mcuplan.tflm.results import PersistentAllocation, PersistentKind
+from mcuplan.tflm.sizes import subgraph_bytes
+from mcuplan.tflm.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class ScratchRequest:
+    """One scratch buffer that a kernel asked for while it prepared."""
+
+    subgraph: int
+    operator: int
+    bytes: int
+    exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What ``AllocateTensors`` has done before it plans memory, and the peaks on the way.
+
+    ``prepare_peak`` is the most of tail + head + temporaries while some operator prepared; ``tail`` the tail's bytes
+    when planning begins. ``unknown_operators`` are those whose kernel mcuplan has no data for.
+    """
+
+    allocations: tuple[PersistentAllocation, ...]
+    scratch: tuple[ScratchRequest, ...]
+    tail: int
+    prepare_peak: int
+    unknown_operators: tuple[tuple[int, int], ...]
+
+
+class _Tail:
+    """The arena's tail: grows by each allocation and its alignment padding."""
+
+    def __init__(self) -> None:
+        self.used = 0
+        self.allocations: list[PersistentAllocation] = []
+
+    def take(
+        self,
+        kind: PersistentKind,
+        size: int,
+        align: int,
+        subgraph: int = -1,
+        operator: int = -1,
+        tensor: int = -1,
+        exact: bool = True,
+    ) -> None:
+        end = -(-(self.used + size) // align) * align
+        self.allocations.append(
+            PersistentAllocation(kind, size, align, end - self.used, subgraph, operator, tensor, exact)
+        )
+        self.used = end
+
+
+def _quantization_bytes(tensor: Tensor, sizes: dict[str, int]) -> tuple[int, int] | None:
+    """Bytes of a TfLiteTensor's quantization (struct, zero points); None where TFLM gives it none."""
+    q = tensor.quantization
+    if q is None or not q.has_scales or not q.has_zero_points or not q.scales:
+        return None
+    return sizes["TfLiteAffineQuantization"], sizes["TfLiteIntArray"] + 4 * len(q.scales)
+
+
+def _temp_bytes(temps: Sequence[TensorFacts], sizes: dict[str, int]) -> int:
+    total = 0
+    for temp in temps:
+        total += sizes["TfLiteTensor"]
+        quantization = _quantization_bytes(temp.tensor, sizes) if temp.tensor else None
+        if quantization:
+            total += sum(quantization)
+    return total
+
+
+def _start_model(graph: Graph, data: Tables, abi: str, tail: _Tail) -> None:
+    """Allocations before any kernel runs: allocators, tensors, nodes, parsed options."""
+    sizes = data.abis[abi]
+    kind = PersistentKind
+    for name in ("SingleArenaBufferAllocator", "GreedyMemoryPlanner", "MicroAllocator"):
+        tail.take(kind.ALLOCATOR, sizes[name], 4)
+    resources = _resource_count(graph)
+    if resources:
+        tail.take(kind.RESOURCE_VARIABLES, sizes["MicroResourceVariables"], data.alignment)
+        tail.take(kind.RESOURCE_VARIABLES, sizes["MicroResourceVariable"] * resources, data.alignment)
+    tail.take(kind.ALLOCATOR, sizes["MicroBuiltinDataAllocator"], 4)
+    tail.take(kind.ALLOCATOR, sizes["SubgraphAllocations"] * len(graph.subgraphs), 4)
+    for s, subgraph in enumerate(graph.subgraphs):
+        tail.take(kind.EVAL_TENSORS, sizes["TfLiteEvalTensor"] * len(subgraph.tensors), 4, s)
+    for s, subgraph in enumerate(graph.subgraphs):
+        tail.take(kind.NODES, sizes["NodeAndRegistration"] * len(subgraph.operators), 4, s)
+    for s, k, op in graph.operators():
+        row = data.row(op.label, op.name == "CUSTOM")
+        parsed = row.builtin_data.get(abi) if row and op.name != "CUSTOM" else None
+        if parsed:
+            tail.take(kind.BUILTIN_DATA, parsed[0], parsed[1], s, k)
+
+
+def _resource_count(graph: Graph) -> int:
+    """How many resource variables the application must provide for: the distinct names of VAR_HANDLE operators."""
+    return len({(op.option("container"), op.option("shared_name")) for _, _, op in graph.operators()
+                if op.name == "VAR_HANDLE"})  # fmt: skip
+
+
+class _Resources:
+    """Which resource variables already have memory; the first ASSIGN_VARIABLE that sees a handle allocates it."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.handles: dict[tuple[int, int], tuple[object, object]] = {}
+        self.allocated: set[tuple[object, object]] = set()
+        for s, _, op in graph.operators():
+            if op.name == "VAR_HANDLE" and op.outputs:
+                self.handles[s, op.outputs[0]] = (op.option("container"), op.option("shared_name"))
+
+    def first_assignment(self, subgraph: int, inputs: tuple[int, ...]) -> bool:
+        name = self.handles.get((subgraph, inputs[0])) if inputs else None
+        if name is None or name in self.allocated:
+            return False
+        self.allocated.add(name)
+        return True
+
+
+def prepare(graph: Graph, target: Target) -> Prepared:
+    """Replay ``AllocateTensors`` up to memory planning, variable tensors included."""
+    data = tables(target.version)
+    abi = target.core.abi
+    sizes = dict(data.abis[abi])
+    align = data.alignment
+    tail = _Tail()
+    _start_model(graph, data, abi, tail)
+
+    resources = _Resources(graph)
+    needs: dict[tuple[int, int], NodeNeeds] = {}
+    for s, k, op in graph.operators():
+        first = op.name == "ASSIGN_VARIABLE" and resources.first_assignment(s, op.inputs)
+        needs[s, k] = node_needs(OperatorFacts(graph, graph.subgraphs[s], op), target, first)
+    for (s, k), node in needs.items():
+        for asked in node.init:
+            tail.take(PersistentKind.OP_DATA, asked.bytes, align, s, k, exact=asked.exact)
+
+    scratch: list[ScratchRequest] = []
+    request_bytes = sizes["ScratchBufferRequest"]
+    peak = 0
+    for (s, k), node in needs.items():
+        head = request_bytes * (len(scratch) + data.spare_scratch_requests)
+        for asked in node.prepare:
+            if asked.scratch:
+                scratch.append(ScratchRequest(s, k, asked.bytes, asked.exact))
+            else:
+                tail.take(PersistentKind.PERSISTENT_BUFFER, asked.bytes, align, s, k, exact=asked.exact)
+        # TFLM checks persistent allocations against the head only, so they could land on live temporaries: the
+        # figure keeps the two apart, which is what a healthy run needs.
+        peak = max(peak, head + _temp_bytes(node.temps, sizes) + tail.used)
+
+    if scratch:
+        tail.take(PersistentKind.SCRATCH_HANDLES, sizes["ScratchBufferHandle"] * len(scratch), 4)
+    return Prepared(
+        tuple(tail.allocations),
+        tuple(scratch),
+        tail.used,
+        peak,
+        tuple(node for node, need in needs.items() if not need.known),
+    )
+
+
+def finish(
+    graph: Graph, target: Target, prepared: Prepared, offline: Sequence[int] | None
+) -> tuple[tuple[PersistentAllocation, ...], int]:
+    """The rest of the persistent section: variables before planning, inputs and outputs after it.
+
+    Returns all allocations and the tail's bytes when planning begins (variables included).
+    """
+    data = tables(target.version)
+    sizes = dict(data.abis[target.core.abi])
+    tail = _Tail()
+    tail.allocations.extend(prepared.allocations)
+    tail.used = prepared.tail
+    for s, subgraph in enumerate(graph.subgraphs):
+        counted = subgraph_bytes(graph, subgraph, data.type_bytes)
+        for t, tensor in enumerate(subgraph.tensors):
+            # TFLM looks the offline offset up by the index in the subgraph, whatever the subgraph (a bug upstream:
+            # micro_allocator.cc, AllocateVariables); predicted as it is.
+            if tensor.is_variable and not (offline and offline[t] != -1):
+                tail.take(PersistentKind.VARIABLES, counted[t], data.alignment, s, tensor=t)
+    planning_tail = tail.used
+    main = graph.main
+    for group in (main.inputs, main.outputs):
+        tail.take(PersistentKind.IO_TENSORS, sizes["pointer"] * len(group), data.alignment, 0)
+        for t in group:
+            tail.take(PersistentKind.IO_TENSORS, sizes["TfLiteTensor"], 4, 0, tensor=t)
+            quantization = _quantization_bytes(main.tensors[t], sizes)
+            for part in quantization or ():
+                tail.take(PersistentKind.IO_QUANTIZATION, part, 4, 0, tensor=t)
+    return tuple(tail.allocations), planning_tail
