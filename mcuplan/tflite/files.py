@@ -16,9 +16,12 @@ def read(data: bytes | memoryview, name: str = "<bytes>") -> Graph:
     Every ``Buffer.data`` is a view into ``data``, not a copy. Raises ModelError, one sentence that begins with
     ``name``, for anything that is not a sound model.
     """
+    # Imported here because the accessors bring numpy, which those who only list boards need not wait for.
     from mcuplan.tflite.reading import read_verified
+    from mcuplan.tflite.verify import verify
 
     view = memoryview(data).toreadonly()
+    verify(view, name)
     return read_verified(view, name)
 
 

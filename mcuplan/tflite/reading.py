@@ -6,9 +6,11 @@ those, by their vtable slot; options and the rarer records, by the schema's data
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
-import tflite
+from tflite.Model import Model
 
 from mcuplan.errors import ModelError
 from mcuplan.graph import (
@@ -23,9 +25,22 @@ from mcuplan.graph import (
     Subgraph,
     Tensor,
 )
-from mcuplan.tflite.records import field_position, read_record, read_records, read_scalar, read_union
-from mcuplan.tflite.schema import Field, Table, builtin_name, schema
+from mcuplan.tflite.records import (
+    field_position,
+    read_record,
+    read_records,
+    read_scalar,
+    read_scalars,
+    read_slots,
+    read_soffset,
+    read_union,
+)
+from mcuplan.tflite.schema import builtin_name, schema
 from mcuplan.tflite.text import decode
+
+_FIELDS = {(table.name, field.name): field for table in schema().tables.values() for field in table.fields}
+_DTYPES = {int(dtype): dtype for dtype in DType}
+_NO_BUFFER = Buffer()
 
 
 def read_verified(data: memoryview, name: str) -> Graph:
@@ -38,35 +53,9 @@ def read_verified(data: memoryview, name: str) -> Graph:
     return _Reader(data, name).graph()
 
 
-class _Newer:
-    """Fields that the accessors of ``tflite`` 2.18 lack, found by name in the schema's data."""
-
-    def __init__(self, table: str) -> None:
-        self.table: Table = schema().tables[table]
-        self.fields: dict[str, Field] = {field.name: field for field in self.table.fields}
-
-    def scalar(self, data: memoryview, accessor: Any, name: str) -> Any:
-        return read_scalar(data, accessor._tab.Pos, self.fields[name])
-
-    def records(self, data: memoryview, accessor: Any, name: str) -> tuple[Record, ...] | None:
-        field = self.fields[name]
-        at = field_position(data, accessor._tab.Pos, field.slot)
-        return read_records(data, at, schema().tables[field.target]) if at else None
-
-    def union(self, data: memoryview, accessor: Any, name: str) -> Record | None:
-        field = self.fields[name]
-        tag = field_position(data, accessor._tab.Pos, field.slot)
-        value = field_position(data, accessor._tab.Pos, field.slot + 1)
-        return read_union(data, field.target, data[tag] if tag else 0, value)
-
-
-def _items(vector: Any) -> tuple[Any, ...]:
-    """A vector accessor's result as a tuple; the accessors answer 0 for an absent vector."""
-    return () if isinstance(vector, int) else tuple(vector.tolist())
-
-
-def _items_or_none(vector: Any) -> tuple[Any, ...] | None:
-    return None if isinstance(vector, int) else tuple(vector.tolist())
+def _optional(read: Callable[[str, int], Any], has: Mapping[str, int], name: str, default: Any = None) -> Any:
+    """What ``read`` makes of a field that is present, else ``default``."""
+    return read(name, has[name]) if name in has else default
 
 
 def _text(raw: bytes | None) -> str | None:
@@ -74,41 +63,74 @@ def _text(raw: bytes | None) -> str | None:
 
 
 class _Reader:
+    """Reads one file. Accessors are only called for fields that are present: most fields are not."""
+
     def __init__(self, data: memoryview, name: str) -> None:
         self.data = data
         self.name = name
-        self.model = tflite.Model.GetRootAs(data, 0)
         self.codes: tuple[OperatorCode, ...] = ()
-        self.newer = {table: _Newer(table) for table in ("Model", "SubGraph", "Tensor", "Operator")}
+        self.vtables: dict[tuple[str, int], Mapping[str, int]] = {}
 
     def fail(self, what: str) -> ModelError:
         return ModelError(f"{self.name}: {what}")
 
+    def present(self, table: str, accessor: Any) -> Mapping[str, int]:
+        """Offsets, by name, of the fields that the accessor's table carries (of unions, those with a tag)."""
+        position = accessor._tab.Pos
+        key = table, position - read_soffset(self.data, position)
+        found = self.vtables.get(key)
+        if found is None:
+            spec = schema().tables[table]
+            offsets = read_slots(self.data, position, spec)
+            found = self.vtables[key] = {f.name: offsets[f.slot] for f in spec.fields if offsets[f.slot]}
+        return found
+
+    def newer(self, table: str, accessor: Any, name: str, offset: int) -> Any:
+        """A scalar that the accessors lack."""
+        return read_scalar(self.data, accessor._tab.Pos + offset, _FIELDS[table, name])
+
+    def numbers(self, table: str, accessor: Any, name: str, offset: int) -> tuple[Any, ...]:
+        """A vector of scalars. The accessors' way is an array of numpy, slower for the few elements of most."""
+        return read_scalars(self.data, accessor._tab.Pos + offset, _FIELDS[table, name])
+
+    def records(self, table: str, accessor: Any, name: str, offset: int) -> tuple[Record, ...]:
+        """A vector of tables that a graph keeps as records."""
+        return read_records(self.data, accessor._tab.Pos + offset, schema().tables[_FIELDS[table, name].target])
+
+    def union(self, table: str, accessor: Any, name: str, offset: int) -> Record | None:
+        """The member of a union whose tag is present."""
+        field = _FIELDS[table, name]
+        value = field_position(self.data, accessor._tab.Pos, field.slot + 1)
+        return read_union(self.data, field.target, self.data[accessor._tab.Pos + offset], value)
+
     def graph(self) -> Graph:
-        model, data = self.model, self.data
+        model = Model.GetRootAs(self.data, 0)
+        has = self.present("Model", model)
+        numbers, records = partial(self.numbers, "Model", model), partial(self.records, "Model", model)
         self.codes = tuple(_operator_code(model.OperatorCodes(i)) for i in range(model.OperatorCodesLength()))
-        newer = self.newer["Model"]
         return Graph(
-            subgraphs=tuple(self.subgraph(i) for i in range(model.SubgraphsLength())),
-            buffers=tuple(self.buffer(i) for i in range(model.BuffersLength())),
+            subgraphs=tuple(self.subgraph(model.Subgraphs(i), i) for i in range(model.SubgraphsLength())),
+            buffers=tuple(self.buffer(model.Buffers(i), i) for i in range(model.BuffersLength())),
             operator_codes=self.codes,
             metadata=tuple(_metadata(model.Metadata(i)) for i in range(model.MetadataLength())),
-            signatures=newer.records(data, model, "signature_defs") or (),
+            signatures=_optional(records, has, "signature_defs") or (),
             description=_text(model.Description()),
             schema_version=model.Version(),
-            metadata_buffers=_items_or_none(model.MetadataBufferAsNumpy()),
-            external_buffer_groups=newer.records(data, model, "external_buffer_groups"),
-            external_buffers=newer.records(data, model, "external_buffers"),
-            file_bytes=len(data),
+            metadata_buffers=_optional(numbers, has, "metadata_buffer"),
+            external_buffer_groups=_optional(records, has, "external_buffer_groups"),
+            external_buffers=_optional(records, has, "external_buffers"),
+            file_bytes=len(self.data),
         )
 
-    def buffer(self, index: int) -> Buffer:
-        buffer = self.model.Buffers(index)
-        if not buffer.DataIsNone():
-            start = buffer._tab.Vector(field_offset(buffer, 0))
+    def buffer(self, buffer: Any, index: int) -> Buffer:
+        has = self.present("Buffer", buffer)
+        if "data" in has:
+            start = buffer._tab.Vector(has["data"])
             return Buffer(self.data[start : start + buffer.DataLength()])
-        outside = self.outside(buffer.Offset(), buffer.Size(), f"buffer {index}")
-        return Buffer() if outside is None else Buffer(outside, external=True)
+        if "offset" in has:
+            outside = self.outside(buffer.Offset(), buffer.Size(), f"buffer {index}")
+            return Buffer() if outside is None else Buffer(outside, external=True)
+        return _NO_BUFFER
 
     def outside(self, offset: int, size: int, what: str) -> memoryview | None:
         """Bytes that lie behind the FlatBuffer; offsets of 0 and 1 mean none, as in TFLite."""
@@ -120,100 +142,95 @@ class _Reader:
             )
         return self.data[offset : offset + size]
 
-    def subgraph(self, index: int) -> Subgraph:
-        subgraph = self.model.Subgraphs(index)
+    def subgraph(self, subgraph: Any, index: int) -> Subgraph:
+        has = self.present("SubGraph", subgraph)
+        numbers, newer = partial(self.numbers, "SubGraph", subgraph), partial(self.newer, "SubGraph", subgraph)
         return Subgraph(
             tensors=tuple(self.tensor(subgraph.Tensors(i), index, i) for i in range(subgraph.TensorsLength())),
             operators=tuple(self.operator(subgraph.Operators(i), index, i) for i in range(subgraph.OperatorsLength())),
-            inputs=_items(subgraph.InputsAsNumpy()),
-            outputs=_items(subgraph.OutputsAsNumpy()),
+            inputs=_optional(numbers, has, "inputs") or (),
+            outputs=_optional(numbers, has, "outputs") or (),
             name=_text(subgraph.Name()),
-            debug_metadata_index=self.newer["SubGraph"].scalar(self.data, subgraph, "debug_metadata_index"),
+            debug_metadata_index=_optional(newer, has, "debug_metadata_index", -1),
         )
 
     def tensor(self, tensor: Any, subgraph: int, index: int) -> Tensor:
-        data, newer = self.data, self.newer["Tensor"]
-        code = tensor.Type()
-        try:
-            dtype = DType(code)
-        except ValueError:
+        has = self.present("Tensor", tensor)
+        numbers, newer = partial(self.numbers, "Tensor", tensor), partial(self.newer, "Tensor", tensor)
+        code = tensor.Type() if "type" in has else 0
+        dtype = _DTYPES.get(code)
+        if dtype is None:
             raise self.fail(
                 f"tensor {index} of subgraph {subgraph} has element type {code}, which no TFLite schema defines"
-            ) from None
-        shape = _items_or_none(tensor.ShapeAsNumpy())
-        sparsity = tensor.Sparsity()
+            )
         return Tensor(
-            name=_text(tensor.Name()) or "",
+            name=decode(tensor.Name()) if "name" in has else "",
             dtype=dtype,
-            shape=shape or (),
-            buffer=tensor.Buffer(),
-            quantization=self.quantization(tensor.Quantization()),
-            is_variable=tensor.IsVariable(),
-            has_shape=shape is not None,
-            has_rank=tensor.HasRank(),
-            shape_signature=_items_or_none(tensor.ShapeSignatureAsNumpy()),
-            sparsity=sparsity and read_record(data, sparsity._tab.Pos, schema().tables["SparsityParameters"]),
-            variant_tensors=newer.records(data, tensor, "variant_tensors"),
-            external_buffer=newer.scalar(data, tensor, "external_buffer"),
+            shape=_optional(numbers, has, "shape") or (),
+            buffer=tensor.Buffer() if "buffer" in has else 0,
+            quantization=self.quantization(tensor.Quantization()) if "quantization" in has else None,
+            is_variable=tensor.IsVariable() if "is_variable" in has else False,
+            has_shape="shape" in has,
+            has_rank=tensor.HasRank() if "has_rank" in has else False,
+            shape_signature=_optional(numbers, has, "shape_signature"),
+            sparsity=self.sparsity(tensor.Sparsity()) if "sparsity" in has else None,
+            variant_tensors=_optional(partial(self.records, "Tensor", tensor), has, "variant_tensors"),
+            external_buffer=_optional(newer, has, "external_buffer", 0),
         )
 
-    def quantization(self, quantization: Any) -> Quantization | None:
-        if quantization is None:
-            return None
-        scales = _items_or_none(quantization.ScaleAsNumpy())
-        zero_points = _items_or_none(quantization.ZeroPointAsNumpy())
-        at = field_offset(quantization, 5)
+    def sparsity(self, sparsity: Any) -> Record:
+        return read_record(self.data, sparsity._tab.Pos, schema().tables["SparsityParameters"])
+
+    def quantization(self, quantization: Any) -> Quantization:
+        table = "QuantizationParameters"
+        has = self.present(table, quantization)
+        numbers = partial(self.numbers, table, quantization)
         return Quantization(
-            scales=scales or (),
-            zero_points=zero_points or (),
-            dimension=quantization.QuantizedDimension(),
-            min=_items_or_none(quantization.MinAsNumpy()),
-            max=_items_or_none(quantization.MaxAsNumpy()),
-            details=read_union(
-                self.data, "QuantizationDetails", quantization.DetailsType(), at and quantization._tab.Pos + at
-            ),
-            has_scales=scales is not None,
-            has_zero_points=zero_points is not None,
+            scales=_optional(numbers, has, "scale") or (),
+            zero_points=_optional(numbers, has, "zero_point") or (),
+            dimension=quantization.QuantizedDimension() if "quantized_dimension" in has else 0,
+            min=_optional(numbers, has, "min"),
+            max=_optional(numbers, has, "max"),
+            details=_optional(partial(self.union, table, quantization), has, "details"),
+            has_scales="scale" in has,
+            has_zero_points="zero_point" in has,
         )
 
     def operator(self, operator: Any, subgraph: int, index: int) -> Operator:
-        data, newer = self.data, self.newer["Operator"]
-        code = operator.OpcodeIndex()
+        has = self.present("Operator", operator)
+        numbers, union = partial(self.numbers, "Operator", operator), partial(self.union, "Operator", operator)
+        code = operator.OpcodeIndex() if "opcode_index" in has else 0
         if code >= len(self.codes):
             raise self.fail(
                 f"operator {index} of subgraph {subgraph} has operator code {code}, the model has {len(self.codes)}"
             )
-        inputs = _items_or_none(operator.InputsAsNumpy())
-        outputs = _items_or_none(operator.OutputsAsNumpy())
-        custom, outside = self.custom_options(operator, subgraph, index)
+        custom, outside = self.custom_options(operator, has, f"operator {index} of subgraph {subgraph}")
         return Operator(
             code=self.codes[code],
-            inputs=inputs or (),
-            outputs=outputs or (),
-            options=newer.union(data, operator, "builtin_options"),
-            options_2=newer.union(data, operator, "builtin_options_2"),
+            inputs=_optional(numbers, has, "inputs") or (),
+            outputs=_optional(numbers, has, "outputs") or (),
+            options=_optional(union, has, "builtin_options"),
+            options_2=_optional(union, has, "builtin_options_2"),
             custom_options=custom,
-            custom_options_format=operator.CustomOptionsFormat(),
-            intermediates=_items_or_none(operator.IntermediatesAsNumpy()),
-            mutating_variable_inputs=_items_or_none(operator.MutatingVariableInputsAsNumpy()),
-            debug_metadata_index=newer.scalar(data, operator, "debug_metadata_index"),
-            has_inputs=inputs is not None,
-            has_outputs=outputs is not None,
+            custom_options_format=operator.CustomOptionsFormat() if "custom_options_format" in has else 0,
+            intermediates=_optional(numbers, has, "intermediates"),
+            mutating_variable_inputs=_optional(numbers, has, "mutating_variable_inputs"),
+            debug_metadata_index=_optional(partial(self.newer, "Operator", operator), has, "debug_metadata_index", -1),
+            has_inputs="inputs" in has,
+            has_outputs="outputs" in has,
             custom_options_external=outside,
         )
 
-    def custom_options(self, operator: Any, subgraph: int, index: int) -> tuple[bytes | None, bool]:
-        if not operator.CustomOptionsIsNone():
-            start = operator._tab.Vector(field_offset(operator, 5))
+    def custom_options(self, operator: Any, has: Mapping[str, int], what: str) -> tuple[bytes | None, bool]:
+        """The custom options, None where there are none, and whether they lie outside the FlatBuffer."""
+        if "custom_options" in has:
+            start = operator._tab.Vector(has["custom_options"])
             return bytes(self.data[start : start + operator.CustomOptionsLength()]), False
-        what = f"the custom options of operator {index} of subgraph {subgraph}"
-        outside = self.outside(operator.LargeCustomOptionsOffset(), operator.LargeCustomOptionsSize(), what)
+        if "large_custom_options_offset" not in has:
+            return None, False
+        offset, size = operator.LargeCustomOptionsOffset(), operator.LargeCustomOptionsSize()
+        outside = self.outside(offset, size, f"the custom options of {what}")
         return (None, False) if outside is None else (bytes(outside), True)
-
-
-def field_offset(accessor: Any, slot: int) -> int:
-    """Offset of a vtable slot from the start of the accessor's table; 0 where absent."""
-    return int(accessor._tab.Offset(4 + 2 * slot))
 
 
 def _operator_code(code: Any) -> OperatorCode:

@@ -10,15 +10,30 @@ import struct
 from typing import Any
 
 from mcuplan.graph import Record
-from mcuplan.tflite.schema import Field, Kind, Table, schema
+from mcuplan.tflite.schema import FORMATS, Field, Kind, Table, schema
 from mcuplan.tflite.text import decode
 
 _SOFFSET = struct.Struct("<i")
 _UOFFSET = struct.Struct("<I")
 _VOFFSET = struct.Struct("<H")
+_FORMATS = {character: struct.Struct("<" + character) for character in FORMATS.values()}
 
 UNKNOWN = "#"
 """In ``Record.table``: an options table newer than the schema, named ``<union>#<tag>``; see :func:`read_unknown`."""
+
+
+def read_soffset(data: memoryview, position: int) -> int:
+    """How far before the table at ``position`` its vtable lies."""
+    distance: int = _SOFFSET.unpack_from(data, position)[0]
+    return distance
+
+
+def read_slots(data: memoryview, position: int, table: Table) -> tuple[int, ...]:
+    """The offset of each vtable slot that the schema knows, 0 where the field is absent."""
+    vtable = position - _SOFFSET.unpack_from(data, position)[0]
+    present: int = min(table.slots, (_VOFFSET.unpack_from(data, vtable)[0] - 4) // 2)
+    offsets: tuple[int, ...] = struct.unpack_from(f"<{present}H", data, vtable + 4)
+    return offsets + (0,) * (table.slots - present)
 
 
 def field_position(data: memoryview, position: int, slot: int) -> int:
@@ -31,32 +46,33 @@ def field_position(data: memoryview, position: int, slot: int) -> int:
     return position + offset if offset else 0
 
 
-def read_scalar(data: memoryview, position: int, field: Field) -> Any:
-    """A scalar field of the table at ``position``, its default where absent."""
-    at = field_position(data, position, field.slot)
-    return struct.unpack_from("<" + field.format, data, at)[0] if at else field.default
+def read_scalar(data: memoryview, at: int, field: Field) -> Any:
+    """The scalar field at ``at``."""
+    return _FORMATS[field.format].unpack_from(data, at)[0]
+
+
+def read_scalars(data: memoryview, at: int, field: Field) -> tuple[Any, ...]:
+    """The vector of scalars that the offset at ``at`` points to."""
+    start, count = _vector(data, at)
+    return struct.unpack_from(f"<{count}{field.format}", data, start)
 
 
 def read_record(data: memoryview, position: int, table: Table) -> Record:
     """The table at ``position``, with everything below it."""
-    vtable = position - _SOFFSET.unpack_from(data, position)[0]
-    known = min(table.slots, (_VOFFSET.unpack_from(data, vtable)[0] - 4) // 2)
-    offsets = struct.unpack_from(f"<{known}H", data, vtable + 4) if known > 0 else ()
-    fields: dict[str, Any] = {}
-    for field in table.fields:
-        slot = field.slot
-        offset = offsets[slot] if slot < known else 0
-        if field.kind is Kind.SCALAR:
-            fields[field.name] = (
-                struct.unpack_from("<" + field.format, data, position + offset)[0] if offset else field.default
-            )
-        elif field.kind is Kind.UNION:
-            tag = data[position + offset] if offset else 0
-            value = offsets[slot + 1] if slot + 1 < known else 0
-            fields[field.name] = read_union(data, field.target, tag, position + value if value else 0)
-        else:
-            fields[field.name] = _read_reference(data, position + offset, field) if offset else None
-    return Record(table.name, fields)
+    offsets = read_slots(data, position, table)
+    return Record(table.name, {field.name: _read_field(data, position, offsets, field) for field in table.fields})
+
+
+def _read_field(data: memoryview, position: int, offsets: tuple[int, ...], field: Field) -> Any:
+    offset = offsets[field.slot]
+    if field.kind is Kind.SCALAR:
+        return read_scalar(data, position + offset, field) if offset else field.default
+    if not offset:
+        return None
+    if field.kind is Kind.UNION:
+        value = offsets[field.slot + 1]
+        return read_union(data, field.target, data[position + offset], position + value if value else 0)
+    return _read_reference(data, position + offset, field)
 
 
 def read_records(data: memoryview, at: int, table: Table) -> tuple[Record, ...]:
@@ -121,12 +137,12 @@ def _read_reference(data: memoryview, at: int, field: Field) -> Any:
         return read_record(data, at + _UOFFSET.unpack_from(data, at)[0], schema().tables[field.target])
     if field.kind is Kind.TABLES:
         return read_records(data, at, schema().tables[field.target])
+    if field.kind is Kind.SCALARS and field.format != "B":
+        return read_scalars(data, at, field)
     start, count = _vector(data, at)
     if field.kind is Kind.STRING:
         return decode(bytes(data[start : start + count]))
     if field.kind is Kind.STRINGS:
         texts = (_vector(data, p) for p in range(start, start + 4 * count, 4))
         return tuple(decode(bytes(data[s : s + n])) for s, n in texts)
-    if field.format == "B":
-        return bytes(data[start : start + count])
-    return struct.unpack_from(f"<{count}{field.format}", data, start)
+    return bytes(data[start : start + count])
