@@ -125,7 +125,8 @@ class CodeSize:
     """Flash taken by TFLM's own code for one set of operators.
 
     ``total_bytes`` = ``interpreter_bytes`` + ``kernels_bytes`` + ``margin_bytes`` (the stated margin that keeps the
-    figure from being under the real link); ``data_bytes`` of ``.data`` cost flash and RAM.
+    figure from being under the real link, which it is over by less than 6%); ``data_bytes`` of ``.data`` cost flash
+    and RAM, ``bss_bytes`` RAM. ``exact`` is False where something was not measured; ``notes`` say what.
     """
 
     build: str
@@ -133,6 +134,7 @@ class CodeSize:
     kernels_bytes: int
     margin_bytes: int
     data_bytes: int
+    bss_bytes: int
     operators: tuple[OperatorCode, ...]
     exact: bool
     notes: tuple[str, ...] = ()
