@@ -23,6 +23,7 @@ from mcuplan.graph import Buffer, DType, Graph, Operator, OperatorCode, Quantiza
 from mcuplan.zoo.draws import Draws
 from mcuplan.zoo.operators import operator_code, options_record
 from mcuplan.zoo.ranges import ACTIVATIONS, Activation, Affine, Spread, affine, float32
+from mcuplan.zoo.windows import Padding, Pair, Window
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,22 +31,14 @@ if TYPE_CHECKING:
 PRECISIONS: dict[str, DType] = {"int8": DType.INT8, "int16": DType.INT16, "float32": DType.FLOAT32}
 """The element types of activations a model can be built with; weights are int8 under int8 and int16."""
 
+_GAINS = (0.7, 1.3)
+_OFFSETS = (-0.3, 0.3)
+"""How a layer's channels differ from each other: their spread and mean, in units of the layer's spread."""
+
 _NUMPY: dict[DType, str] = {
     DType.FLOAT32: "<f4", DType.INT8: "i1", DType.INT16: "<i2", DType.INT32: "<i4", DType.INT64: "<i8",
     DType.UINT8: "u1", DType.BOOL: "?", DType.FLOAT64: "<f8", DType.UINT32: "<u4", DType.UINT16: "<u2",
 }  # fmt: skip
-
-
-class Padding(enum.Enum):
-    """How a window meets the edges.
-
-    ``SAME`` and ``VALID`` are TFLite's. ``SYMMETRIC`` is PyTorch's ``padding=kernel // 2``: TFLite's SAME where that
-    pads the same way, else a PAD operator before a VALID window, as converters from PyTorch write it.
-    """
-
-    SAME = "SAME"
-    VALID = "VALID"
-    SYMMETRIC = "SYMMETRIC"
 
 
 class _Role(enum.IntEnum):
@@ -73,41 +66,21 @@ class Value:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """Kernel, stride and dilation as (rows, columns), and the padding."""
+class _Filters:
+    """Drawn weights: symmetric integers, their scales (one a channel of ``axis``, or one), biases in real units."""
 
-    kernel: tuple[int, int]
-    stride: tuple[int, int] = (1, 1)
-    padding: Padding = Padding.SAME
-    dilation: tuple[int, int] = (1, 1)
-
-    @classmethod
-    def of(cls, kernel: Pair, stride: Pair = 1, padding: Padding = Padding.SAME, dilation: Pair = 1) -> Window:
-        """From numbers that stand for both directions, or pairs."""
-        return cls(_pair(kernel), _pair(stride), padding, _pair(dilation))
+    weights: NDArray[np.int8]
+    axis: int
+    scales: NDArray[np.float32]
+    biases: NDArray[np.float64]
+    spread: Spread
 
     @property
-    def extent(self) -> tuple[int, int]:
-        """Rows and columns of input under the dilated kernel."""
-        return tuple((k - 1) * d + 1 for k, d in zip(self.kernel, self.dilation, strict=True))  # type: ignore[return-value]
-
-    def output(self, size: Sequence[int]) -> tuple[int, int]:
-        """Output rows and columns for input rows and columns (TFLite's ``ComputeOutSize``)."""
-        if self.padding is Padding.SAME:
-            return tuple(-(-n // s) for n, s in zip(size, self.stride, strict=True))  # type: ignore[return-value]
-        return tuple((n - e) // s + 1 for n, e, s in zip(size, self.extent, self.stride, strict=True))  # type: ignore[return-value]
-
-    def same_padding(self, size: Sequence[int]) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Rows and columns that SAME adds, as ((top, bottom), (left, right)); the odd one goes last."""
-        total = [max((-(-n // s) - 1) * s + e - n, 0) for n, e, s in zip(size, self.extent, self.stride, strict=True)]
-        return (total[0] // 2, total[0] - total[0] // 2), (total[1] // 2, total[1] - total[1] // 2)
-
-
-Pair = int | Sequence[int]
-
-
-def _pair(value: Pair) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else (value[0], value[1])
+    def real(self) -> NDArray[np.float32]:
+        """The reals that the integers stand for."""
+        along = [1] * self.weights.ndim
+        along[self.axis] = -1
+        return self.weights * self.scales.reshape(along)
 
 
 class Builder:
@@ -414,55 +387,52 @@ class Builder:
             return x, replace(window, padding=Padding.SAME)
         return self.pad(x, ((0, 0), (rows, rows), (columns, columns), (0, 0)), name=f"{name}/pad"), valid
 
-    def _weighted(
-        self, x: Value, shape: tuple[int, ...], *, axis: int, per_channel: bool, activation: str, name: str
-    ) -> tuple[Value, Value, Spread]:
-        """Weights, bias and the spread of their layer's sums.
+    def _filters(self, x: Value, shape: tuple[int, ...], *, axis: int, per_channel: bool, activation: str) -> _Filters:
+        """Draw the weights of a layer.
 
         The integers are uniform draws; the scales make each channel's sums spread by its own gain around its own
         offset, given the input's spread, and the bias takes away what the input's mean adds.
         """
-        draws = self._draws
         channels = shape[axis]
-        weights = draws.int8(math.prod(shape)).reshape(shape)
+        weights = self._draws.int8(math.prod(shape)).reshape(shape)
         others = tuple(i for i in range(len(shape)) if i != axis)
         sums = weights.sum(axis=others, dtype=np.int64)
         squares = np.square(weights.astype(np.int32)).sum(axis=others, dtype=np.int64)
-        # 2 puts RELU6's cut at three standard deviations.
-        target = 2.0 if activation == "RELU6" else 1.0
-        gains = draws.uniform(channels, 0.7, 1.3) if per_channel else np.ones(channels)
         energy = np.maximum(squares if per_channel else np.full(channels, squares.mean()), 1)
+        gains = self._draws.uniform(channels, *_GAINS) if per_channel else np.ones(channels)
+        # A spread of 2 puts RELU6's cut at three standard deviations.
+        target = 2.0 if activation == "RELU6" else 1.0
         scales = (target * gains / (np.sqrt(energy) * x.spread.std)).astype(np.float32)
-        offsets = target * draws.uniform(channels, -0.3, 0.3)
+        offsets = target * self._draws.uniform(channels, *_OFFSETS)
         biases = offsets - scales.astype(np.float64) * sums * x.spread.mean
-        spread = Spread(0.0, target)
+        variance = (1 + Spread.uniform(*_GAINS).std ** 2 if per_channel else 1) + Spread.uniform(*_OFFSETS).std ** 2
+        spread = Spread(0.0, target * math.sqrt(variance))
+        return _Filters(weights, axis, scales if per_channel else scales[:1], biases, spread)
+
+    def _weighted(
+        self, x: Value, shape: tuple[int, ...], *, axis: int, per_channel: bool, activation: str, name: str
+    ) -> tuple[Value, Value, Spread]:
+        """Weights and bias as constants in the model's precision, and the spread of their layer's sums."""
+        drawn = self._filters(x, shape, axis=axis, per_channel=per_channel, activation=activation)
+        names = f"{name}/weights", f"{name}/bias"
         if x.affine is None:
-            along = np.expand_dims(scales, others)
-            return (
-                self.constant(weights * along, DType.FLOAT32, name=f"{name}/weights"),
-                self.constant(biases, DType.FLOAT32, name=f"{name}/bias"),
-                spread,
-            )
-        if not per_channel:
-            scales = scales[:1]
-        zeros = (0,) * len(scales)
-        bias_scales = np.float32(x.affine.scale) * scales
-        bias_type = DType.INT64 if x.dtype is DType.INT16 else DType.INT32
-        return (
-            self.constant(
-                weights,
-                DType.INT8,
-                name=f"{name}/weights",
-                quantization=Quantization(tuple(scales.tolist()), zeros, dimension=axis if per_channel else 0),
-            ),
-            self.constant(
-                np.rint(biases / bias_scales.astype(np.float64)),
-                bias_type,
-                name=f"{name}/bias",
-                quantization=Quantization(tuple(bias_scales.tolist()), zeros),
-            ),
-            spread,
+            weights = self.constant(drawn.real, DType.FLOAT32, name=names[0])
+            return weights, self.constant(drawn.biases, DType.FLOAT32, name=names[1]), drawn.spread
+        zeros = (0,) * len(drawn.scales)
+        bias_scales = np.float32(x.affine.scale) * drawn.scales
+        weights = self.constant(
+            drawn.weights,
+            DType.INT8,
+            name=names[0],
+            quantization=Quantization(tuple(drawn.scales.tolist()), zeros, dimension=axis if per_channel else 0),
         )
+        bias = self.constant(
+            np.rint(drawn.biases / bias_scales.astype(np.float64)),
+            DType.INT64 if x.dtype is DType.INT16 else DType.INT32,
+            name=names[1],
+            quantization=Quantization(tuple(bias_scales.tolist()), zeros),
+        )
+        return weights, bias, drawn.spread
 
 
 def _window_options(window: Window) -> dict[str, Any]:

@@ -12,7 +12,6 @@ import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl
 
 from mcuplan.errors import McuplanError
 from mcuplan.graph import DType, Graph
@@ -107,21 +106,15 @@ def resolve(reference: str) -> Graph:
     Raises :class:`ZooError` for anything that is not one.
     """
     name, _, query = reference.removeprefix(PREFIX).partition("?")
-    try:
-        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
-    except ValueError:
-        raise ZooError(f"zoo model {name}: options are written as name=value&name=value, not {query!r}") from None
-    repeated = [key for key, count in _counts(pairs).items() if count > 1]
-    if repeated:
-        raise ZooError(f"zoo model {name}: option {repeated[0]!r} is given twice")
-    return build(name, **dict(pairs))
-
-
-def _counts(pairs: list[tuple[str, str]]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for key, _ in pairs:
-        counts[key] = counts.get(key, 0) + 1
-    return counts
+    options: dict[str, Option] = {}
+    for pair in query.split("&") if query else ():
+        key, equals, value = pair.partition("=")
+        if not key or not equals:
+            raise ZooError(f"zoo model {name}: options are written as name=value&name=value, not {query!r}")
+        if key in options:
+            raise ZooError(f"zoo model {name}: option {key!r} is given twice")
+        options[key] = value
+    return build(name, **options)
 
 
 # -- names and files ----------------------------------------------------------------------------------------------

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mcuplan.graph import DType
-from mcuplan.zoo.builder import Builder, Padding, Pair, Value
+from mcuplan.zoo.builder import Builder, Value
+from mcuplan.zoo.windows import Padding, Pair
 
 GLOBAL = "global"
 """As a kernel or stride: the whole map."""

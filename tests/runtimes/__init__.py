@@ -6,7 +6,7 @@
 
 Every input tensor is filled by the generator of :mod:`runtimes.inputs`. The interpreter that has the wheels is the
 one running the tests, or the one that the environment variable ``MCUPLAN_RUNTIME_PYTHON`` names. Where a runtime is
-missing, :class:`RuntimeMissing` is raised; :func:`require` turns that into a skip with its reason.
+missing, :class:`RuntimeMissingError` is raised; :func:`require` turns that into a skip with its reason.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ TIMEOUT_SECONDS = 120
 _HERE = Path(__file__).parent
 
 
-class RuntimeMissing(Exception):
+class RuntimeMissingError(Exception):
     """A runtime that is not installed here; the text says which and how to get it."""
 
 
@@ -84,7 +84,7 @@ def require(runtime: str) -> None:
 
     try:
         {"tflm": _tflm_python, "wasm": _wasm_program, "litert": _litert_python}[runtime]()
-    except RuntimeMissing as missing:
+    except RuntimeMissingError as missing:
         pytest.skip(str(missing))
 
 
@@ -179,7 +179,7 @@ def _has(python: str, module: str) -> bool:
 def _python_with(module: str, remedy: str) -> str:
     python = _python()
     if not _has(python, module):
-        raise RuntimeMissing(f"the Python package {module} is not installed ({remedy})")
+        raise RuntimeMissingError(f"the Python package {module} is not installed ({remedy})")
     return python
 
 
@@ -202,7 +202,7 @@ def _wasm_program() -> tuple[str, Path]:
     program = _wasm_of(_python_with("mcufit", "pip install mcufit"))
     node = shutil.which("node")
     if node is None:
-        raise RuntimeMissing("Node.js is not installed")
+        raise RuntimeMissingError("Node.js is not installed")
     return node, program
 
 

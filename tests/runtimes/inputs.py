@@ -28,7 +28,7 @@ def _steps(count: int, seed: int) -> np.ndarray[Any, np.dtype[np.uint32]]:
 
 
 def seeded(dtype: Any, shape: Any, seed: int) -> np.ndarray[Any, Any]:
-    """Data for one input: bytes and half-words are ``s >> 16``; float32 in [-1, 1); wider integers and bools ``i & 1``."""
+    """Data for one input: bytes and half-words are ``s >> 16``, float32 in [-1, 1), others ``i & 1``."""
     kind = np.dtype(dtype)
     dims = tuple(int(n) for n in shape)
     count = math.prod(dims)

@@ -80,7 +80,7 @@ def test_the_generator_is_the_documented_one() -> None:
 
 def test_a_missing_runtime_is_a_skip_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runtimes, "_has", lambda python, module: False)
-    with pytest.raises(runtimes.RuntimeMissing, match="pip install --pre tflite-micro"):
+    with pytest.raises(runtimes.RuntimeMissingError, match="pip install --pre tflite-micro"):
         runtimes.run_tflm(b"")
     with pytest.raises(pytest.skip.Exception, match="ai-edge-litert"):
         runtimes.require("litert")
