@@ -57,11 +57,12 @@ def place(buffers: Sequence[PlannedBuffer]) -> tuple[PlannedBuffer, ...]:
     return tuple(replace(b, offset=at) if b.offset != at else b for b, at in zip(buffers, offsets, strict=True))
 
 
-def predict(graph: Graph, target: Target | str = DEFAULT_TARGET) -> ArenaPrediction:
+def predict(graph: Graph, target: Target | str = DEFAULT_TARGET, *, recording: bool = False) -> ArenaPrediction:
     """Predict TFLM's tensor arena for ``graph`` on ``target``, in bytes.
 
     The rules are TFLM's own, step by step; sizes come from the versioned data file. Models that TFLM refuses get a
-    prediction too (see :func:`mcuplan.tflm.unsupported` for the verdict).
+    prediction too (see :func:`mcuplan.tflm.unsupported` for the verdict). ``recording`` predicts for a
+    ``RecordingMicroInterpreter``, whose allocator objects are larger.
 
     Examples
     --------
@@ -78,7 +79,7 @@ def predict(graph: Graph, target: Target | str = DEFAULT_TARGET) -> ArenaPredict
 
     plan = read_offline_plan(graph)
     offline = plan.offsets if plan and not plan.problem else None
-    prepared = prepare(graph, target)
+    prepared = prepare(graph, target, recording)
     live = lifetimes(graph, [(r.subgraph, r.operator) for r in prepared.scratch])
     buffers = place(list(_unplaced(graph, data, live, prepared.scratch, offline)))
     persistent, planning_tail = finish(graph, target, prepared, offline)

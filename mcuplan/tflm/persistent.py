@@ -84,11 +84,15 @@ def _temp_bytes(temps: Sequence[TensorFacts], sizes: dict[str, int]) -> int:
     return total
 
 
-def _start_model(graph: Graph, data: Tables, abi: str, tail: _Tail) -> None:
+_PLAIN_OBJECTS = ("SingleArenaBufferAllocator", "GreedyMemoryPlanner", "MicroAllocator")
+_RECORDING_OBJECTS = ("RecordingSingleArenaBufferAllocator", "GreedyMemoryPlanner", "RecordingMicroAllocator")
+
+
+def _start_model(graph: Graph, data: Tables, abi: str, tail: _Tail, recording: bool) -> None:
     """Allocations before any kernel runs: allocators, tensors, nodes, parsed options."""
     sizes = data.abis[abi]
     kind = PersistentKind
-    for name in ("SingleArenaBufferAllocator", "GreedyMemoryPlanner", "MicroAllocator"):
+    for name in _RECORDING_OBJECTS if recording else _PLAIN_OBJECTS:
         tail.take(kind.ALLOCATOR, sizes[name], 4)
     resources = _resource_count(graph)
     if resources:
@@ -131,14 +135,14 @@ class _Resources:
         return True
 
 
-def prepare(graph: Graph, target: Target) -> Prepared:
+def prepare(graph: Graph, target: Target, recording: bool = False) -> Prepared:
     """Replay ``AllocateTensors`` up to memory planning, variable tensors included."""
     data = tables(target.version)
     abi = target.core.abi
     sizes = dict(data.abis[abi])
     align = data.alignment
     tail = _Tail()
-    _start_model(graph, data, abi, tail)
+    _start_model(graph, data, abi, tail, recording)
 
     resources = _Resources(graph)
     needs: dict[tuple[int, int], NodeNeeds] = {}

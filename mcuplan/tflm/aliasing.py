@@ -1,0 +1,209 @@
+"""Which tensors may share bytes in the arena, because TFLM's kernels allow it.
+
+Two relations. *Sharing*: two tensors hold the same values in the same bytes (a RESHAPE's ends, a part of a
+CONCATENATION and its place in the result, a SLICE and its source), and the kernel copies a range onto itself.
+*Overwriting*: an output takes the place of an input that nobody needs any more, and the kernel reads each element
+before it writes there. The table of safe operators, each with its reason and upstream file, is a data file; an
+operator that is not in it is unsafe.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+from mcuplan.graph import Graph, Operator, Subgraph
+from mcuplan.operators import OperatorFacts, TensorFacts, constant_values
+from mcuplan.tflm.target import Target
+
+
+class Relation(enum.StrEnum):
+    """How two tensors may lie over each other."""
+
+    SHARE = "share"
+    OVERWRITE = "overwrite"
+
+
+@dataclass(frozen=True, slots=True)
+class AliasOption:
+    """``inner`` may lie at byte ``at`` of ``outer`` while ``operator`` runs; tensors of ``subgraph``.
+
+    With SHARE both hold the same values there. With OVERWRITE ``inner`` is the operator's output, ``outer`` its
+    input, and the input's values are gone afterwards.
+    """
+
+    subgraph: int
+    operator: int
+    inner: int
+    outer: int
+    at: int
+    relation: Relation
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AliasRule:
+    """A row of the table: the kind of aliasing, the inputs it holds for, why it is safe and where that stands."""
+
+    kind: str
+    reason: str
+    source: tuple[str, ...]
+    inputs: tuple[str, ...] = ()
+
+
+@cache
+def alias_rules(version: str) -> Mapping[str, AliasRule]:
+    """Safe operators by name, for one TFLM version."""
+    name = f"data/aliasing-{version.removeprefix('tflm-')}.json"
+    data = json.loads(resources.files("mcuplan.tflm").joinpath(name).read_text("utf-8"))
+    return {
+        op: AliasRule(row["kind"], row["reason"], tuple(row["source"]), tuple(row.get("inputs", ())))
+        for op, row in data["operators"].items()
+    }
+
+
+def alias_options(graph: Graph, subgraph: int, target: Target) -> tuple[AliasOption, ...]:
+    """Every alias that the kernels allow in a subgraph, whether or not lifetimes permit it.
+
+    Only tensors in the arena are named: constants and variables have bytes of their own.
+    """
+    if target.library.base not in ("reference", "cmsis-nn"):
+        return ()  # other libraries' kernels were not read: unknown is unsafe
+    rules = alias_rules(target.version)
+    found: list[AliasOption] = []
+    chosen = graph.subgraphs[subgraph]
+    for k, op in enumerate(chosen.operators):
+        rule = rules.get(op.name)
+        if rule is None:
+            continue
+        for inner, outer, at, relation in _pairs(graph, chosen, op, rule):
+            if _in_arena(inner) and _in_arena(outer) and inner.index != outer.index:
+                found.append(AliasOption(subgraph, k, inner.index, outer.index, at, relation, rule.reason))
+    return tuple(found)
+
+
+def _in_arena(tensor: TensorFacts) -> bool:
+    return tensor.present and not tensor.constant and not tensor.variable and tensor.elements > 0
+
+
+Pair = tuple[TensorFacts, TensorFacts, int, Relation]
+
+
+def _pairs(graph: Graph, subgraph: Subgraph, op: Operator, rule: AliasRule) -> Iterator[Pair]:
+    facts = OperatorFacts(graph, subgraph, op)
+    match rule.kind:
+        case "copy":
+            x, y = facts["x"], facts["y"]
+            if x.present and x.bytes == y.bytes:
+                yield y, x, 0, Relation.SHARE
+        case "parts":
+            yield from _parts(facts, facts.inputs, facts["y"])
+        case "pieces":
+            x = facts["x"]
+            if op.name in ("SLICE", "STRIDED_SLICE"):
+                yield from _slice(graph, facts, x)
+            else:
+                yield from _parts(facts, facts.outputs, x)
+        case "elementwise":
+            yield from _elementwise(facts, rule)
+        case "update":
+            x, y, update = facts["x"], facts["y"], facts["update"]
+            if x.bytes == y.bytes and update.elements < x.elements:
+                yield y, x, 0, Relation.OVERWRITE
+
+
+def _parts(facts: OperatorFacts, parts: Sequence[TensorFacts], whole: TensorFacts) -> Iterator[Pair]:
+    """Parts that follow one another without a gap: every dimension before the axis has size 1."""
+    axis = _axis(facts)
+    if axis is None:
+        return
+    axis += whole.rank if axis < 0 else 0
+    if not 0 <= axis < max(whole.rank, 1) or math.prod(whole.dims[:axis]) != 1:
+        return
+    if sum(part.bytes for part in parts) != whole.bytes:
+        return
+    at = 0
+    seen: set[int] = set()
+    for part in parts:
+        if part.index not in seen:  # a part that is given twice can lie in one place only
+            yield part, whole, at, Relation.SHARE
+        seen.add(part.index)
+        at += part.bytes
+
+
+def _axis(facts: OperatorFacts) -> int | None:
+    name = facts.operator.name
+    if name in ("SPLIT", "SPLIT_V"):
+        tensor = facts["axis"].tensor
+        values = constant_values(facts.graph, tensor) if tensor else None
+        return values[0] if values else None
+    axis = facts.operator.option("axis")
+    return axis if isinstance(axis, int) else None
+
+
+def slice_begin(graph: Graph, facts: OperatorFacts) -> tuple[int, ...] | None:
+    """First element along each input axis that a SLICE or unit-stride STRIDED_SLICE reads; None where unknown.
+
+    Source: lite/kernels/internal/reference/strided_slice.h, ``StartForAxis``.
+    """
+    x = facts["x"]
+    begin = constant_values(graph, facts["begin"].tensor) if facts["begin"].tensor else None
+    if begin is None or len(begin) != x.rank:
+        return None
+    if facts.operator.name == "SLICE":
+        return begin
+    option = facts.operator.option
+    strides = constant_values(graph, facts["strides"].tensor) if facts["strides"].tensor else None
+    if strides is None or any(s != 1 for s in strides) or option("ellipsis_mask") or option("new_axis_mask"):
+        return None
+    if option("offset"):
+        return None
+    starts = []
+    for axis, (start, size) in enumerate(zip(begin, x.dims, strict=True)):
+        masked = option("begin_mask", 0) >> axis & 1
+        starts.append(0 if masked else min(max(start + (size if start < 0 else 0), 0), size))
+    return tuple(starts)
+
+
+def _slice(graph: Graph, facts: OperatorFacts, x: TensorFacts) -> Iterator[Pair]:
+    """A slice of consecutive bytes: leading axes give one index, at most one axis a range, the rest is whole."""
+    y = facts["y"]
+    begin = slice_begin(graph, facts)
+    if begin is None or not x.elements or not y.elements:
+        return
+    sizes = _slice_sizes(facts, x, y)
+    if sizes is None:
+        return
+    ranged = next((i for i, size in enumerate(sizes) if size != 1), x.rank)
+    if any(size != whole for size, whole in zip(sizes[ranged + 1 :], x.dims[ranged + 1 :], strict=True)):
+        return
+    position = 0
+    for start, size in zip(begin, x.dims, strict=True):
+        position = position * size + start
+    yield y, x, position * (x.bytes // x.elements), Relation.SHARE
+
+
+def _slice_sizes(facts: OperatorFacts, x: TensorFacts, y: TensorFacts) -> tuple[int, ...] | None:
+    """Elements taken along each input axis; None where the output's shape does not tell."""
+    if facts.operator.name == "SLICE":
+        return y.dims if y.rank == x.rank else None
+    shrink = facts.operator.option("shrink_axis_mask", 0)
+    kept = iter(y.dims)
+    sizes = tuple(1 if shrink >> axis & 1 else next(kept, -1) for axis in range(x.rank))
+    return sizes if -1 not in sizes and next(kept, None) is None else None
+
+
+def _elementwise(facts: OperatorFacts, rule: AliasRule) -> Iterator[Pair]:
+    y = facts["y"]
+    same = all(facts[name].dims == y.dims for name in rule.inputs)
+    for name in rule.inputs:
+        x = facts[name]
+        # A character type may alias anything in C; other pairs of types could be reordered by the compiler.
+        types_fit = x.dtype == y.dtype or (y.dtype in ("int8", "uint8") and x.bytes >= y.bytes)
+        if same and types_fit:
+            yield y, x, 0, Relation.OVERWRITE
