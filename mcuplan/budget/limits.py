@@ -1,0 +1,190 @@
+"""What a model may use, and where each limit comes from."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from mcuplan.errors import McuplanError
+
+if TYPE_CHECKING:
+    from mcuplan.boards import Board
+
+
+class LimitError(McuplanError):
+    """Limits that contradict each other or the board."""
+
+
+class Resource(enum.StrEnum):
+    """What is limited."""
+
+    RAM = "ram"
+    FLASH = "flash"
+    MACS = "macs"
+
+
+class Counted(enum.StrEnum):
+    """Which figure a limit is held against."""
+
+    ARENA = "arena"
+    """The tensor arena to declare, alone."""
+    MODEL = "model"
+    """The model's bytes, alone."""
+    NEED = "need"
+    """All that inference takes: with the interpreter, kernel data and stack (RAM), or TFLM's code (flash)."""
+    MACS = "macs"
+    """Multiply-accumulates of one inference."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One limit. ``amount`` is bytes, or MACs; ``strict`` means that the figure must stay under it.
+
+    ``source`` says in a few words where it comes from; ``baseline`` is True where a baseline file raised it to what
+    the model already took.
+    """
+
+    resource: Resource
+    amount: int
+    counted: Counted
+    source: str
+    strict: bool = False
+    baseline: bool = False
+
+    def allows(self, figure: int) -> bool:
+        """Whether ``figure`` (bytes or MACs) keeps the limit."""
+        return figure < self.amount if self.strict else figure <= self.amount
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The limits that one model is held against; None where a resource has none."""
+
+    ram: Limit | None = None
+    flash: Limit | None = None
+    macs: Limit | None = None
+
+    def __iter__(self) -> Iterator[Limit]:
+        return (limit for limit in (self.ram, self.flash, self.macs) if limit is not None)
+
+
+RULE_OF_THUMB = Limits(
+    ram=Limit(Resource.RAM, 250_000, Counted.ARENA, "tinyML rule of thumb", strict=True),
+    flash=Limit(Resource.FLASH, 250_000, Counted.MODEL, "tinyML rule of thumb", strict=True),
+    macs=Limit(Resource.MACS, 60_000_000, Counted.MACS, "tinyML rule of thumb", strict=True),
+)
+"""The limits without a board: peak memory and model size each under 250 kB, under 60 million multiply-adds.
+
+Source: the lecture "Tiny ML: Machine learning for embedded systems" (2022); its 250 kB are read as 250,000 bytes,
+the stricter way.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Limits that a user states; None where none is. ``sources`` names the option or key that states each."""
+
+    ram: int | None = None
+    flash: int | None = None
+    macs: int | None = None
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+    def source(self, resource: Resource) -> str:
+        """Who states the limit of ``resource``."""
+        return self.sources.get(resource.value, "your limit")
+
+    def __post_init__(self) -> None:
+        for name in ("ram", "flash", "macs"):
+            amount = getattr(self, name)
+            if amount is not None and amount < 1:
+                raise LimitError(f"a limit of {amount} for {name} lets no model pass: state at least 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Reserve:
+    """Bytes of a board that other code takes, and who says so."""
+
+    ram: int = 0
+    flash: int = 0
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("ram", "flash"):
+            if getattr(self, name) < 0:
+                raise LimitError(f"a reserve of {getattr(self, name)} bytes of {name} is negative")
+
+
+def limits_without_board(asked: Asked) -> Limits:
+    """The rule of thumb, each limit replaced by what the user asked for.
+
+    A limit the user states is held against the whole need, as a board's is; the rule of thumb against the arena and
+    the model alone.
+    """
+    return Limits(
+        ram=_stated(Resource.RAM, asked.ram, asked) or RULE_OF_THUMB.ram,
+        flash=_stated(Resource.FLASH, asked.flash, asked) or RULE_OF_THUMB.flash,
+        macs=_stated(Resource.MACS, asked.macs, asked) or RULE_OF_THUMB.macs,
+    )
+
+
+def limits_on_board(board: Board, asked: Asked, reserve: Reserve | None = None) -> Limits:
+    """The board's memory minus what is reserved, and never more than the user asked for.
+
+    ``reserve`` replaces the reserve that the board's spec states for its usual firmware. MACs have no limit unless
+    the user states one.
+
+    Raises
+    ------
+    LimitError
+        Where the reserve leaves nothing, or the user's limit is more than the board has.
+    """
+    kept = reserve if reserve is not None else board_reserve(board)
+    return Limits(
+        ram=_on_board(Resource.RAM, board, board.arena_ram_bytes, kept.ram, kept.source, asked.ram, asked),
+        flash=_on_board(Resource.FLASH, board, board.flash_bytes, kept.flash, kept.source, asked.flash, asked),
+        macs=_stated(Resource.MACS, asked.macs, asked),
+    )
+
+
+def board_reserve(board: Board) -> Reserve:
+    """What the board's usual firmware takes, as its spec states it."""
+    stated = board.reserved
+    if stated is None:
+        return Reserve()
+    return Reserve(stated.ram_bytes or 0, stated.flash_bytes or 0, stated.firmware)
+
+
+def with_baseline(limit: Limit | None, recorded: int | None) -> Limit | None:
+    """``limit`` raised to the figure that a baseline recorded, where that figure is over it."""
+    if limit is None or recorded is None or limit.allows(recorded):
+        return limit
+    return replace(limit, amount=recorded, strict=False, baseline=True, source=f"baseline, over {limit.source}")
+
+
+def _stated(resource: Resource, amount: int | None, asked: Asked) -> Limit | None:
+    if amount is None:
+        return None
+    counted = Counted.MACS if resource is Resource.MACS else Counted.NEED
+    return Limit(resource, amount, counted, asked.source(resource))
+
+
+def _on_board(
+    resource: Resource, board: Board, total: int, reserved: int, reserver: str, amount: int | None, asked: Asked
+) -> Limit:
+    if reserved >= total:
+        raise LimitError(
+            f"a reserve of {reserved:,} bytes of {resource} ({reserver or 'stated'}) leaves nothing of the "
+            f"{total:,} bytes of {board.name}"
+        )
+    if amount is not None and amount > total:
+        raise LimitError(
+            f"a limit of {amount:,} bytes of {resource} ({asked.source(resource)}) contradicts {board.name}, "
+            f"which has {total:,}"
+        )
+    usable = total - reserved
+    if amount is not None and amount <= usable:
+        return Limit(resource, amount, Counted.NEED, asked.source(resource))
+    source = f"{total:,} on the board" + (f" - {reserved:,} reserved for {reserver}" if reserved else "")
+    return Limit(resource, usable, Counted.NEED, source)

@@ -1,0 +1,127 @@
+"""What `[tool.mcuplan]` in pyproject.toml, or mcuplan.toml, may say.
+
+Importing this module costs pydantic: :mod:`mcuplan.budget.config` does so only once it has found a configuration.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+
+from mcuplan.budget.sharing import Arenas
+from mcuplan.budget.units import UnitError, parse_bytes, parse_count
+
+
+def _bytes(value: Any) -> Any:
+    return _amount(value, parse_bytes)
+
+
+def _count(value: Any) -> Any:
+    return _amount(value, parse_count)
+
+
+def _amount(value: Any, parse: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError(f"{value!r} is not a size: write a string such as '250kB', or a whole number")
+    try:
+        return parse(value)
+    except UnitError as error:
+        raise ValueError(str(error)) from None
+
+
+_AMOUNT_SCHEMA = WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string"}]})
+Bytes = Annotated[int, BeforeValidator(_bytes), _AMOUNT_SCHEMA]
+"""A size in bytes: ``250000``, ``"250kB"``, ``"250KiB"``."""
+Limit = Annotated[int, BeforeValidator(_bytes), Field(ge=1), _AMOUNT_SCHEMA]
+Macs = Annotated[int, BeforeValidator(_count), Field(ge=1), _AMOUNT_SCHEMA]
+"""A number of MACs: ``60000000``, ``"60M"``."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+
+
+class ReserveRules(_Strict):
+    """Memory of the board that other code takes; replaces what the board's spec reserves for its usual firmware."""
+
+    ram: Bytes | None = None
+    """Bytes of RAM."""
+    flash: Bytes | None = None
+    """Bytes of flash."""
+    firmware: str | None = None
+    """A linker map, an ELF file or the output of `size` of the firmware, to read both figures from."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> ReserveRules:
+        if self.firmware is not None and (self.ram is not None or self.flash is not None):
+            raise ValueError("state either 'firmware' or the figures 'ram' and 'flash', not both")
+        return self
+
+
+class Rules(_Strict):
+    """Boards and limits; what is absent is as the less specific rules say."""
+
+    boards: list[str] | None = None
+    """Boards to check against: names of the catalogue, or paths of board files."""
+    ram: Limit | None = None
+    """Limit on RAM, held against the whole need."""
+    flash: Limit | None = None
+    """Limit on flash, held against model and code."""
+    macs: Macs | None = None
+    """Limit on multiply-accumulates of one inference."""
+    kernels: str | None = None
+    """Kernel library: `cmsis-nn` or `reference`."""
+    target: str | None = None
+    """Core and kernel library, such as `cortex-m4+cmsis-nn`; replaces the board's."""
+    build: str | None = None
+    """How TFLM is compiled: `O2-logs`, `O2` (no log strings) or `Os`."""
+    custom_operators: list[str] | None = None
+    """Custom operators for which the firmware has kernels of its own."""
+    stack: Bytes | None = None
+    """Stack of the thread that runs inference."""
+    reserve: ReserveRules | None = None
+    """Memory that other code takes."""
+
+
+class ModelRules(Rules):
+    """Rules for the models that some patterns match; of several that match, later ones win key by key."""
+
+    files: Annotated[list[str], Field(min_length=1)]
+    """Patterns of model paths, from the configuration's folder; `**` crosses folders; without `/`, any folder."""
+
+
+class SharedBoard(_Strict):
+    """Several models on one board at once."""
+
+    name: Annotated[str, Field(min_length=1)]
+    """What reports call the group."""
+    board: str
+    """The board they share."""
+    models: Annotated[list[str], Field(min_length=1)]
+    """Paths from the configuration's folder, or `zoo:NAME`."""
+    arenas: Annotated[Arenas, Field(strict=False)] = Arenas.SUM
+    """`sum`: an arena for each; `largest`: they take turns in one."""
+    ram: Limit | None = None
+    """Limit on RAM for all of them."""
+    flash: Limit | None = None
+    """Limit on flash for all of them."""
+    kernels: str | None = None
+    """Kernel library: `cmsis-nn` or `reference`."""
+    stack: Bytes | None = None
+    """Stack of the thread that runs inference."""
+    reserve: ReserveRules | None = None
+    """Memory that other code takes."""
+
+
+class Settings(Rules):
+    """The whole configuration."""
+
+    board_dirs: list[str] = []
+    """Folders with board files of your own, from the configuration's folder."""
+    baseline: str | None = None
+    """A baseline file, from the configuration's folder."""
+    models: list[ModelRules] = []
+    """Rules for some of the models."""
+    shared: list[SharedBoard] = []
+    """Groups of models that run on one board together."""

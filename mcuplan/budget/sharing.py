@@ -1,0 +1,59 @@
+"""Several models on one board: what they need together. All sizes are bytes."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import replace
+
+from mcuplan.budget.analysis import Analysis
+from mcuplan.budget.need import DEFAULT_STACK_BYTES, FlashNeed, Need, RamNeed
+from mcuplan.errors import McuplanError
+
+
+class Arenas(enum.StrEnum):
+    """How several models on one board use RAM."""
+
+    SUM = "sum"
+    """Each keeps an arena of its own: the models may run in any order and keep their state."""
+    LARGEST = "largest"
+    """They take turns in one arena as large as the largest; each is set up anew when its turn comes."""
+
+
+def together(analyses: Sequence[Analysis], arenas: Arenas, stack_bytes: int = DEFAULT_STACK_BYTES) -> Need:
+    """What several models, analysed for one target and build, take of one board.
+
+    Models and arenas add up (or share the largest arena); each has an interpreter and a resolver of its own. The
+    code is TFLM's for the union of their operators; it, its data and the stack are there once. MACs are those of
+    running each once.
+
+    Raises
+    ------
+    McuplanError
+        Where no model is given.
+    """
+    from mcuplan.tflm import code_size
+
+    if not analyses:
+        raise McuplanError("a group of models that share a board must name at least one model")
+    first = analyses[0]
+    # Code depends on the operators alone, so a graph with the subgraphs of all of them stands for the union.
+    union = replace(first.graph, subgraphs=tuple(s for analysis in analyses for s in analysis.graph.subgraphs))
+    code = code_size(union, first.target, first.code.build)
+    needs = [analysis.need(stack_bytes) for analysis in analyses]
+    pooled = [need.ram.arena_bytes for need in needs]
+    return Need(
+        ram=RamNeed(
+            arena_bytes=sum(pooled) if arenas is Arenas.SUM else max(pooled),
+            interpreter_bytes=sum(need.ram.interpreter_bytes for need in needs),
+            resolver_bytes=sum(need.ram.resolver_bytes for need in needs),
+            data_bytes=code.data_bytes + code.bss_bytes,
+            stack_bytes=stack_bytes,
+        ),
+        flash=FlashNeed(
+            model_bytes=sum(need.flash.model_bytes for need in needs),
+            weights_bytes=sum(need.flash.weights_bytes for need in needs),
+            runtime_bytes=code.total_bytes + code.data_bytes,
+        ),
+        macs=sum(need.macs for need in needs),
+    )

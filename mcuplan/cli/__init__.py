@@ -1,0 +1,112 @@
+"""The command line. Each command is a module of its own, imported when it runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import click
+
+from mcuplan import __version__
+from mcuplan.errors import McuplanError
+
+_COMMANDS = {
+    "boards": "mcuplan.cli.boards",
+    "check": "mcuplan.cli.check",
+    "compare": "mcuplan.cli.compare",
+    "completion": "mcuplan.cli.completion",
+    "inspect": "mcuplan.cli.inspect",
+    "schema": "mcuplan.cli.schema",
+    "zoo": "mcuplan.cli.zoo",
+}
+_INTERRUPTED, _BROKEN_PIPE, _BAD_USAGE = 130, 141, 2
+
+
+class _LazyGroup(click.Group):
+    """A group that imports a command's module only when that command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        module = _COMMANDS.get(cmd_name)
+        if module is None:
+            return None
+        command = import_module(module).command
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError:
+            raise click.UsageError(f"no command {args[0]!r}{_nearest(args[0])}", ctx) from None
+
+
+def _nearest(name: str) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(name, _COMMANDS, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; commands are {', '.join(sorted(_COMMANDS))}"
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="mcuplan")
+def cli() -> None:
+    """Will this .tflite model run on that microcontroller?
+
+    \b
+    Exit codes:
+      0  every model passes
+      1  a limit is broken, or TFLM cannot run a model
+      2  bad usage, or an input that cannot be read
+    The highest one wins where several models are checked.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and end the process with its exit code."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit code. Errors are one sentence on stderr, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        # Names that a terminal's encoding lacks must not end the program.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = cli.main(args=None if arguments is None else list(arguments), prog_name="mcuplan", standalone_mode=False)
+        sys.stdout.flush()
+    except McuplanError as error:
+        complain(str(error))
+        return error.exit_code
+    except click.UsageError as error:
+        hint = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
+        complain(f"{error.format_message().rstrip('.')}{hint}")
+        return _BAD_USAGE
+    except click.ClickException as error:
+        complain(error.format_message())
+        return _BAD_USAGE
+    except (click.Abort, KeyboardInterrupt):
+        complain("interrupted")
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read the output has seen enough; the interpreter must not complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BROKEN_PIPE
+    except OSError as error:
+        complain(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+        return _BAD_USAGE
+    return code if isinstance(code, int) else 0
+
+
+def complain(sentence: str) -> None:
+    """Say on stderr what is wrong."""
+    from mcuplan.reports.text import safe_name
+
+    print(f"mcuplan: error: {safe_name(sentence, 2000)}", file=sys.stderr)

@@ -1,0 +1,311 @@
+"""Checking models: configuration and options brought together, each model analysed once and judged on each board."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mcuplan import budget
+from mcuplan.budget.baseline import Allowance, Baseline, Key, allowance, model_key, read_baseline, record
+from mcuplan.budget.config import Config, ConfigError, load_config, nearest_config, rules_for
+from mcuplan.budget.reserve import firmware_reserve, parse_reserve
+from mcuplan.cli.models import ZOO, expand, home, load_model
+from mcuplan.errors import McuplanError
+from mcuplan.reports import build as building
+from mcuplan.reports.report import Report, Result, SharedResult
+from mcuplan.tflm import DEFAULT_TARGET, Target
+
+if TYPE_CHECKING:
+    from mcuplan.boards import Board
+    from mcuplan.budget.settings import ReserveRules, SharedBoard
+
+
+DEFAULT_BASELINE = "mcuplan-baseline.json"
+"""Where --write-baseline writes when neither an option nor the configuration names a file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says; what it does not say is the configuration's."""
+
+    boards: tuple[str, ...] = ()
+    board_dirs: tuple[Path, ...] = ()
+    ram: int | None = None
+    flash: int | None = None
+    macs: int | None = None
+    kernels: str | None = None
+    target: str | None = None
+    build: str | None = None
+    custom_operators: tuple[str, ...] = ()
+    stack: int | None = None
+    reserve: str | None = None
+    config: Path | None = None
+    baseline: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one model is checked against."""
+
+    boards: tuple[Board | None, ...]
+    asked: budget.Asked
+    kernels: str | None = None
+    target: str | None = None
+    build: str | None = None
+    custom_operators: tuple[str, ...] = ()
+    stack: int = budget.DEFAULT_STACK_BYTES
+    reserve: budget.Reserve | None = None
+
+
+@dataclass
+class Checker:
+    """One run over many models.
+
+    With ``recording`` baselines are not applied: ``overshoots`` collects, for each baseline file, what it has to
+    allow of each model (None: nothing).
+    """
+
+    options: Options
+    recording: bool = False
+    overshoots: dict[Path, dict[Key, Allowance | None]] = field(default_factory=dict)
+    _boards: dict[tuple[str, tuple[Path, ...]], Board] = field(default_factory=dict)
+    _baselines: dict[Path, Baseline] = field(default_factory=dict)
+
+    def report(self, arguments: Iterable[str]) -> Report:
+        """Check every model that ``arguments`` name; what cannot be read is a result of its own and hides no other.
+
+        Raises
+        ------
+        McuplanError
+            Where the options themselves are wrong: an unknown board, a bad reserve, two targets.
+        """
+        # Wrong options are refused before any model is read.
+        self._options_plan()
+        if self._explicit_config is None and self.options.baseline is not None and not self.recording:
+            self._baseline(self.options.baseline)
+        models = expand(arguments)
+        results: list[Result] = []
+        for model, error in models.items():
+            results.extend(self.check(model) if error is None else [building.failed(model, None, error)])
+        return building.report(results, self._shared([model for model, error in models.items() if error is None]))
+
+    def check(self, model: str) -> Iterator[Result]:
+        """The results of one model, one a board."""
+        try:
+            plan = self._plan(model)
+            graph = load_model(model)
+        except McuplanError as error:
+            yield building.failed(model, None, error)
+            return
+        analyses: dict[tuple[str, str], budget.Analysis] = {}
+        for board in plan.boards:
+            try:
+                target, build = choose_target(board, plan.kernels, plan.target), plan.build or budget.DEFAULT_BUILD
+                key = (str(target), build)
+                if key not in analyses:
+                    analyses[key] = budget.analyse(graph, target, build, plan.custom_operators)
+                yield self._judged(model, board, plan, analyses[key])
+            except McuplanError as error:
+                yield building.failed(model, board.id if board else None, error)
+
+    def _judged(self, model: str, board: Board | None, plan: Plan, analysis: budget.Analysis) -> Result:
+        need = analysis.need(plan.stack)
+        limits = _limits(board, plan.asked, plan.reserve)
+        path = self._baseline_path(model)
+        if path is not None:
+            key = Key(model_key(model, path), board.id if board else None, str(analysis.target))
+            if self.recording:
+                self.overshoots.setdefault(path, {})[key] = allowance(budget.judge(need, limits))
+            else:
+                limits = self._baseline(path).apply(key, limits)
+        judgement = budget.judge(need, limits, analysis.refusals)
+        return building.result(model, board, analysis, need, limits, judgement)
+
+    # -- options and configuration ---------------------------------------------------------------------------------
+
+    @cached_property
+    def _explicit_config(self) -> Config | None:
+        return load_config(self.options.config) if self.options.config else None
+
+    def config_for(self, model: str) -> Config | None:
+        """The configuration that counts for a model: the one named by ``--config``, else the nearest."""
+        return self._explicit_config or nearest_config(home(model))
+
+    def _baseline_path(self, model: str) -> Path | None:
+        if self.options.baseline is not None:
+            return self.options.baseline
+        config = self.config_for(model)
+        if config is not None and config.settings.baseline is not None:
+            return config.at(config.settings.baseline)
+        return Path(DEFAULT_BASELINE) if self.recording else None
+
+    def _baseline(self, path: Path) -> Baseline:
+        if path not in self._baselines:
+            self._baselines[path] = read_baseline(path)
+        return self._baselines[path]
+
+    @cached_property
+    def _option_reserve(self) -> budget.Reserve | None:
+        return parse_reserve(self.options.reserve, "--reserve") if self.options.reserve is not None else None
+
+    def _options_plan(self) -> Plan:
+        """What the options alone ask for."""
+        o = self.options
+        stated = {name: f"--{name}" for name in ("ram", "flash", "macs") if getattr(o, name) is not None}
+        plan = Plan(
+            boards=tuple(self._board(ref, o.board_dirs) for ref in o.boards) or (None,),
+            asked=budget.Asked(o.ram, o.flash, o.macs, stated),
+            kernels=o.kernels,
+            target=o.target,
+            build=o.build,
+            custom_operators=o.custom_operators,
+            stack=budget.DEFAULT_STACK_BYTES if o.stack is None else o.stack,
+            reserve=self._option_reserve,
+        )
+        if o.boards:
+            for board in plan.boards:
+                choose_target(board, o.kernels, o.target)
+                _limits(board, plan.asked, plan.reserve)
+        elif o.target or o.kernels:
+            choose_target(None, o.kernels, o.target)
+        return plan
+
+    def _plan(self, model: str) -> Plan:
+        """What one model is checked against: the options first, then its configuration."""
+        plan, config = self._options_plan(), self.config_for(model)
+        if config is None:
+            return plan
+        rules, o = rules_for(config, model), self.options
+        amounts = {name: getattr(rules, name) for name in ("ram", "flash", "macs")}
+        sources = {name: f"{config.path.name}: {name}" for name, amount in amounts.items() if amount is not None}
+        for name, source in plan.asked.sources.items():
+            amounts[name], sources[name] = getattr(plan.asked, name), source
+        from_rules = rules.target is not None and o.target is None and o.kernels is None
+        return Plan(
+            boards=plan.boards if o.boards else self._configured_boards(config, rules.boards or ()),
+            asked=budget.Asked(**amounts, sources=sources),
+            kernels=o.kernels or (None if o.target or from_rules else rules.kernels),
+            target=rules.target if from_rules else o.target,
+            build=o.build or rules.build,
+            custom_operators=o.custom_operators or tuple(rules.custom_operators or ()),
+            stack=next((s for s in (o.stack, rules.stack) if s is not None), budget.DEFAULT_STACK_BYTES),
+            reserve=plan.reserve or _configured_reserve(config, rules.reserve),
+        )
+
+    def _configured_boards(self, config: Config, names: Sequence[str]) -> tuple[Board | None, ...]:
+        return tuple(self._configured_board(config, name) for name in names) or (None,)
+
+    def _configured_board(self, config: Config, name: str) -> Board:
+        folders = (*self.options.board_dirs, *(config.at(folder) for folder in config.settings.board_dirs))
+        ref = str(config.at(name)) if name.lower().endswith(".toml") else name
+        try:
+            return self._board(ref, folders)
+        except McuplanError as error:
+            raise ConfigError(f"{config.path}: {error}") from None
+
+    def _board(self, ref: str, folders: tuple[Path, ...]) -> Board:
+        from mcuplan.boards import load_board
+
+        if (ref, folders) not in self._boards:
+            self._boards[ref, folders] = load_board(ref, folders)
+        return self._boards[ref, folders]
+
+    # -- several models on one board -------------------------------------------------------------------------------
+
+    def _shared(self, models: Sequence[str]) -> Iterator[SharedResult]:
+        """The groups of models that share a board and that one of ``models`` is part of."""
+        seen: dict[tuple[Path, str], tuple[Config, SharedBoard]] = {}
+        for model in models:
+            try:
+                config = self.config_for(model)
+            except McuplanError:
+                continue  # said where the model itself was checked
+            for group in config.settings.shared if config else ():
+                if config and model in _as_given(config, group, model):
+                    seen.setdefault((config.path, group.name), (config, group))
+        for config, group in seen.values():
+            yield self._group(config, group)
+
+    def _group(self, config: Config, group: SharedBoard) -> SharedResult:
+        members = [member if member.startswith(ZOO) else str(config.at(member)) for member in group.models]
+        try:
+            board = self._configured_board(config, group.board)
+            target = choose_target(board, self.options.kernels or group.kernels, self.options.target)
+            build = self.options.build or config.settings.build or budget.DEFAULT_BUILD
+            custom = self.options.custom_operators or tuple(config.settings.custom_operators or ())
+            analyses = [budget.analyse(load_model(member), target, build, custom) for member in members]
+            stack = next((s for s in (self.options.stack, group.stack, config.settings.stack) if s is not None), None)
+            need = budget.together(analyses, group.arenas, budget.DEFAULT_STACK_BYTES if stack is None else stack)
+            sources = {name: f"{config.path.name}: {name} of {group.name}" for name in ("ram", "flash")}
+            reserve = self._option_reserve or _configured_reserve(config, group.reserve or config.settings.reserve)
+            limits = _limits(board, budget.Asked(group.ram, group.flash, None, sources), reserve)
+        except McuplanError as error:
+            return building.shared_failed(group.name, group.models, group.board, group.arenas, error)
+        refusals = tuple(refusal for analysis in analyses for refusal in analysis.refusals)
+        return building.shared(
+            group.name, group.models, board, group.arenas, str(target), need, limits,
+            budget.judge(need, limits, refusals),
+        )  # fmt: skip
+
+
+def _as_given(config: Config, group: SharedBoard, model: str) -> set[str]:
+    """``model`` where it is a member of ``group``, however the path is written."""
+    if model.startswith(ZOO):
+        return set(group.models)
+    here = Path(model).resolve()
+    return {model for member in group.models if not member.startswith(ZOO) and config.at(member).resolve() == here}
+
+
+def _limits(board: Board | None, asked: budget.Asked, reserve: budget.Reserve | None) -> budget.Limits:
+    if board is None:
+        return budget.limits_without_board(asked)
+    return budget.limits_on_board(board, asked, reserve)
+
+
+def _configured_reserve(config: Config, rules: ReserveRules | None) -> budget.Reserve | None:
+    if rules is None:
+        return None
+    if rules.firmware is not None:
+        return firmware_reserve(config.at(rules.firmware))
+    return budget.Reserve(rules.ram or 0, rules.flash or 0, config.path.name)
+
+
+def choose_target(board: Board | None, kernels: str | None, target: str | None) -> Target:
+    """The target that the options, the board, or neither names.
+
+    Raises
+    ------
+    McuplanError
+        For an unknown target, or one that contradicts ``kernels``.
+    """
+    chosen = Target.parse(target or (board.target if board else DEFAULT_TARGET))
+    if kernels is None or kernels == chosen.library.name:
+        return chosen
+    if target and "+" in target:
+        raise McuplanError(f"--kernels {kernels} contradicts --target {target}: state one of them")
+    return Target.parse(f"{chosen.core.name}+{kernels}")
+
+
+def check(arguments: Sequence[str], options: Options, *, write_baseline: bool = False) -> Report:
+    """Check the models that ``arguments`` name.
+
+    With ``write_baseline`` the baseline is written first, from what is over its limits now, and then counts. Entries
+    of models that are not checked now stay in it.
+
+    Raises
+    ------
+    McuplanError
+        Where the options are wrong, or the baseline cannot be read or written.
+    """
+    if write_baseline:
+        recorder = Checker(options, recording=True)
+        recorder.report(arguments)
+        for path, found in recorder.overshoots.items():
+            record(path, found)
+        # No configuration may name the file just written.
+        if Path(DEFAULT_BASELINE) in recorder.overshoots:
+            options = replace(options, baseline=Path(DEFAULT_BASELINE))
+    return Checker(options).report(arguments)

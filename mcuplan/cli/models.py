@@ -1,0 +1,121 @@
+"""From the arguments of a command to models: files, folders, patterns and ``zoo:NAME``."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from mcuplan.errors import McuplanError
+from mcuplan.graph import Graph
+
+ZOO = "zoo:"
+MODEL_SUFFIXES = (".tflite", ".lite")
+"""What a folder is searched for; C arrays are taken where they are named, for not every C file is a model."""
+
+
+class ArgumentError(McuplanError):
+    """An argument that names no model."""
+
+
+def expand(arguments: Iterable[str]) -> dict[str, ArgumentError | None]:
+    """The models that ``arguments`` name, each once, in order; a name that exists is never taken for a pattern.
+
+    A folder without models, or a pattern that matches none, stands with its error under its own name: it must not
+    hide the others.
+    """
+    found: dict[str, ArgumentError | None] = {}
+    for argument in arguments:
+        try:
+            for model in _expand(argument):
+                found.setdefault(model)
+        except ArgumentError as error:
+            found[argument] = error
+    return found
+
+
+def expand_all(arguments: Iterable[str]) -> list[str]:
+    """The models that ``arguments`` name; ArgumentError where one of them names none."""
+    models = expand(arguments)
+    for error in models.values():
+        if error is not None:
+            raise error
+    return list(models)
+
+
+def _expand(argument: str) -> Iterator[str]:
+    if argument.startswith(ZOO):
+        yield argument
+        return
+    path = _existing(argument)
+    if path is None and glob.has_magic(argument):
+        yield from _matches(argument)
+    elif path is not None and os.path.isdir(path):
+        yield from _folder(path)
+    else:
+        # What does not exist is the reader's to refuse: its sentence goes into the report beside the other models.
+        yield path or argument
+
+
+def _existing(argument: str) -> str | None:
+    """The path that ``argument`` means; on other systems a Windows path with ``\\`` is understood too."""
+    for path in (argument, argument.replace("\\", "/")):
+        if argument and os.path.lexists(path):
+            return path
+    return None
+
+
+def _matches(pattern: str) -> Iterator[str]:
+    hits = glob.glob(pattern, recursive=True) or glob.glob(pattern.replace("\\", "/"), recursive=True)
+    if not hits:
+        raise ArgumentError(f"{pattern}: no file matches this pattern")
+    for hit in sorted(hits):
+        if not os.path.isdir(hit):
+            yield hit
+        elif not pattern.endswith("**"):
+            yield from _folder(hit, must_have=False)
+
+
+def _folder(folder: str, must_have: bool = True) -> Iterator[str]:
+    """The models below ``folder``, hidden folders left out, in a fixed order."""
+
+    def refuse(error: OSError) -> None:
+        raise ArgumentError(f"{folder}: cannot list the folder: {error.strerror or error}")
+
+    if os.path.isfile(os.path.join(folder, "saved_model.pb")):
+        yield folder  # a SavedModel: the reader says how to convert it
+        return
+    any_found = False
+    for where, folders, files in os.walk(folder, onerror=refuse):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if name.lower().endswith(MODEL_SUFFIXES):
+                any_found = True
+                yield os.path.join(where, name)
+    if must_have and not any_found:
+        raise ArgumentError(f"{folder}: the folder holds no .tflite model")
+
+
+def load_model(name: str) -> Graph:
+    """The graph of a file or of ``zoo:NAME``.
+
+    A zoo model is written and read back, so that it has the bytes its file would have.
+
+    Raises
+    ------
+    McuplanError
+        Where it cannot be read, or the zoo has no such model.
+    """
+    from mcuplan.tflite import load, read, write
+
+    if not name.startswith(ZOO):
+        return load(name)
+    from mcuplan.zoo import resolve
+
+    return read(write(resolve(name)), name)
+
+
+def home(name: str) -> Path:
+    """The folder where the search for a model's configuration starts."""
+    return Path.cwd() if name.startswith(ZOO) else Path(os.path.abspath(name)).parent

@@ -1,0 +1,96 @@
+"""Parameter types and options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from mcuplan.budget.units import UnitError, parse_bytes, parse_count
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+class _Amount(click.ParamType[int]):
+    """An amount with a unit, read by ``parse``."""
+
+    def __init__(self, name: str, parse: Callable[[str | int], int]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        try:
+            return self._parse(value)
+        except UnitError as error:
+            self.fail(str(error), param, ctx)
+
+
+SIZE = _Amount("SIZE", parse_bytes)
+COUNT = _Amount("COUNT", parse_count)
+
+
+def _complete_board(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from mcuplan.boards import board_names
+    from mcuplan.errors import McuplanError
+
+    try:
+        names = board_names(tuple(map(Path, ctx.params.get("board_dirs") or ())))
+    except McuplanError:
+        return []
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+def complete_zoo(incomplete: str, prefix: str = "") -> list[CompletionItem]:
+    """Zoo models that begin with what was typed."""
+    from mcuplan.zoo import names
+
+    return [CompletionItem(prefix + name) for name in names() if (prefix + name).startswith(incomplete)]
+
+
+def _complete_model(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    if incomplete and "zoo:".startswith(incomplete[:4]):
+        return complete_zoo(incomplete, "zoo:")
+    return [CompletionItem(incomplete, type="file")]
+
+
+def models_argument(required_count: int = -1) -> Callable[[_F], _F]:
+    """``MODEL...``: files, folders, patterns, ``zoo:NAME``."""
+    return click.argument(
+        "models", metavar="MODEL..." if required_count < 0 else "MODEL", nargs=required_count, required=True,
+        shell_complete=_complete_model,
+    )  # fmt: skip
+
+
+def board_options(function: _F) -> _F:
+    """``--board`` and ``--board-dir``."""
+    function = click.option(
+        "--board-dir", "board_dirs", multiple=True, metavar="DIR",
+        type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder with board files of your own.",
+    )(function)  # fmt: skip
+    return click.option(
+        "-b", "--board", "boards", multiple=True, metavar="BOARD", shell_complete=_complete_board,
+        help="Board to check against: a name from `mcuplan boards`, or a .toml file. May be repeated.",
+    )(function)  # fmt: skip
+
+
+def target_options(function: _F) -> _F:
+    """``--kernels``, ``--target``, ``--build`` and ``--custom-operator``."""
+    function = click.option(
+        "--custom-operator", "custom_operators", multiple=True, metavar="NAME",
+        help="A custom operator for which your firmware has a kernel. May be repeated.",
+    )(function)  # fmt: skip
+    function = click.option(
+        "--build", type=click.Choice(["O2-logs", "O2", "Os"]), default=None,
+        help="How TFLM is compiled: with log strings (default), without, or all for size.",
+    )(function)  # fmt: skip
+    function = click.option(
+        "--target",
+        metavar="CORE+KERNELS",
+        help="What to predict for, such as cortex-m4+cmsis-nn; replaces the board's.",
+    )(function)
+    return click.option("--kernels", metavar="LIBRARY", help="Kernel library: cmsis-nn or reference.")(function)

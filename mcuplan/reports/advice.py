@@ -1,0 +1,139 @@
+"""What would help a model that does not fit, or is close to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from mcuplan.budget.analysis import Analysis
+from mcuplan.budget.limits import Limits
+from mcuplan.budget.need import Need
+from mcuplan.budget.verdict import Judgement, figure_for
+from mcuplan.graph import DType
+from mcuplan.reports.costs import place
+from mcuplan.reports.peak import Step
+from mcuplan.reports.report import Help, ResourceName
+from mcuplan.reports.text import show_bytes, show_share
+
+CLOSE = 0.9
+"""Part of a limit from which on a figure is called close to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """All that advice can be drawn from."""
+
+    analysis: Analysis
+    need: Need
+    limits: Limits
+    judgement: Judgement
+    peak: Step | None
+    lower_bound: int
+    on_board: bool
+
+    def tight(self, resource: str) -> bool:
+        """Whether the resource's limit is broken or close."""
+        limit = next((limit for limit in self.limits if limit.resource.value == resource), None)
+        return limit is not None and figure_for(limit, self.need) >= CLOSE * limit.amount
+
+    def broken(self, resource: str) -> bool:
+        """Whether the resource's limit is broken."""
+        return any(violation.limit.resource.value == resource for violation in self.judgement.violations)
+
+
+def advice(situation: Situation, count: int = 3) -> tuple[Help, ...]:
+    """At most ``count`` things that would help, those for broken limits first; nothing that is only a guess."""
+    found = [tip for rule in _RULES for tip in rule(situation)]
+
+    def urgency(tip: Help) -> int:
+        if tip.resource is None:
+            return 1
+        return 0 if situation.broken(tip.resource) else 1 if situation.tight(tip.resource) else 2
+
+    return tuple(sorted(found, key=urgency)[:count])
+
+
+def _better_plan(it: Situation) -> Iterator[Help]:
+    gap = it.analysis.arena.nonpersistent_bytes - it.lower_bound
+    saves = _declared_saving(it, gap)
+    if saves > 0:
+        yield Help(
+            f"a better memory plan: TFLM's planner takes {show_bytes(gap)} more than are ever live at once",
+            "ram",
+            saves,
+        )
+
+
+def _unused_tensors(it: Situation) -> Iterator[Help]:
+    unused = [b for b in it.analysis.arena.plan if b.first < 0 and b.last < 0]
+    size = sum(b.size for b in unused)
+    others = max((b.end for b in it.analysis.arena.plan if b.last >= 0), default=0)
+    saves = _declared_saving(it, it.analysis.arena.nonpersistent_bytes - others)
+    if unused and saves > 0:
+        yield Help(f"drop the {len(unused)} tensors nothing uses: TFLM plans {show_bytes(size)} for them", "ram", saves)
+
+
+def _quantize(it: Situation) -> Iterator[Help]:
+    if not (it.tight("ram") or it.tight("flash")) or it.judgement.refusals:
+        return
+    graph = it.analysis.graph
+    if any(t.dtype is DType.FLOAT32 and graph.is_constant(t) and t.elements > 16 for t in graph.main.tensors):
+        resource: ResourceName = "ram" if it.broken("ram") or not it.broken("flash") else "flash"
+        yield Help("quantize to int8: weights and activations take a quarter of their float32 bytes", resource)
+
+
+def _smaller_peak(it: Situation) -> Iterator[Help]:
+    if not it.tight("ram") or it.peak is None or it.peak.operator < 0:
+        return
+    op = it.analysis.graph.subgraphs[it.peak.subgraph].operators[it.peak.operator]
+    yield Help(
+        f"shrink operator {place(it.peak.subgraph, it.peak.operator)}, {op.label} (input size or channels): "
+        f"while it runs, {show_bytes(it.peak.live_bytes)} are live",
+        "ram",
+    )
+
+
+def _smaller_weights(it: Situation) -> Iterator[Help]:
+    if not it.tight("flash"):
+        return
+    share = it.need.flash.weights_bytes / max(it.need.flash.total_bytes, 1)
+    if share >= 0.5:
+        yield Help(f"fewer channels or layers: weights are {show_share(share)} of model and code", "flash")
+
+
+def _fewer_macs(it: Situation) -> Iterator[Help]:
+    if it.tight("macs"):
+        rows = max(it.analysis.macs.per_operator, key=lambda row: row.macs or 0)
+        label = it.analysis.graph.subgraphs[rows.subgraph].operators[rows.operator].label
+        share = (rows.macs or 0) / max(it.need.macs, 1)
+        yield Help(
+            f"a smaller input or fewer channels: operator {place(rows.subgraph, rows.operator)}, {label} alone is "
+            f"{show_share(share)} of the MACs",
+            "macs",
+        )
+
+
+def _other_board(it: Situation) -> Iterator[Help]:
+    if it.on_board and it.judgement.violations and not it.judgement.refusals:
+        yield Help("another board: the cheapest that passes", command="mcuplan compare MODEL --cheapest")
+
+
+def _declared_saving(it: Situation, nonpersistent: int) -> int:
+    """Bytes of the declared arena that go when the non-persistent section loses ``nonpersistent``.
+
+    Set-up needs may keep the arena from shrinking as far.
+    """
+    arena = it.analysis.arena
+    floor = max(arena.final_bytes - nonpersistent, arena.planning_peak_bytes, arena.prepare_peak_bytes)
+    return arena.declare_bytes - (floor + 15) // 16 * 16
+
+
+_RULES: tuple[Callable[[Situation], Iterator[Help]], ...] = (
+    _better_plan,
+    _unused_tensors,
+    _quantize,
+    _smaller_peak,
+    _smaller_weights,
+    _fewer_macs,
+    _other_board,
+)

@@ -1,0 +1,222 @@
+"""From analyses and judgements to the document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from mcuplan import __version__, budget
+from mcuplan.budget import Analysis, Arenas, Judgement, Need, Verdict
+from mcuplan.budget.verdict import figure_for
+from mcuplan.reports.advice import Situation, advice
+from mcuplan.reports.costs import describe, largest_costs, tensor_name
+from mcuplan.reports.peak import Step, live_at, live_steps, lower_bound, peak_step
+from mcuplan.reports.report import (
+    Arena,
+    Flash,
+    Limits,
+    LiveBuffer,
+    ModelFacts,
+    Peak,
+    Ram,
+    Refusal,
+    Report,
+    Result,
+    Rule,
+    SharedResult,
+    Tool,
+    Violation,
+)
+from mcuplan.reports.text import show_bytes, show_count
+from mcuplan.tflm.results import PlannedBuffer
+from mcuplan.tflm.results import Refusal as TflmRefusal
+
+if TYPE_CHECKING:
+    from mcuplan.boards import Board
+
+_WHAT = {"arena": "the arena", "model": "the model", "macs": "one inference"}
+
+
+def result(
+    model: str, board: Board | None, analysis: Analysis, need: Need, limits: budget.Limits, judgement: Judgement
+) -> Result:
+    """The result for one model on one board (None: no board)."""
+    steps = live_steps(analysis.graph, analysis.arena)
+    top = peak_step(steps)
+    live = live_at(analysis.arena, top.time) if top else ()
+    bound = lower_bound(steps)
+    situation = Situation(analysis, need, limits, judgement, top, bound, on_board=board is not None)
+    return Result(
+        model=model,
+        board=board.id if board else None,
+        board_name=board.name if board else None,
+        verdict=judgement.verdict.value,
+        target=str(analysis.target),
+        tflm_version=analysis.arena.tflm_version,
+        facts=_facts(analysis),
+        arena=_arena(analysis, bound),
+        ram=ram(need),
+        flash=_flash(need, analysis),
+        macs=need.macs,
+        limits=limits_shown(limits, need),
+        violations=violations(judgement),
+        refusals=tuple(_refusal(r) for r in judgement.refusals),
+        peak=_peak(analysis, top, live) if top else None,
+        costs=largest_costs(analysis, need, limits, live),
+        help=advice(situation),
+        notes=tuple(_notes(analysis, board)),
+    )
+
+
+def failed(model: str, board: str | None, error: Exception) -> Result:
+    """The result for a model that could not be read or analysed."""
+    return Result(model=model, board=board, verdict=Verdict.ERROR.value, error=str(error))
+
+
+def shared(
+    name: str,
+    models: Sequence[str],
+    board: Board,
+    arenas: Arenas,
+    target: str,
+    need: Need,
+    limits: budget.Limits,
+    judgement: Judgement,
+    notes: Sequence[str] = (),
+) -> SharedResult:
+    """The result for several models on one board."""
+    return SharedResult(
+        name=name,
+        models=tuple(models),
+        board=board.id,
+        board_name=board.name,
+        verdict=judgement.verdict.value,
+        arenas=arenas.value,
+        target=target,
+        ram=ram(need),
+        flash=Flash(need.flash.model_bytes, need.flash.weights_bytes, need.flash.runtime_bytes, need.flash.total_bytes),
+        macs=need.macs,
+        limits=limits_shown(limits, need),
+        violations=violations(judgement),
+        notes=tuple(notes),
+    )
+
+
+def shared_failed(name: str, models: Sequence[str], board: str, arenas: Arenas, error: Exception) -> SharedResult:
+    """The result for a group of which a model or the board could not be read."""
+    return SharedResult(name, tuple(models), board, Verdict.ERROR.value, arenas.value, error=str(error))
+
+
+def report(results: Iterable[Result], groups: Iterable[SharedResult] = ()) -> Report:
+    """The whole document; the highest exit code of all verdicts wins."""
+    results, groups = tuple(results), tuple(groups)
+    verdicts = [*(r.verdict for r in results), *(group.verdict for group in groups)]
+    codes = [Verdict(verdict).exit_code for verdict in verdicts]
+    return Report(Tool("mcuplan", __version__), results, groups, exit_code=max(codes, default=0))
+
+
+def ram(need: Need) -> Ram:
+    """The RAM items of a need."""
+    r = need.ram
+    return Ram(
+        r.arena_bytes, r.interpreter_bytes, r.resolver_bytes, r.data_bytes, r.stack_bytes, total_bytes=r.total_bytes
+    )
+
+
+def limits_shown(limits: budget.Limits, need: Need) -> Limits:
+    """Limits with the figures that are held against them."""
+    return Limits(
+        ram_bytes=limits.ram.amount if limits.ram else None,
+        flash_bytes=limits.flash.amount if limits.flash else None,
+        macs=limits.macs.amount if limits.macs else None,
+        rules=tuple(
+            Rule(
+                limit.resource.value, limit.counted.value, limit.amount, figure_for(limit, need), limit.strict,
+                limit.source, limit.baseline,
+            )
+            for limit in limits
+        ),
+    )  # fmt: skip
+
+
+def violations(judgement: Judgement) -> tuple[Violation, ...]:
+    """Broken limits, each with its sentence."""
+    return tuple(
+        Violation(
+            v.limit.resource.value, v.limit.counted.value, v.limit.amount, v.figure, v.over, violation_sentence(v)
+        )
+        for v in judgement.violations
+    )
+
+
+def violation_sentence(v: budget.Violation) -> str:
+    """What is over, by how much, and whose limit it is; exact figures, not rounded ones."""
+    resource = {"ram": "RAM", "flash": "flash", "macs": "MACs"}[v.limit.resource.value]
+    unit = "" if resource == "MACs" else " bytes"
+    show = show_count if resource == "MACs" else show_bytes
+    what = _WHAT.get(v.limit.counted.value) or f"{resource} needed"
+    verb = "must stay under" if v.limit.strict else "may be at most"
+    grown = ", grown since the baseline" if v.limit.baseline else ""
+    return (
+        f"{resource}: {what} takes {v.figure:,}{unit}{' MACs' if not unit else ''}, {verb} {v.limit.amount:,} "
+        f"({v.limit.source}): {show(v.over)} too many{grown}"
+    )
+
+
+def _facts(analysis: Analysis) -> ModelFacts:
+    graph = analysis.graph
+    types: dict[str, None] = {}
+    for op in graph.main.operators:
+        for t in op.outputs:
+            if t >= 0:
+                types[graph.main.tensors[t].dtype.label] = None
+    return ModelFacts(
+        operators=sum(len(subgraph.operators) for subgraph in graph.subgraphs),
+        subgraphs=len(graph.subgraphs),
+        activations="+".join(types) or "none",
+        macs_exact=analysis.macs.exact,
+    )
+
+
+def _arena(analysis: Analysis, bound: int) -> Arena:
+    a = analysis.arena
+    return Arena(
+        a.declare_bytes, a.used_bytes, a.nonpersistent_bytes, a.persistent_bytes, a.exact, a.bounded_bytes, bound
+    )
+
+
+def _flash(need: Need, analysis: Analysis) -> Flash:
+    f = need.flash
+    return Flash(
+        f.model_bytes, f.weights_bytes, f.runtime_bytes, f.total_bytes, analysis.code.build, analysis.code.exact
+    )
+
+
+def _refusal(r: TflmRefusal) -> Refusal:
+    return Refusal(r.rule, r.reason, r.remedy, r.subgraph, r.operator, r.operator_name, r.tensor, r.tensor_name)
+
+
+def _peak(analysis: Analysis, top: Step, live: Sequence[PlannedBuffer]) -> Peak:
+    graph = analysis.graph
+    operators = graph.subgraphs[top.subgraph].operators
+    return Peak(
+        subgraph=top.subgraph,
+        operator=top.operator,
+        operator_name=operators[top.operator].label if top.operator >= 0 else "",
+        live_bytes=top.live_bytes,
+        buffers=tuple(
+            LiveBuffer(b.size, b.subgraph, b.tensor, tensor_name(graph, b), b.operator, describe(graph, b))
+            for b in live
+        ),
+    )
+
+
+def _notes(analysis: Analysis, board: Board | None) -> Iterable[str]:
+    yield from analysis.arena.notes
+    for note in analysis.code.notes:
+        if note not in analysis.arena.notes:
+            yield note
+    if not analysis.macs.exact:
+        yield "the MACs of some operators are not known and left out"
+    if board is not None and board.tflm_note:
+        yield board.tflm_note

@@ -1,0 +1,269 @@
+"""The report as lines of text, coloured by verdict alone. Every name from a model goes through ``safe_name``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+
+from rich.text import Text
+
+from mcuplan.reports.advice import CLOSE
+from mcuplan.reports.glyphs import Glyphs, bar
+from mcuplan.reports.lines import Lines
+from mcuplan.reports.report import (
+    Flash,
+    Help,
+    Limits,
+    Ram,
+    Refusal,
+    Report,
+    ResourceName,
+    Result,
+    Rule,
+    SharedResult,
+    Violation,
+)
+from mcuplan.reports.text import safe_name, show_bytes, show_count, show_share
+
+PASS, WARN, FAIL = "green", "yellow", "red"
+_STYLES = {"pass": PASS, "fail": FAIL, "unsupported": FAIL, "error": FAIL}
+_LABELS = {"ram": "RAM", "flash": "flash", "macs": "MACs"}
+_FULL_MODELS = 3
+"""Up to this many models, each is shown in full; more are a line each, with what is wrong with them."""
+_FULL_BOARDS = 4
+_REFUSALS = 5
+
+
+def report_lines(
+    report: Report, width: int, glyphs: Glyphs, *, quiet: bool = False, errors: bool = True
+) -> Iterator[Text]:
+    """The whole report; with ``quiet`` only what does not pass; without ``errors`` no model that cannot be read."""
+    lines = Lines(width)
+    hidden = {verdict for verdict, hide in (("pass", quiet), ("error", not errors)) if hide}
+    results = [r for r in report.results if r.verdict not in hidden]
+    groups = [(name, list(rows)) for name, rows in groupby(results, key=lambda r: r.model)]
+    full = len(groups) <= _FULL_MODELS and not quiet
+    for index, (_, rows) in enumerate(groups):
+        if full:
+            yield from [Text()] * (index > 0)
+            yield from _model(rows, lines, glyphs)
+        else:
+            for row in rows:
+                yield from _short(row, lines)
+    for group in report.shared:
+        if group.verdict not in hidden:
+            yield from [Text()] * full
+            yield from _shared(group, lines, glyphs)
+    if len(report.results) > 1 and not quiet:
+        yield Text()
+        yield from lines.wrapped(_summary(report))
+
+
+def _summary(report: Report) -> Text:
+    verdicts = [*(r.verdict for r in report.results), *(group.verdict for group in report.shared)]
+    models = len({r.model for r in report.results})
+    counts = ", ".join(f"{verdicts.count(v)} {v}" for v in ("pass", "fail", "unsupported", "error") if v in verdicts)
+    return Text(f"{models} model{'s' * (models > 1)}: {counts}")
+
+
+def _model(rows: Sequence[Result], lines: Lines, glyphs: Glyphs) -> Iterator[Text]:
+    """One model on its boards, then what it spends most on where it is worst off."""
+    for index, row in enumerate(rows):
+        if len(rows) > _FULL_BOARDS:
+            yield from _short(row, lines)
+            continue
+        yield from [Text()] * (index > 0)
+        yield from _verdict(row, lines)
+        yield from _figures(row.ram, row.flash, row.macs, row.limits, lines, glyphs)
+        yield from _arena(row, lines)
+        yield from _violations(row.violations, lines)
+        yield from _refusals(row.refusals, lines)
+    worst = max(rows, key=_badness)
+    if worst.arena is None:
+        return
+    which = f" (on {_board(worst)})" if len(rows) > 1 else ""
+    yield from _peak(worst, which, lines)
+    yield from _costs(worst, which, lines)
+    yield from _help(worst.help, lines)
+    yield from _notes(worst.notes, lines)
+
+
+def _badness(row: Result) -> tuple[int, float]:
+    order = ("pass", "fail", "unsupported", "error")
+    return order.index(row.verdict), max((r.figure / max(r.limit, 1) for r in row.limits.rules), default=0.0)
+
+
+def _board(row: Result | SharedResult) -> str:
+    return safe_name(row.board_name or row.board or "no board")
+
+
+def _verdict(row: Result, lines: Lines) -> Iterator[Text]:
+    head = Text()
+    head.append(f"{row.verdict.upper():<5}", style=f"bold {_STYLES[row.verdict]}")
+    head.append(f" {safe_name(row.model)}", style="bold")
+    if row.board:
+        head.append(f" on {_board(row)}")
+    yield from lines.wrapped(head, hang=6)
+    if row.error is not None:
+        yield from lines.wrapped(Text(safe_name(row.error, 500)), indent=6)
+    if row.facts is not None and row.flash is not None:
+        facts = row.facts
+        yield from lines.wrapped(
+            Text(
+                f"{facts.operators} operators, {facts.activations}, model {show_bytes(row.flash.model_bytes)}; "
+                f"{row.target}, {row.tflm_version}"
+            ),
+            indent=6,
+        )
+
+
+def _figures(
+    ram: Ram | None, flash: Flash | None, macs: int | None, limits: Limits, lines: Lines, glyphs: Glyphs
+) -> Iterator[Text]:
+    if ram is None or flash is None or macs is None:
+        return
+    totals: dict[ResourceName, int] = {"ram": ram.total_bytes, "flash": flash.total_bytes, "macs": macs}
+    rules = {rule.resource: rule for rule in limits.rules}
+    for resource, total in totals.items():
+        yield _gauge(resource, total, rules.get(resource), lines.width, glyphs)
+
+
+_COUNTED = {"arena": "arena", "model": "model", "need": "", "macs": ""}
+
+
+def _gauge(resource: str, total: int, rule: Rule | None, width: int, glyphs: Glyphs) -> Text:
+    """One bar with its figures; without bar where the terminal is too narrow for both."""
+    show = show_count if resource == "macs" else show_bytes
+    line = Text(f"  {_LABELS[resource]:<6}", no_wrap=True)
+    if rule is None:
+        line.append(f"{show(total)}, no limit")
+        return line
+    part = rule.figure / max(rule.limit, 1)
+    broken = rule.figure >= rule.limit if rule.strict else rule.figure > rule.limit
+    style = FAIL if broken else WARN if part >= CLOSE else PASS
+    figures = f"{show(rule.figure):>9} of {show(rule.limit):>8} {show_share(part):>5}"
+    counted = f" {_COUNTED[rule.counted]}" if _COUNTED[rule.counted] else ""
+    room = width - len(line) - len(figures) - 8
+    if room >= 8:
+        line.append(bar(rule.figure, rule.limit, min(room, 60), glyphs), style=style)
+        line.append(" ")
+    line.append(figures + counted)
+    line.truncate(width)
+    return line
+
+
+def _arena(row: Result, lines: Lines) -> Iterator[Text]:
+    if row.arena is None or row.ram is None:
+        return
+    a, r = row.arena, row.ram
+    bound = "" if a.exact else "at most "
+    said = (
+        f"declare {bound}{a.declare_bytes:,} bytes (uses {a.used_bytes:,}: {a.nonpersistent_bytes:,} planned + "
+        f"{a.persistent_bytes:,} persistent)"
+    )
+    yield from lines.wrapped(Text(f"arena {said}"), indent=2, hang=6)
+    if any(rule.resource == "ram" and rule.counted == "need" for rule in row.limits.rules):
+        objects = r.interpreter_bytes + r.resolver_bytes
+        data = f" + {r.data_bytes:,} kernel data" if r.data_bytes else ""
+        yield from lines.wrapped(
+            Text(f"RAM   arena + {objects:,} interpreter and resolver{data} + {r.stack_bytes:,} stack"),
+            indent=2,
+            hang=6,
+        )
+
+
+def _violations(broken: Iterable[Violation], lines: Lines) -> Iterator[Text]:
+    for violation in broken:
+        yield from lines.wrapped(Text(violation.message, style=FAIL), indent=2, hang=2)
+
+
+def _refusals(refusals: Sequence[Refusal], lines: Lines) -> Iterator[Text]:
+    for refusal in refusals[:_REFUSALS]:
+        where = f"operator {refusal.operator}, {safe_name(refusal.operator_name)}: " if refusal.operator >= 0 else ""
+        tensor = f" (tensor {safe_name(refusal.tensor_name, 40)!r})" if refusal.tensor_name else ""
+        yield from lines.wrapped(Text(f"{where}{safe_name(refusal.reason, 300)}{tensor}", style=FAIL), indent=2, hang=2)
+        if refusal.remedy:
+            yield from lines.wrapped(Text(f"remedy: {safe_name(refusal.remedy, 300)}"), indent=4, hang=2)
+    if len(refusals) > _REFUSALS:
+        yield Text(f"  and {len(refusals) - _REFUSALS} more reasons")
+
+
+def _peak(row: Result, which: str, lines: Lines) -> Iterator[Text]:
+    if row.peak is None:
+        return
+    p = row.peak
+    index = f"{p.subgraph}:{p.operator}" if p.subgraph else str(p.operator)
+    where = f"operator {index}, {safe_name(p.operator_name)}" if p.operator >= 0 else "the start"
+    yield Text()
+    head = Text(f"Memory peaks at {where}{which}", style="bold")
+    head.append(f": {p.live_bytes:,} bytes live in {len(p.buffers)} buffers", style="not bold")
+    yield from lines.wrapped(head, hang=2)
+
+
+def _costs(row: Result, which: str, lines: Lines) -> Iterator[Text]:
+    if not row.costs:
+        return
+    yield Text()
+    yield from lines.wrapped(Text(f"Largest costs{which}, as parts of their limits", style="bold"))
+    for cost in row.costs:
+        show = show_count if cost.resource == "macs" else show_bytes
+        line = Text(f"  {_LABELS[cost.resource]:<6}{show_share(cost.share):>5} {show(cost.amount):>9}  ")
+        line.append(safe_name(cost.what, 70))
+        room = lines.width - line.cell_len - 3
+        if cost.name and room >= 12:
+            line.append(f"  {safe_name(cost.name, min(room - 1, 40))}", style="dim")
+        line.truncate(lines.width)
+        yield line
+
+
+def _help(tips: Sequence[Help], lines: Lines) -> Iterator[Text]:
+    if not tips:
+        return
+    yield Text()
+    yield Text("What would help", style="bold")
+    for tip in tips:
+        gain = f" (saves up to {tip.saves:,} bytes)" if tip.saves else ""
+        command = f": {tip.command}" if tip.command else ""
+        yield from lines.wrapped(Text(f"- {safe_name(tip.text, 200)}{gain}{command}"), indent=2, hang=2)
+
+
+def _notes(notes: Sequence[str], lines: Lines) -> Iterator[Text]:
+    if notes:
+        yield Text()
+    for note in notes[:3]:
+        yield from lines.wrapped(Text(f"Note: {safe_name(note, 300)}"), hang=6)
+    if len(notes) > 3:
+        yield Text(f"      and {len(notes) - 3} more notes (all are in --format json)")
+
+
+def _short(row: Result, lines: Lines) -> Iterator[Text]:
+    """One result in a line, and what is wrong with it."""
+    line = Text()
+    line.append(f"{row.verdict.upper():<5}", style=f"bold {_STYLES[row.verdict]}")
+    line.append(f" {safe_name(row.model)}")
+    if row.board:
+        line.append(f" on {_board(row)}")
+    parts = [f"{_LABELS[r.resource]} {show_share(r.figure / max(r.limit, 1))}" for r in row.limits.rules]
+    if parts:
+        line.append(f"  {', '.join(parts)}")
+    yield from lines.wrapped(line, hang=6)
+    if row.error is not None:
+        yield from lines.wrapped(Text(safe_name(row.error, 500)), indent=6)
+    yield from _violations(row.violations, Lines(lines.width, margin=4))
+    yield from _refusals(row.refusals, Lines(lines.width, margin=4))
+
+
+def _shared(group: SharedResult, lines: Lines, glyphs: Glyphs) -> Iterator[Text]:
+    head = Text()
+    head.append(f"{group.verdict.upper():<5}", style=f"bold {_STYLES[group.verdict]}")
+    head.append(f" {safe_name(group.name)}", style="bold")
+    head.append(f" together on {_board(group)}")
+    yield from lines.wrapped(head, hang=6)
+    members = ", ".join(safe_name(m, 40) for m in group.models)
+    how = "an arena each" if group.arenas == "sum" else "taking turns in one arena"
+    yield from lines.wrapped(Text(f"{members}; {how}"), indent=6)
+    if group.error is not None:
+        yield from lines.wrapped(Text(safe_name(group.error, 500)), indent=6)
+    yield from _figures(group.ram, group.flash, group.macs, group.limits, lines, glyphs)
+    yield from _violations(group.violations, lines)
+    yield from _notes(group.notes, lines)

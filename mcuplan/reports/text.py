@@ -1,0 +1,94 @@
+"""Text for people: names made safe, amounts with their units."""
+
+from __future__ import annotations
+
+import unicodedata
+
+_LONGEST = 60
+
+
+def safe_name(name: str, longest: int = _LONGEST) -> str:
+    """A name from a model or a path, made harmless to show anywhere on one line.
+
+    Control codes (ANSI sequences, newlines), invisible and direction-changing characters (RTL marks, zero-width
+    joiners), unpaired surrogates and unassigned code points become ``\\x1b``-like escapes. Long names keep their
+    beginning and end. The result still needs the escaping of its medium (HTML, rich markup).
+
+    Examples
+    --------
+    >>> print(safe_name("conv\\x1b[31m\\n<script>"))
+    conv\\x1b[31m\\n<script>
+    """
+    # A name of a million characters must not cost a million steps.
+    if len(name) > 4 * longest:
+        name = f"{name[: 2 * longest]}{name[-2 * longest :]}"
+        shortened = True
+    else:
+        shortened = False
+    shown = name if name.isascii() and name.isprintable() else "".join(map(_visible, name))
+    if len(shown) > longest or shortened:
+        head = max((longest - 3) // 2, 1)
+        tail = max(longest - 3 - head, 1)
+        shown = f"{shown[:head]}...{shown[-tail:]}"
+    return shown
+
+
+_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def _visible(character: str) -> str:
+    category = unicodedata.category(character)
+    if character == " " or category[0] not in "CZ":
+        return character
+    if character in _SHORT:
+        return _SHORT[character]
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def show_bytes(amount: int) -> str:
+    """Bytes in kB (1,000) or MB with one decimal, exact below 10,000.
+
+    Examples
+    --------
+    >>> show_bytes(772), show_bytes(82_308), show_bytes(1_048_576)
+    ('772 B', '82.3 kB', '1.05 MB')
+    """
+    if abs(amount) < 10_000:
+        return f"{amount:,} B"
+    if abs(amount) < 999_950:
+        return f"{amount / 1e3:,.1f} kB"
+    return f"{amount / 1e6:,.2f} MB"
+
+
+def show_count(amount: int) -> str:
+    """A number of operations.
+
+    Examples
+    --------
+    >>> show_count(288), show_count(7_157_888)
+    ('288', '7.16 M')
+    """
+    if amount < 10_000:
+        return f"{amount:,}"
+    if amount < 999_950:
+        return f"{amount / 1e3:.1f} k"
+    return f"{amount / 1e6:,.2f} M" if amount < 999_995_000 else f"{amount / 1e9:,.2f} G"
+
+
+def show_share(part: float) -> str:
+    """A share in per cent; never a rounded 0% or 100% for what is not.
+
+    Examples
+    --------
+    >>> show_share(0.314), show_share(0.0004), show_share(0.9996), show_share(1.25)
+    ('31%', '<1%', '>99%', '125%')
+    """
+    percent = part * 100
+    if 0 < percent < 1:
+        return "<1%"
+    if 99 < percent < 100:
+        return ">99%"
+    if 100 < percent < 101:
+        return ">100%"
+    return f"{percent:.0f}%"
