@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from mcuplan.errors import ModelError
 from mcuplan.graph import Graph
+from mcuplan.tflite.carray import CArray, c_identifier, format_c_array, is_c_source, read_c_models
+from mcuplan.tflite.formats import check_identifier
+from mcuplan.tflite.notes import notes
+from mcuplan.tflite.schema import IDENTIFIER
+
+_ENOUGH_TO_TELL = 1 << 20
 
 
 def read(data: bytes | memoryview, name: str = "<bytes>") -> Graph:
@@ -16,22 +24,82 @@ def read(data: bytes | memoryview, name: str = "<bytes>") -> Graph:
     Every ``Buffer.data`` is a view into ``data``, not a copy. Raises ModelError, one sentence that begins with
     ``name``, for anything that is not a sound model.
     """
+    view = memoryview(data).toreadonly()
+    check_identifier(view, name)
     # Imported here because the accessors bring numpy, which those who only list boards need not wait for.
+    from mcuplan.tflite.checks import check
+    from mcuplan.tflite.compression import compression
     from mcuplan.tflite.reading import read_verified
     from mcuplan.tflite.verify import verify
 
-    view = memoryview(data).toreadonly()
-    verify(view, name)
-    return read_verified(view, name)
+    newer = verify(view, name)
+    graph = read_verified(view, name)
+    compressed = compression(graph, name)
+    check(graph, name, compressed.tensors)
+    return replace(graph, notes=tuple(notes(graph, newer, compressed.note)))
 
 
 def load(path: str | os.PathLike[str]) -> Graph:
-    """The graph in the file at ``path``. Raises ModelError for a file that cannot be read or is not a sound model."""
+    """The graph in the file at ``path``: a `.tflite` file, or a C source with one array that holds a model.
+
+    Raises ModelError, one sentence that begins with the path, for a file that cannot be read or is not a sound
+    model, and for a C source with several models (:func:`load_all` reads those).
+    """
+    models = load_all(path)
+    if len(models) > 1:
+        names = ", ".join(name for name, _ in models)
+        raise ModelError(f"{_shown(path)}: this C source holds {len(models)} models ({names}): give each its own file")
+    return models[0][1]
+
+
+def load_all(path: str | os.PathLike[str]) -> tuple[tuple[str, Graph], ...]:
+    """Every model in the file at ``path``, at least one, each with its array's identifier (`""` in a `.tflite`).
+
+    Raises ModelError like :func:`load`.
+    """
+    shown = _shown(path)
+    data = _content(Path(path), shown)
+    if is_c_source(Path(path)) and data[4:8] != IDENTIFIER:
+        return tuple((array.name, _read_c_array(array, shown)) for array in read_c_models(data, shown))
+    return (("", read(data, shown)),)
+
+
+def _read_c_array(array: CArray, shown: str) -> Graph:
+    graph = read(array.data, f"{shown} ({array.name})")
+    return replace(graph, notes=graph.notes + array.notes)
+
+
+def _shown(path: str | os.PathLike[str]) -> str:
+    return os.fsdecode(path)
+
+
+def _content(path: Path, shown: str) -> bytes:
+    """The whole file; of a large file that is no model, only as much as tells what it is."""
     try:
-        data = Path(path).read_bytes()
+        if path.is_dir():
+            raise ModelError(f"{shown}: {_directory(path)}")
+        with path.open("rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise ModelError(f"{shown}: this is not a regular file")
+            head = file.read(_ENOUGH_TO_TELL)
+            if len(head) < _ENOUGH_TO_TELL or head[4:8] == IDENTIFIER or is_c_source(path):
+                return head + file.read()
+            file.seek(-_ENOUGH_TO_TELL // 2, os.SEEK_END)
+            return head + file.read()
     except OSError as error:
-        raise ModelError(f"{os.fspath(path)}: {error.strerror or error}") from None
-    return read(data, os.fspath(path))
+        raise ModelError(f"{shown}: cannot be read: {error.strerror or error}") from None
+    except ValueError as error:
+        raise ModelError(f"{shown!r}: cannot be read: {error}") from None
+
+
+def _directory(path: Path) -> str:
+    """What to say of a directory in place of a model."""
+    if (path / "saved_model.pb").is_file() or (path / "saved_model.pbtxt").is_file():
+        return (
+            "this is a TensorFlow SavedModel directory: convert it with tf.lite.TFLiteConverter.from_saved_model "
+            "and give the .tflite file"
+        )
+    return "this is a directory, not a model file"
 
 
 def write(graph: Graph) -> bytes:
@@ -51,6 +119,17 @@ def save(graph: Graph, path: str | os.PathLike[str]) -> int:
     data = write(graph)
     replace_file(path, data)
     return len(data)
+
+
+def write_c_array(data: bytes | memoryview, path: str | os.PathLike[str], identifier: str | None = None) -> str:
+    """Write the model's bytes as a C++ source with one 16-aligned array, as ``xxd -i`` would; the array's identifier.
+
+    ``identifier`` (default: from the file's name) is made safe. The file appears whole or not at all; ModelError
+    where it cannot be written.
+    """
+    safe = c_identifier(Path(path).stem if identifier is None else identifier)
+    replace_file(path, format_c_array(data, safe).encode())
+    return safe
 
 
 def replace_file(path: str | os.PathLike[str], data: bytes) -> None:
