@@ -276,6 +276,8 @@ class Graph:
     file_bytes: int = 0
     notes: tuple[str, ...] = ()
     """What the reader saw that makes figures inexact, one sentence each."""
+    appended: memoryview | bytes = b""
+    """A zip archive behind the model, which TFLite Metadata uses for associated files; kept as it is."""
 
     @property
     def main(self) -> Subgraph:

@@ -24,7 +24,7 @@ C_SUFFIXES = frozenset({".h", ".hh", ".hpp", ".hxx", ".c", ".cc", ".cpp", ".cxx"
 _BYTES_PER_LINE = 12
 
 _LITERAL = re.compile(
-    rb"//[^\n]*|/\*.*?(?:\*/|\Z)|\"(?:\\.|[^\"\\\n])*\"?|(?<![0-9A-Za-z_])'(?:\\.[0-9A-Fa-f]{0,8}|[^'\\\n])'?",
+    rb"//[^\n]*|/\*.*?(?:\*/|\Z)|\"(?:\\.|[^\"\\\n])*\"?|'(?<![0-9A-Za-z_]')(?:\\.[0-9A-Fa-f]{0,8}|[^'\\\n])'?",
     re.DOTALL,
 )
 """A comment, a string or a character; unterminated ones reach as far as they can, so that no byte is looked at twice.
@@ -92,9 +92,10 @@ def _arrays(source: bytes, name: str) -> Iterator[CArray]:
     braces = [match.start() for match in _BRACE.finditer(code)]
     floor = 0
     for start, end in itertools.pairwise((*braces, len(code))):
-        declaration = _declaration(code, floor, start) if code[start] == _OPEN else None
+        is_list = code[start] == _OPEN and code[end : end + 1] != b"{"
+        declaration = _declaration(code, floor, start) if is_list else None
         floor = start + 1
-        if declaration is None or code[end : end + 1] == b"{":
+        if declaration is None:
             continue
         if end == len(code):
             raise ModelError(f"{name}: the array {_text(declaration[0])} has no end: the file is truncated")

@@ -8,7 +8,7 @@ Lite Micro runs is let through even where LiteRT is stricter (a quantized dimens
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 
 from mcuplan.errors import ModelError
 from mcuplan.graph import DType, Graph, Operator, Quantization, Record, Subgraph, Tensor
@@ -55,6 +55,10 @@ def _clean(text: str) -> str:
     """Text from a model, short and printable, to stand in a message."""
     shown = "".join(c if c.isprintable() else "?" for c in text[:_LARGEST_NAME])
     return shown + "..." if len(text) > _LARGEST_NAME else shown
+
+
+def _shown(shape: Sequence[int]) -> str:
+    return _clean(str(list(shape[:_LARGEST_RANK])))
 
 
 def _quoted(text: str) -> str:
@@ -105,13 +109,13 @@ def _shape(tensor: Tensor) -> Iterator[str]:
         yield f"has {tensor.rank} dimensions, more than the {_LARGEST_RANK} that make sense"
         return
     if min(shape, default=0) < -1:
-        yield f"has a negative dimension in its shape {list(shape)}"
+        yield f"has a negative dimension in its shape {_shown(shape)}"
     if min(signature or (), default=0) < -1:
-        yield f"has a negative dimension in its shape signature {list(signature or ())}"
+        yield f"has a negative dimension in its shape signature {_shown(signature or ())}"
     if signature and shape and len(signature) != len(shape):
         yield f"has {len(shape)} dimensions in its shape and {len(signature)} in its shape signature"
     if math.prod(abs(d) for d in shape) > _MOST_ELEMENTS:
-        yield f"has an absurd shape {list(shape)}"
+        yield f"has an absurd shape {_shown(shape)}"
 
 
 def _external_reference(graph: Graph, tensor: Tensor) -> Iterator[str]:
@@ -126,10 +130,10 @@ def _constant(graph: Graph, tensor: Tensor) -> Iterator[str]:
     if not size or expected is None or tensor.sparsity is not None:
         return
     if tensor.is_dynamic:
-        yield f"is constant, but its shape {list(tensor.shape)} is unknown"
+        yield f"is constant, but its shape {_shown(tensor.shape)} is unknown"
     elif size != expected and not (size == tensor.elements and (tensor.dtype.bits or 8) < 8):
         yield (
-            f"has {size} constant bytes, but its shape {list(tensor.shape)} of {tensor.dtype.label} takes {expected}"
+            f"has {size} constant bytes, but its shape {_shown(tensor.shape)} of {tensor.dtype.label} takes {expected}"
         )
 
 
@@ -143,7 +147,7 @@ def _quantization(quantization: Quantization, shape: tuple[int, ...], tensors: i
         dimension = quantization.dimension
         channels = shape[dimension : dimension + 1] if 0 <= dimension < len(shape) else shape
         if len(scales) not in channels:
-            yield f"has {len(scales)} quantization scales for a shape {list(shape)} quantized along {dimension}"
+            yield f"has {len(scales)} quantization scales for a shape {_shown(shape)} quantized along {dimension}"
     details = quantization.details
     for field in ("scales", "zero_points"):
         index = _ABSENT if details is None else details.get(field, _ABSENT)
@@ -156,7 +160,7 @@ def _sparsity(sparsity: Record, tensor: Tensor) -> Iterator[str]:
     order, blocks = sparsity["traversal_order"] or (), sparsity["block_map"] or ()
     dimensions = sparsity["dim_metadata"] or ()
     if len(dimensions) != len(order) or sorted(order) != list(range(len(order))):
-        yield f"has a sparsity that describes {len(dimensions)} dimensions and traverses {_clean(str(list(order)))}"
+        yield f"has a sparsity that describes {len(dimensions)} dimensions and traverses {_shown(order)}"
     if len(order) != tensor.rank + len(blocks) or any(not 0 <= b < tensor.rank for b in blocks):
         yield f"has a sparsity of {len(order)} dimensions for a shape of {tensor.rank} and {len(blocks)} blocks"
 

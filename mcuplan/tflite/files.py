@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 from mcuplan.errors import ModelError
 from mcuplan.graph import Graph
+from mcuplan.tflite.appended import find_appended
 from mcuplan.tflite.carray import CArray, c_identifier, format_c_array, is_c_source, read_c_models
 from mcuplan.tflite.formats import check_identifier
 from mcuplan.tflite.notes import notes
@@ -36,7 +36,7 @@ def read(data: bytes | memoryview, name: str = "<bytes>") -> Graph:
     graph = read_verified(view, name)
     compressed = compression(graph, name)
     check(graph, name, compressed.tensors)
-    return replace(graph, notes=tuple(notes(graph, newer, compressed.note)))
+    return replace(graph, notes=tuple(notes(graph, newer, compressed.note)), appended=find_appended(view) or b"")
 
 
 def load(path: str | os.PathLike[str]) -> Graph:
@@ -133,27 +133,29 @@ def write_c_array(data: bytes | memoryview, path: str | os.PathLike[str], identi
 
 
 def replace_file(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write ``data`` to a temporary file beside ``path`` and move it there; ModelError where that fails."""
-    target = Path(path)
+    """Write ``data`` to a temporary file beside ``path`` and move it there; ModelError where that fails.
+
+    A link is followed, the permissions of a file that is replaced are kept, and what is no regular file (a pipe, a
+    terminal) is written to as it is.
+    """
+    target = Path(os.path.realpath(path))
     try:
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        if target.exists() and not target.is_file():
+            target.write_bytes(data)
+        else:
+            _replace_regular(target, data)
     except OSError as error:
-        raise ModelError(f"{os.fspath(path)}: cannot be written: {error.strerror or error}") from None
+        raise ModelError(f"{_shown(path)}: cannot be written: {error.strerror or error}") from None
+
+
+def _replace_regular(target: Path, data: bytes) -> None:
+    temporary = target.with_name(f".mcuplan-{os.urandom(8).hex()}.tmp")
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with temporary.open("xb") as file:
             file.write(data)
-        os.chmod(temporary, _mode(target))
-        os.replace(temporary, target)
-    except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
-        raise ModelError(f"{os.fspath(path)}: cannot be written: {error.strerror or error}") from None
-
-
-def _mode(target: Path) -> int:
-    """Permissions of the file that is replaced, or what the user's umask gives a new one."""
-    try:
-        return target.stat().st_mode & 0o777
+        if target.exists():
+            temporary.chmod(target.stat().st_mode & 0o777)
+        temporary.replace(target)
     except OSError:
-        umask = os.umask(0)
-        os.umask(umask)
-        return 0o666 & ~umask
+        temporary.unlink(missing_ok=True)
+        raise

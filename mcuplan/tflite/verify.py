@@ -17,8 +17,8 @@ from typing import NamedTuple
 from mcuplan.errors import ModelError
 from mcuplan.tflite.schema import Field, Kind, Table, schema
 
-_SPARE = 65_536
-"""Elements that any file may share, however small it is."""
+_SPARE = 16_384
+"""Bytes that any file may share, however small it is."""
 
 _NEWER_SLOTS = 32
 """How many vtable slots behind the known ones are looked at to find fields newer than the schema."""
@@ -96,7 +96,10 @@ class _Verifier:
         return self.table(self.target(at, table.name), table)
 
     def table(self, position: int, table: Table) -> int:
-        """Check the table at ``position`` (aligned, four bytes inside); its weight: the elements below it."""
+        """Check the table at ``position`` (aligned, four bytes inside).
+
+        Returns its weight: how many bytes it and all below it would take if nothing were shared.
+        """
         seen = self.tables.get(table.name)
         if seen is None:
             seen = self.tables[table.name] = {}
@@ -112,7 +115,7 @@ class _Verifier:
         for offset in plan.wide:
             if (position + offset) & 7:
                 raise self.damaged(f"a field of {table.name} at byte {position} is misaligned")
-        weight = 1
+        weight = plan.size
         for offset, field in plan.references:
             weight += self.follow(position + offset, field, table)
         for tag_offset, value_offset, field in plan.unions:
@@ -175,7 +178,7 @@ class _Verifier:
         if first + count * width + (kind is Kind.STRING) > self.end:
             raise self.outside(f"{table.name}.{field.name} ({count} elements)", position)
         if kind is Kind.SCALARS:
-            return 0 if table.name == _VIEWED else count
+            return 4 if table.name == _VIEWED else 4 + count * width
         if kind is Kind.STRING:
             return self.string(first, count, table, field)
         known = self.vectors.get((table.name + field.name, position))
@@ -191,8 +194,8 @@ class _Verifier:
         if field.kind is Kind.TABLES:
             of = schema().tables[field.target]
             what = f"an element of {table.name}.{field.name}"
-            return count + sum([self.table(self.target(at, what), of) for at in places])
-        weight = count
+            return 4 + 4 * count + sum([self.table(self.target(at, what), of) for at in places])
+        weight = 4 + 4 * count
         for at in places:
             position = self.target(at, field.name)
             length = self.words[position >> 2]
@@ -204,7 +207,7 @@ class _Verifier:
     def string(self, first: int, length: int, table: Table, field: Field) -> int:
         if self.data[first + length]:
             raise self.damaged(f"the string {table.name}.{field.name} at byte {first} does not end with a zero byte")
-        return length
+        return 4 + length
 
     def union(self, at: int, tag: int, field: Field) -> int:
         member = schema().union_member(field.target, tag)
@@ -219,7 +222,7 @@ class _Verifier:
         inline, *offsets = struct.unpack_from(f"<{1 + slots}H", self.data, vtable + 2)
         if position + max(inline, 4) > self.end or max(offsets, default=0) >= max(inline, 4):
             raise self.outside("a table of unknown type", position)
-        return slots + int(inline)
+        return 2 * slots + int(inline)
 
 
 def _words(data: memoryview) -> memoryview | array[int]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from mcuplan.errors import ModelError
 from mcuplan.graph import Buffer, Graph, Operator, OperatorCode, Quantization, Record, Subgraph, Tensor
+from mcuplan.tflite.appended import moved
 from mcuplan.tflite.encoding import encode_root
 from mcuplan.tflite.schema import PLACEHOLDER_CODE, builtin_code
 
@@ -27,6 +28,12 @@ def write(graph: Graph) -> bytes:
     ``graph.operator_codes`` lacks are appended. Raises ModelError for a graph that the schema cannot hold: an
     unknown options table or field, a number out of range, more than 2 GB.
     """
+    body = _with_outside(graph)
+    return body + moved(graph.appended, len(body)) if graph.appended else body
+
+
+def _with_outside(graph: Graph) -> bytes:
+    """The FlatBuffer and, behind it, 16-aligned, the bytes that the graph keeps outside it."""
     outside = [buffer.data or b"" for buffer in graph.buffers if buffer.external]
     outside += [op.custom_options or b"" for _, _, op in graph.operators() if op.custom_options_external]
     size = sum(len(buffer) + 64 for buffer in graph.buffers if not buffer.external)
