@@ -1,0 +1,109 @@
+"""What a firmware takes beside the model: read from a linker map, an ELF file or the output of ``size``.
+
+A tensor arena that the firmware declares (a symbol with ``tensor_arena`` in its name) and models that it contains
+are left out where they can be told apart, and the notes say so: mcuplan counts them itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from mcuplan.boards import elf, sections
+from mcuplan.boards.errors import FirmwareError
+from mcuplan.boards.linker_maps import read_armlink_map, read_gnu_map, read_iar_map
+from mcuplan.boards.reserve import ARENA, Reserve, Tally, shown
+from mcuplan.boards.size_output import read_berkeley, read_sysv
+
+__all__ = ["Reserve", "read_reserve"]
+
+_MODEL_IDENTIFIER = b"TFL3"
+"""Bytes 4 to 8 of a .tflite file (file_identifier of schema.fbs)."""
+
+_LINE_LIMIT = 1 << 16
+_TEXT_LIMIT = 256 << 20
+
+_TEXT_FORMATS: tuple[tuple[re.Pattern[str], Callable[[Iterable[str], str], Reserve]], ...] = (
+    (re.compile(r"(Memory Configuration|Linker script and memory map)"), read_gnu_map),
+    (re.compile(r"Component: A(rm|RM) Compiler|\s*Total (RO|RW|ROM)\s+Size \("), read_armlink_map),
+    (re.compile(r"#?\s*IAR ELF Linker"), read_iar_map),
+    (re.compile(r"\s*text\s+data\s+bss\s+(dec\s+hex|total)\s+filename"), read_berkeley),
+    (re.compile(r"section\s+size(\s+addr)?\s*$"), read_sysv),
+)
+"""A line that only this kind of file has, and the reader of the kind."""
+
+
+def read_reserve(path: str | Path) -> Reserve:
+    """RAM and flash (bytes) of the firmware that ``path`` describes.
+
+    ``path`` is an ELF file (`.elf`, `.axf`), a linker map (GNU ld, armlink, IAR) or the text that ``size`` printed
+    (Berkeley, GNU or ``-A`` format). Flash counts code, constants and the initial values of variables; RAM counts
+    variables, zeroed memory and stacks that the linker reserves, and code copied to RAM.
+
+    Raises
+    ------
+    FirmwareError
+        When the file cannot be read or is none of these; the message is one sentence that names the file.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            start = file.read(4096)
+            read = _from_elf(elf.ElfFile(file), path) if start.startswith(elf.MAGIC) else None
+        reserve = read or _from_text(start, path)
+    except OSError as error:
+        raise FirmwareError(f"{path}: cannot read the firmware file: {error.strerror or error}") from None
+    except elf.MalformedElfError as error:
+        raise FirmwareError(f"{path}: not a usable ELF file: {error}") from None
+    return replace(reserve, source=f"{reserve.source} of {path.name}")
+
+
+def _from_elf(image: elf.ElfFile, path: Path) -> Reserve:
+    tally = Tally()
+    counted = [section.loaded and not sections.is_heap(section.name) for section in image.sections]
+    if not any(counted):
+        raise FirmwareError(f"{path}: an ELF file in which no section takes memory")
+    for section, counts in zip(image.sections, counted, strict=True):
+        if counts:
+            tally.add(section.size, section.in_ram, section.in_flash)
+        elif section.loaded:
+            tally.leave_out_heap(section.size)
+    for symbol in image.symbols():
+        section = image.sections[symbol.section]
+        what = _not_the_firmwares(image, symbol)
+        if what and counted[symbol.section] and symbol.size <= section.size:
+            tally.take_back(f"{what} {shown(symbol.name)}", symbol.size, section.in_ram, section.in_flash)
+    return tally.reserve("sections")
+
+
+def _not_the_firmwares(image: elf.ElfFile, symbol: elf.Symbol) -> str | None:
+    if ARENA in symbol.name.lower():
+        return "tensor arena"
+    if symbol.size >= 16 and image.content(symbol, 8)[4:] == _MODEL_IDENTIFIER:
+        return "model"
+    return None
+
+
+def _from_text(start: bytes, path: Path) -> Reserve:
+    if not start:
+        raise FirmwareError(f"{path}: the firmware file is empty")
+    if b"\0" not in start:
+        for line in _lines(path):
+            for marker, reader in _TEXT_FORMATS:
+                if marker.match(line):
+                    return reader(_lines(path), str(path))
+    if start.startswith((b":", b"S0")):
+        raise FirmwareError(f"{path}: a hex image holds no section sizes: give the .elf or the linker's .map")
+    raise FirmwareError(f"{path}: not an ELF file, a linker map or output of `size`: give one of these")
+
+
+def _lines(path: Path) -> Iterator[str]:
+    read = 0
+    with path.open("rb") as file:
+        while line := file.readline(_LINE_LIMIT):
+            read += len(line)
+            if read > _TEXT_LIMIT:
+                raise FirmwareError(f"{path}: more than {_TEXT_LIMIT >> 20} MiB of text: give the .elf instead")
+            yield line.decode("utf-8", "replace").rstrip("\r\n")

@@ -1,0 +1,68 @@
+"""Adding up what a firmware takes, with notes on what was left out or assumed. All sizes are bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mcuplan.boards import sections
+
+ARENA = "tensor_arena"
+"""In the name of the variable that holds a tensor arena, by TFLM's examples and most firmware."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reserve:
+    """Memory that a firmware takes, without arena and models. ``notes`` say what was left out or assumed."""
+
+    ram_bytes: int
+    flash_bytes: int
+    source: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Tally:
+    """A :class:`Reserve` in the making."""
+
+    ram: int = 0
+    flash: int = 0
+    notes: dict[str, None] = field(default_factory=dict)
+
+    def add(self, size: int, ram: bool, flash: bool) -> None:
+        """Count ``size`` bytes in RAM, in flash, or in both."""
+        self.ram += size if ram else 0
+        self.flash += size if flash else 0
+
+    def add_section(self, name: str, size: int, where: sections.Placement) -> None:
+        """Count an output section at ``where``, unless its name says that it takes no memory of its own."""
+        if not sections.is_loaded(name):
+            return
+        if sections.is_heap(name):
+            self.leave_out_heap(size)
+            return
+        self.add(size, where.ram, where.flash)
+        if not where.sure:
+            self.note(f"section {shown(name)} is counted in RAM and in flash, as its name does not tell")
+
+    def leave_out_heap(self, size: int) -> None:
+        """Say that a heap section is not counted: linker scripts stretch it over the RAM that is left."""
+        self.note(f"the linker's heap section ({size:,} bytes) is not counted: it is what is left of RAM")
+
+    def take_back(self, what: str, size: int, ram: bool, flash: bool) -> None:
+        """Subtract bytes that were counted with their section, and say so."""
+        self.add(-size, ram, flash)
+        self.note(f"{what} ({size:,} bytes) is not counted")
+
+    def note(self, text: str) -> None:
+        """Keep ``text`` once."""
+        self.notes[text] = None
+
+    def reserve(self, source: str) -> Reserve:
+        """The sums."""
+        return Reserve(max(self.ram, 0), max(self.flash, 0), source, tuple(self.notes))
+
+
+def shown(name: str, most: int = 60) -> str:
+    """A name from an untrusted file, fit for a message."""
+    clean = "".join(c if c.isprintable() else "?" for c in name)
+    return clean if len(clean) <= most else f"{clean[: most - 3]}..."

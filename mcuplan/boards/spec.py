@@ -1,0 +1,374 @@
+"""The spec of one board: what ``board_specs/<id>.toml`` may say.
+
+Every figure names its source by the ``id`` of an entry of ``sources``. What is not known is absent; a part whose
+power nobody states says so with ``power_w = "unknown"``. All sizes are bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f]+$"
+DASHED = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+TARGET = r"^[a-z0-9]+(-[a-z0-9]+)*\+(cmsis-nn|esp-nn|reference)$"
+VERSION = r"^tflm-[0-9]{4}-[0-9]{2}$"
+CURRENCY = r"^[A-Z]{3}$"
+MONTH = r"^[12][0-9]{3}-(0[1-9]|1[0-2])$"
+URL = r"^https?://[^\s\x00-\x1f\x7f-\x9f]+$"
+
+PATTERNS = {
+    ONE_LINE: "one line of text without control characters",
+    DASHED: "lower-case letters and digits with dashes between, such as 'my-board'",
+    TARGET: "a core and a kernel library (cmsis-nn, esp-nn or reference), such as 'cortex-m4+cmsis-nn'",
+    VERSION: "a TFLM version such as 'tflm-2026-08'",
+    CURRENCY: "a currency of three capitals, such as 'EUR'",
+    MONTH: "a year and a month, such as '2024-07'",
+    URL: "an http or https address",
+}
+"""What each pattern asks for, in words."""
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=400, pattern=ONE_LINE, strip_whitespace=True)]
+"""One line without control characters: specs of users end up on terminals and in HTML."""
+
+BoardId = Annotated[str, StringConstraints(max_length=80, pattern=DASHED)]
+Target = Annotated[str, StringConstraints(max_length=80, pattern=TARGET)]
+Bytes = Annotated[int, Field(ge=1, le=1 << 40)]
+Watts = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
+Year = Annotated[int, Field(ge=1990, le=2100)]
+Month = Annotated[str, StringConstraints(pattern=MONTH)]
+
+CoreName = Literal[
+    "cortex-m0", "cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m23", "cortex-m33", "cortex-m52",
+    "cortex-m55", "cortex-m85", "xtensa-lx6", "xtensa-lx7", "riscv32",
+]  # fmt: skip
+RegionKind = Literal["sram", "tcm", "psram", "sdram", "flash", "mram", "rom"]
+PartKind = Literal[
+    "sensor", "microphone", "camera", "radio", "display", "audio", "storage", "connector", "security", "other"
+]
+PowerState = Literal["active", "sleep", "deep-sleep"]
+KernelLibrary = Literal["cmsis-nn", "esp-nn", "reference"]
+
+
+_CORES_WITH = {
+    "dsp": frozenset({"cortex-m4", "cortex-m7", "cortex-m33", "cortex-m52", "cortex-m55", "cortex-m85"}),
+    "mve": frozenset({"cortex-m52", "cortex-m55", "cortex-m85"}),
+}
+"""Cores that can have the extension (Arm's technical reference manuals of the cores)."""
+
+
+class _Table(BaseModel):
+    """A table of a spec: no other keys, no coercion, no change after reading."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+
+class Source(_Table):
+    """A public document that figures come from."""
+
+    id: BoardId
+    title: Text
+    url: Annotated[str, StringConstraints(max_length=500, pattern=URL)] | None = None
+
+
+class Soc(_Table):
+    """The microcontroller and the core that runs the model."""
+
+    name: Text
+    core: CoreName
+    cores: Annotated[int, Field(ge=1, le=16)]
+    """Processors a program can run on; `core` and `clock_mhz` are those of the fastest."""
+    clock_mhz: Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)]
+    fpu: bool
+    dsp: bool = False
+    """The DSP extension of Armv7-M and Armv8-M."""
+    mve: bool = False
+    """The M-profile vector extension (Helium)."""
+    accelerator: Text | None = None
+    """A neural accelerator beside the core; mcuplan's figures do not use it."""
+    source: BoardId
+
+
+class Region(_Table):
+    """A stretch of memory. ``start`` is absent where its address is not fixed."""
+
+    name: Text
+    kind: RegionKind
+    start: Annotated[int, Field(ge=0, lt=1 << 32)] | None = None
+    bytes: Bytes
+    arena: bool
+    """Whether a tensor arena can lie here as the board comes: on the chip, readable byte by byte, up at start."""
+    source: BoardId
+
+    @property
+    def end(self) -> int | None:
+        """First address behind the region."""
+        return None if self.start is None else self.start + self.bytes
+
+
+class Memory(_Table):
+    """The memory map as far as models need it."""
+
+    arena_ram_bytes: Bytes
+    """The largest contiguous RAM that an arena can take, before the firmware's own needs."""
+    flash_bytes: Bytes
+    """Memory for the program, constants included, before the bootloader."""
+    note: Text | None = None
+    """Why `arena_ram_bytes` is less than the longest run of touching regions, where it is."""
+    regions: Annotated[tuple[Region, ...], Field(min_length=1, max_length=64, strict=False)]
+
+    def runs(self) -> Iterator[int]:
+        """Sizes of the stretches of RAM an arena can take: regions whose addresses touch count as one."""
+        placed = sorted((r.start, r.bytes) for r in self.regions if r.arena and r.start is not None)
+        yield from (r.bytes for r in self.regions if r.arena and r.start is None)
+        run = end = 0
+        for start, size in placed:
+            run = run + size if run and start == end else size
+            end = start + size
+            yield run
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        longest = max(self.runs(), default=0)
+        if longest == 0:
+            raise _wrong("memory.regions has no region with arena = true, so no arena fits")
+        if self.arena_ram_bytes > longest:
+            raise _wrong(
+                f"memory.arena_ram_bytes is {self.arena_ram_bytes:,}, but the longest run of touching regions with "
+                f"arena = true has {longest:,}"
+            )
+        if self.arena_ram_bytes < longest and self.note is None:
+            raise _wrong(
+                f"memory.arena_ram_bytes is {self.arena_ram_bytes:,} of a run of {longest:,}: say why in memory.note"
+            )
+        placed = sorted((r.start, r.bytes, r.name) for r in self.regions if r.start is not None)
+        for (start, size, name), (later, _, other) in pairwise(placed):
+            if start + size > later:
+                raise _wrong(f"memory.regions {name!r} and {other!r} overlap at {later:#x}")
+        return self
+
+
+class Tflm(_Table):
+    """What to predict for by default."""
+
+    target: Target
+    """Core and kernel library, such as `cortex-m4+cmsis-nn`."""
+    version: Annotated[str, StringConstraints(pattern=VERSION)]
+    """The TFLM version whose measured data mcuplan's figures assume."""
+
+
+class Toolchain(_Table):
+    """What people usually build with on this board, and the TFLM that comes with it.
+
+    ``tflm = "same"``: the figures for ``tflm.version`` hold for it. ``"older"``: it ships an older snapshot, so
+    that figures are bounds. ``"unknown"``: nobody says which one it ships.
+    """
+
+    name: Text
+    tflm: Literal["same", "older", "unknown"]
+    snapshot: Month | None = None
+    """Year and month of the shipped TFLM, such as `2024-07`, where known."""
+    note: Text | None = None
+    source: BoardId
+
+
+class Reserved(_Table):
+    """RAM and flash that the board's usual firmware takes beside a model; absent where not known."""
+
+    firmware: Text
+    ram_bytes: Annotated[int, Field(ge=0, le=1 << 40)] | None = None
+    """Of the RAM counted by `memory.arena_ram_bytes`."""
+    flash_bytes: Annotated[int, Field(ge=0, le=1 << 40)] | None = None
+    """Of `memory.flash_bytes`."""
+    source: BoardId
+
+
+class Price(_Table):
+    """What one board or part costs."""
+
+    amount: Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
+    currency: Annotated[str, StringConstraints(pattern=CURRENCY)]
+    """ISO 4217, such as `EUR`."""
+    year: Year
+    source: BoardId
+
+
+class PowerMode(_Table):
+    """Power drawn in one state. ``scope`` says of what: the chip alone or the whole board."""
+
+    state: PowerState
+    scope: Literal["chip", "board"]
+    milliwatts: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
+    clock_mhz: Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)] | None = None
+    condition: Text
+    """What was running, at which voltage, and how the figure follows from the datasheet's."""
+    source: BoardId
+
+
+class Power(_Table):
+    """Supply and measured power of the board, from datasheets."""
+
+    supply_v: Annotated[float, Field(gt=0, le=60, allow_inf_nan=False)] | None = None
+    """Voltage of the microcontroller's supply rail on this board."""
+    source: BoardId | None = None
+    """Source of `supply_v`."""
+    modes: Annotated[tuple[PowerMode, ...], Field(max_length=32, strict=False)] = ()
+
+    @model_validator(mode="after")
+    def _sourced(self) -> Self:
+        if self.supply_v is not None and self.source is None:
+            raise _wrong("power.supply_v needs power.source")
+        return self
+
+
+class Part(_Table):
+    """A part on the board, or one that its connectors take (``on_board = false``)."""
+
+    name: Text
+    kind: PartKind
+    on_board: bool = True
+    power_w: Watts | Literal["unknown"]
+    """Watts while it works."""
+    condition: Text | None = None
+    """What `power_w` holds for."""
+    price: Price | None = None
+    source: BoardId
+
+    @property
+    def watts(self) -> float | None:
+        """Watts while it works; None where unknown."""
+        return None if isinstance(self.power_w, str) else self.power_w
+
+
+class Board(_Table):
+    """Everything mcuplan knows of one board. All sizes are bytes, power is in watts or milliwatts as named."""
+
+    schema_version: Literal[1] = 1
+    id: BoardId
+    """Lower case with dashes; the name of its file."""
+    name: Text
+    maker: Text
+    aliases: Annotated[tuple[Text, ...], Field(max_length=32, strict=False)] = ()
+    """Other names people use for it; case, spaces and dashes do not matter."""
+    soc: Soc
+    memory: Memory
+    tflm: Tflm
+    toolchain: Toolchain | None = None
+    reserved: Reserved | None = None
+    price: Price | None = None
+    power: Power | None = None
+    parts: Annotated[tuple[Part, ...], Field(max_length=64, strict=False)] = ()
+    sources: Annotated[tuple[Source, ...], Field(min_length=1, max_length=32, strict=False)]
+
+    @property
+    def arena_ram_bytes(self) -> int:
+        """The largest contiguous RAM that a tensor arena can take, the firmware's own needs not yet subtracted."""
+        return self.memory.arena_ram_bytes
+
+    @property
+    def ram_bytes(self) -> int:
+        """All RAM on the chip, contiguous or not (memory chips beside it are not counted)."""
+        return sum(r.bytes for r in self.memory.regions if r.kind in ("sram", "tcm"))
+
+    @property
+    def flash_bytes(self) -> int:
+        """Memory for the program, the bootloader not yet subtracted."""
+        return self.memory.flash_bytes
+
+    @property
+    def target(self) -> str:
+        """Default target, such as ``cortex-m4+cmsis-nn``."""
+        return self.tflm.target
+
+    @property
+    def kernels(self) -> str:
+        """Kernel library of the default target."""
+        return self.tflm.target.partition("+")[2]
+
+    @property
+    def older_tflm(self) -> bool:
+        """True where the usual toolchain ships an older TFLM than the one assumed, so that figures are bounds."""
+        return self.toolchain is not None and self.toolchain.tflm == "older"
+
+    @property
+    def tflm_note(self) -> str | None:
+        """What to say about the TFLM of the usual toolchain; None where nothing needs to be said."""
+        chain = self.toolchain
+        if chain is None or chain.tflm == "same":
+            return None
+        if chain.tflm == "unknown":
+            said = f"which TFLM {chain.name} ships is not known; figures are for {self.tflm.version}"
+        else:
+            age = f" of {chain.snapshot}" if chain.snapshot else ""
+            said = f"{chain.name} ships a TFLM{age}, older than {self.tflm.version}: figures are bounds"
+        return f"{said} ({chain.note})" if chain.note else said
+
+    def power_mode(self, state: PowerState) -> PowerMode | None:
+        """The first power figure for ``state``, or None where no datasheet gives one."""
+        modes = self.power.modes if self.power else ()
+        return next((mode for mode in modes if mode.state == state), None)
+
+    def source(self, source_id: str) -> Source:
+        """The source that a figure names."""
+        return next(s for s in self.sources if s.id == source_id)
+
+    def named_sources(self) -> Iterator[tuple[str, str]]:
+        """Every ``(key, source id)`` that a figure of the spec names."""
+        yield "soc.source", self.soc.source
+        for i, region in enumerate(self.memory.regions):
+            yield f"memory.regions[{i}].source", region.source
+        for key in ("toolchain", "reserved", "price"):
+            table = getattr(self, key)
+            if table is not None:
+                yield f"{key}.source", table.source
+        if self.power is not None:
+            if self.power.source is not None:
+                yield "power.source", self.power.source
+            for i, mode in enumerate(self.power.modes):
+                yield f"power.modes[{i}].source", mode.source
+        for i, part in enumerate(self.parts):
+            yield f"parts[{i}].source", part.source
+            if part.price is not None:
+                yield f"parts[{i}].price.source", part.price.source
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        self._check_sources()
+        self._check_core()
+        kept = self.reserved
+        for name, total in (("ram_bytes", self.arena_ram_bytes), ("flash_bytes", self.flash_bytes)):
+            part = getattr(kept, name) if kept is not None else None
+            if part is not None and part >= total:
+                raise _wrong(f"reserved.{name} is {part:,}, which leaves nothing of {total:,}")
+        return self
+
+    def _check_sources(self) -> None:
+        known = [s.id for s in self.sources]
+        if len(set(known)) < len(known):
+            raise _wrong("two entries of sources have the same id")
+        named = list(self.named_sources())
+        for key, source in named:
+            if source not in known:
+                raise _wrong(f"{key} names {source!r}, but sources has {', '.join(known)}")
+        unused = set(known) - {source for _, source in named}
+        if unused:
+            raise _wrong(f"no figure names the source {min(unused)!r}")
+
+    def _check_core(self) -> None:
+        core, arm = self.soc.core, self.soc.core.startswith("cortex-m")
+        for flag, cores in _CORES_WITH.items():
+            if getattr(self.soc, flag) and core not in cores:
+                raise _wrong(f"soc.{flag} = true does not go with soc.core {core!r}")
+        if arm and self.target.partition("+")[0] != core:
+            raise _wrong(f"tflm.target {self.target!r} is not for soc.core {core!r}")
+        if self.kernels == ("esp-nn" if arm else "cmsis-nn"):
+            raise _wrong(f"tflm.target {self.target!r}: {self.kernels} kernels are not made for {core!r}")
+
+
+def _wrong(message: str) -> PydanticCustomError:
+    # The message may hold braces of names in the file: give it as context, not as a template.
+    return PydanticCustomError("board_spec", "{message}", {"message": message})
