@@ -125,3 +125,10 @@ class Settings(Rules):
     """Rules for some of the models."""
     shared: list[SharedBoard] = []
     """Groups of models that run on one board together."""
+
+
+def config_schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of mcuplan.toml, and of ``[tool.mcuplan]`` in pyproject.toml."""
+    schema = Settings.model_json_schema()
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "mcuplan configuration"}
+    return head | schema | head

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from mcuplan import budget
+from mcuplan.budget import Limits, Need
 from mcuplan.budget.baseline import Allowance, Baseline, Key, allowance, model_key, read_baseline, record
 from mcuplan.budget.config import Config, ConfigError, load_config, nearest_config, rules_for
 from mcuplan.budget.reserve import firmware_reserve, parse_reserve
@@ -54,10 +55,17 @@ class Plan:
     asked: budget.Asked
     kernels: str | None = None
     target: str | None = None
-    build: str | None = None
+    build: str = budget.DEFAULT_BUILD
     custom_operators: tuple[str, ...] = ()
     stack: int = budget.DEFAULT_STACK_BYTES
     reserve: budget.Reserve | None = None
+
+
+class Adjust(Protocol):
+    """Limits for one model on one board, changed before they count."""
+
+    def __call__(self, model: str, board: Board | None, target: str, need: Need, limits: Limits) -> Limits:
+        """The limits that count."""
 
 
 @dataclass
@@ -83,7 +91,7 @@ class Checker:
             Where the options themselves are wrong: an unknown board, a bad reserve, two targets.
         """
         # Wrong options are refused before any model is read.
-        self._options_plan()
+        self.options_plan()
         if self._explicit_config is None and self.options.baseline is not None and not self.recording:
             self._baseline(self.options.baseline)
         models = expand(arguments)
@@ -96,33 +104,21 @@ class Checker:
         """The results of one model, one a board."""
         try:
             plan = self._plan(model)
-            graph = load_model(model)
         except McuplanError as error:
             yield building.failed(model, None, error)
             return
-        analyses: dict[tuple[str, str], budget.Analysis] = {}
-        for board in plan.boards:
-            try:
-                target, build = choose_target(board, plan.kernels, plan.target), plan.build or budget.DEFAULT_BUILD
-                key = (str(target), build)
-                if key not in analyses:
-                    analyses[key] = budget.analyse(graph, target, build, plan.custom_operators)
-                yield self._judged(model, board, plan, analyses[key])
-            except McuplanError as error:
-                yield building.failed(model, board.id if board else None, error)
+        yield from on_boards(model, plan, self._with_baseline)
 
-    def _judged(self, model: str, board: Board | None, plan: Plan, analysis: budget.Analysis) -> Result:
-        need = analysis.need(plan.stack)
-        limits = _limits(board, plan.asked, plan.reserve)
+    def _with_baseline(self, model: str, board: Board | None, target: str, need: Need, limits: Limits) -> Limits:
+        """``limits``, raised to what the model's baseline allows."""
         path = self._baseline_path(model)
-        if path is not None:
-            key = Key(model_key(model, path), board.id if board else None, str(analysis.target))
-            if self.recording:
-                self.overshoots.setdefault(path, {})[key] = allowance(budget.judge(need, limits))
-            else:
-                limits = self._baseline(path).apply(key, limits)
-        judgement = budget.judge(need, limits, analysis.refusals)
-        return building.result(model, board, analysis, need, limits, judgement)
+        if path is None:
+            return limits
+        key = Key(model_key(model, path), board.id if board else None, target)
+        if not self.recording:
+            return self._baseline(path).apply(key, limits)
+        self.overshoots.setdefault(path, {})[key] = allowance(budget.judge(need, limits))
+        return limits
 
     # -- options and configuration ---------------------------------------------------------------------------------
 
@@ -151,7 +147,7 @@ class Checker:
     def _option_reserve(self) -> budget.Reserve | None:
         return parse_reserve(self.options.reserve, "--reserve") if self.options.reserve is not None else None
 
-    def _options_plan(self) -> Plan:
+    def options_plan(self) -> Plan:
         """What the options alone ask for."""
         o = self.options
         stated = {name: f"--{name}" for name in ("ram", "flash", "macs") if getattr(o, name) is not None}
@@ -160,7 +156,7 @@ class Checker:
             asked=budget.Asked(o.ram, o.flash, o.macs, stated),
             kernels=o.kernels,
             target=o.target,
-            build=o.build,
+            build=o.build or budget.DEFAULT_BUILD,
             custom_operators=o.custom_operators,
             stack=budget.DEFAULT_STACK_BYTES if o.stack is None else o.stack,
             reserve=self._option_reserve,
@@ -175,7 +171,7 @@ class Checker:
 
     def _plan(self, model: str) -> Plan:
         """What one model is checked against: the options first, then its configuration."""
-        plan, config = self._options_plan(), self.config_for(model)
+        plan, config = self.options_plan(), self.config_for(model)
         if config is None:
             return plan
         rules, o = rules_for(config, model), self.options
@@ -189,7 +185,7 @@ class Checker:
             asked=budget.Asked(**amounts, sources=sources),
             kernels=o.kernels or (None if o.target or from_rules else rules.kernels),
             target=rules.target if from_rules else o.target,
-            build=o.build or rules.build,
+            build=o.build or rules.build or budget.DEFAULT_BUILD,
             custom_operators=o.custom_operators or tuple(rules.custom_operators or ()),
             stack=next((s for s in (o.stack, rules.stack) if s is not None), budget.DEFAULT_STACK_BYTES),
             reserve=plan.reserve or _configured_reserve(config, rules.reserve),
@@ -251,6 +247,34 @@ class Checker:
         )  # fmt: skip
 
 
+def on_boards(model: str, plan: Plan, adjust: Adjust | None = None) -> Iterator[Result]:
+    """The results of one model on the boards of a plan: read once, analysed once a target, judged on each board.
+
+    ``adjust`` may change the limits of a board before they count.
+    """
+    try:
+        graph = load_model(model)
+    except McuplanError as error:
+        yield building.failed(model, None, error)
+        return
+    analyses: dict[str, budget.Analysis] = {}
+    for board in plan.boards:
+        try:
+            target = choose_target(board, plan.kernels, plan.target)
+            limits = _limits(board, plan.asked, plan.reserve)
+            name = str(target)
+            if name not in analyses:
+                analyses[name] = budget.analyse(graph, target, plan.build, plan.custom_operators)
+            analysis = analyses[name]
+            need = analysis.need(plan.stack)
+            if adjust is not None:
+                limits = adjust(model, board, name, need, limits)
+            judgement = budget.judge(need, limits, analysis.refusals)
+            yield building.result(model, board, analysis, need, limits, judgement)
+        except McuplanError as error:
+            yield building.failed(model, board.id if board else None, error)
+
+
 def _as_given(config: Config, group: SharedBoard, model: str) -> set[str]:
     """``model`` where it is a member of ``group``, however the path is written."""
     if model.startswith(ZOO):
@@ -309,3 +333,24 @@ def check(arguments: Sequence[str], options: Options, *, write_baseline: bool = 
         if Path(DEFAULT_BASELINE) in recorder.overshoots:
             options = replace(options, baseline=Path(DEFAULT_BASELINE))
     return Checker(options).report(arguments)
+
+
+def compare(arguments: Sequence[str], boards: Sequence[Board], options: Options) -> Report:
+    """Every model that ``arguments`` name on every board; the exit code is 0 where each passes on some board.
+
+    Of ``options`` the limits, target, build and stack count; configuration does not.
+
+    Raises
+    ------
+    McuplanError
+        Where the options are wrong.
+    """
+    plan = replace(Checker(options).options_plan(), boards=tuple(boards))
+    results: list[Result] = []
+    homeless = False
+    for model, error in expand(arguments).items():
+        found = list(on_boards(model, plan)) if error is None else [building.failed(model, None, error)]
+        homeless |= all(result.verdict != "pass" for result in found)
+        results.extend(found)
+    report = building.report(results)
+    return report if report.exit_code == 2 else replace(report, exit_code=int(homeless))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable
 from io import StringIO
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
 
     from mcuplan.reports.glyphs import Glyphs
 
-FILE_WIDTH = 100
-"""Columns of text written to a file."""
+PLAIN_WIDTH = 100
+"""Columns of text that goes to a file or a pipe."""
 
 
 def write_text(text: str, output: Path | None) -> None:
@@ -29,27 +30,32 @@ def write_text(text: str, output: Path | None) -> None:
     write_text_atomically(output, text)
 
 
-def show(lines: Callable[[int, Glyphs], Iterable[Text]], output: Path | None = None) -> None:
-    """Print lines laid out for where they go: ``lines(width, glyphs)`` makes them."""
+def show(parts: Callable[[int, Glyphs], Iterable[Text]], output: Path | None = None) -> None:
+    """Print what ``parts(width, glyphs)`` makes, laid out for where it goes."""
     from mcuplan.reports.glyphs import BLOCKS, glyphs_for
 
     if output is not None:
         file = StringIO()
-        _print(_console(file, FILE_WIDTH), lines(FILE_WIDTH, BLOCKS))
+        _print(_console(file, PLAIN_WIDTH), parts(PLAIN_WIDTH, BLOCKS))
         write_text(file.getvalue(), output)
         return
-    console = _console(None, None)
-    _print(console, lines(console.width, glyphs_for(getattr(sys.stdout, "encoding", None))))
+    # A pipe has no width: take one that tables fit in, unless the user states COLUMNS.
+    width = None if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit() else PLAIN_WIDTH
+    console = _console(None, width)
+    _print(console, parts(console.width, glyphs_for(getattr(sys.stdout, "encoding", None))))
     sys.stdout.flush()
 
 
 def _console(file: StringIO | None, width: int | None) -> Console:
     from rich.console import Console
 
-    color = None if file is not None else "auto"
-    return Console(file=file, width=width, color_system=color, highlight=False, markup=False, emoji=False)  # type: ignore[arg-type]
+    return Console(
+        file=file, width=width, color_system=None if file is not None else "auto", highlight=False, markup=False,
+        emoji=False,
+    )  # fmt: skip
 
 
-def _print(console: Console, lines: Iterable[Text]) -> None:
-    for line in lines:
-        console.print(line, no_wrap=True, overflow="ignore", crop=False)
+def _print(console: Console, parts: Iterable[Text]) -> None:
+    for part in parts:
+        # Lines are laid out already; wrapping them again would only cost time.
+        console.print(part, no_wrap=True, overflow="ignore", crop=False)

@@ -66,16 +66,25 @@ def models_argument(required_count: int = -1) -> Callable[[_F], _F]:
     )  # fmt: skip
 
 
-def board_options(function: _F) -> _F:
-    """``--board`` and ``--board-dir``."""
-    function = click.option(
-        "--board-dir", "board_dirs", multiple=True, metavar="DIR",
+def board_dir_option(function: _F) -> _F:
+    """``--board-dir``."""
+    return click.option(
+        "--board-dir", "board_dirs", multiple=True, metavar="DIR", is_eager=True,
         type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder with board files of your own.",
     )(function)  # fmt: skip
+
+
+def board_options(function: _F) -> _F:
+    """``--board`` and ``--board-dir``."""
     return click.option(
         "-b", "--board", "boards", multiple=True, metavar="BOARD", shell_complete=_complete_board,
         help="Board to check against: a name from `mcuplan boards`, or a .toml file. May be repeated.",
-    )(function)  # fmt: skip
+    )(board_dir_option(function))  # fmt: skip
+
+
+def board_argument(function: _F) -> _F:
+    """``[NAME]`` of a board."""
+    return click.argument("name", required=False, shell_complete=_complete_board)(function)
 
 
 def target_options(function: _F) -> _F:

@@ -71,22 +71,27 @@ def _ram(analysis: Analysis, need: Need, live: Sequence[PlannedBuffer], arena_on
 
 def _flash(analysis: Analysis, need: Need, model_only: bool) -> Iterator[_Item]:
     graph = analysis.graph
-    seen: set[int] = set()
-    for s, k, op in graph.operators():
-        subgraph = graph.subgraphs[s]
-        amount = 0
-        for t in op.inputs:
-            buffer = subgraph.tensors[t].buffer if t >= 0 else 0
-            if t >= 0 and buffer not in seen:
-                seen.add(buffer)
-                amount += len(graph.buffers[buffer])
-        yield _Item("flash", f"weights of operator {place(s, k)}, {op.label}", amount)
+    for (s, k), amount in operator_weights(graph).items():
+        label = graph.subgraphs[s].operators[k].label
+        yield _Item("flash", f"weights of operator {place(s, k)}, {label}", amount)
     yield _Item("flash", "the model's structure and metadata", need.flash.model_bytes - need.flash.weights_bytes)
     if not model_only:
         code = analysis.code
         yield _Item("flash", "TFLM interpreter code", code.interpreter_bytes)
         for operator in code.operators:
             yield _Item("flash", f"code of {operator.name}", operator.saved_bytes)
+
+
+def operator_weights(graph: Graph) -> dict[tuple[int, int], int]:
+    """Bytes of the constants that each ``(subgraph, operator)`` reads; one that several read counts for the first."""
+    seen: set[int] = set()
+    found: dict[tuple[int, int], int] = {}
+    for s, k, op in graph.operators():
+        tensors = graph.subgraphs[s].tensors
+        mine = {tensors[t].buffer for t in op.inputs if t >= 0} - seen
+        seen |= mine
+        found[s, k] = sum(len(graph.buffers[index]) for index in mine)
+    return found
 
 
 def _macs(analysis: Analysis) -> Iterator[_Item]:

@@ -8,6 +8,7 @@ from itertools import groupby
 from rich.text import Text
 
 from mcuplan.reports.advice import CLOSE
+from mcuplan.reports.costs import place
 from mcuplan.reports.glyphs import Glyphs, bar
 from mcuplan.reports.lines import Lines
 from mcuplan.reports.report import (
@@ -32,6 +33,7 @@ _FULL_MODELS = 3
 """Up to this many models, each is shown in full; more are a line each, with what is wrong with them."""
 _FULL_BOARDS = 4
 _REFUSALS = 5
+_NAMED = 8
 
 
 def report_lines(
@@ -61,9 +63,10 @@ def report_lines(
 
 def _summary(report: Report) -> Text:
     verdicts = [*(r.verdict for r in report.results), *(group.verdict for group in report.shared)]
-    models = len({r.model for r in report.results})
+    models, boards = len({r.model for r in report.results}), len({r.board for r in report.results if r.board})
+    where = f" on {boards} boards" if boards > 1 else ""
     counts = ", ".join(f"{verdicts.count(v)} {v}" for v in ("pass", "fail", "unsupported", "error") if v in verdicts)
-    return Text(f"{models} model{'s' * (models > 1)}: {counts}")
+    return Text(f"{models} model{'s' * (models > 1)}{where}: {counts}")
 
 
 def _model(rows: Sequence[Result], lines: Lines, glyphs: Glyphs) -> Iterator[Text]:
@@ -178,22 +181,41 @@ def _violations(broken: Iterable[Violation], lines: Lines) -> Iterator[Text]:
 
 
 def _refusals(refusals: Sequence[Refusal], lines: Lines) -> Iterator[Text]:
-    for refusal in refusals[:_REFUSALS]:
-        where = f"operator {refusal.operator}, {safe_name(refusal.operator_name)}: " if refusal.operator >= 0 else ""
-        tensor = f" (tensor {safe_name(refusal.tensor_name, 40)!r})" if refusal.tensor_name else ""
-        yield from lines.wrapped(Text(f"{where}{safe_name(refusal.reason, 300)}{tensor}", style=FAIL), indent=2, hang=2)
-        if refusal.remedy:
-            yield from lines.wrapped(Text(f"remedy: {safe_name(refusal.remedy, 300)}"), indent=4, hang=2)
-    if len(refusals) > _REFUSALS:
-        yield Text(f"  and {len(refusals) - _REFUSALS} more reasons")
+    """Reasons, those that differ only in the operator said once."""
+    kinds: dict[tuple[str, str, str], list[Refusal]] = {}
+    for refusal in refusals:
+        kinds.setdefault((refusal.rule, refusal.reason, refusal.remedy), []).append(refusal)
+    for (_, reason, remedy), same in list(kinds.items())[:_REFUSALS]:
+        text = Text(f"{_operators(same)}{safe_name(reason, 300)}{_tensor(same[0])}", style=FAIL)
+        yield from lines.wrapped(text, indent=2, hang=2)
+        if remedy:
+            yield from lines.wrapped(Text(f"remedy: {safe_name(remedy, 300)}"), indent=4, hang=2)
+    if len(kinds) > _REFUSALS:
+        yield Text(f"  and {len(kinds) - _REFUSALS} more reasons (all are in --format json)")
+
+
+def _operators(refusals: Sequence[Refusal]) -> str:
+    """``operator 3, CONV_2D: ``, or ``operators 0, 2, 4 and 5 more: ``; empty for reasons of the whole model."""
+    places = [place(r.subgraph, r.operator) for r in refusals if r.operator >= 0]
+    if not places:
+        return ""
+    if len(places) == 1:
+        return f"operator {places[0]}, {safe_name(refusals[0].operator_name)}: "
+    more = f" and {len(places) - _NAMED} more" if len(places) > _NAMED else ""
+    return f"operators {', '.join(places[:_NAMED])}{more}: "
+
+
+def _tensor(refusal: Refusal) -> str:
+    return f" (tensor {safe_name(refusal.tensor_name, 40)!r})" if refusal.tensor_name else ""
 
 
 def _peak(row: Result, which: str, lines: Lines) -> Iterator[Text]:
     if row.peak is None:
         return
     p = row.peak
-    index = f"{p.subgraph}:{p.operator}" if p.subgraph else str(p.operator)
-    where = f"operator {index}, {safe_name(p.operator_name)}" if p.operator >= 0 else "the start"
+    where = (
+        f"operator {place(p.subgraph, p.operator)}, {safe_name(p.operator_name)}" if p.operator >= 0 else "the start"
+    )
     yield Text()
     head = Text(f"Memory peaks at {where}{which}", style="bold")
     head.append(f": {p.live_bytes:,} bytes live in {len(p.buffers)} buffers", style="not bold")
@@ -240,12 +262,12 @@ def _short(row: Result, lines: Lines) -> Iterator[Text]:
     """One result in a line, and what is wrong with it."""
     line = Text()
     line.append(f"{row.verdict.upper():<5}", style=f"bold {_STYLES[row.verdict]}")
+    parts = [f"{_LABELS[r.resource]} {show_share(r.figure / max(r.limit, 1)):>4}" for r in row.limits.rules]
+    if parts:
+        line.append(f"  {'  '.join(parts)} ")
     line.append(f" {safe_name(row.model)}")
     if row.board:
         line.append(f" on {_board(row)}")
-    parts = [f"{_LABELS[r.resource]} {show_share(r.figure / max(r.limit, 1))}" for r in row.limits.rules]
-    if parts:
-        line.append(f"  {', '.join(parts)}")
     yield from lines.wrapped(line, hang=6)
     if row.error is not None:
         yield from lines.wrapped(Text(safe_name(row.error, 500)), indent=6)

@@ -1,0 +1,42 @@
+"""``mcuplan schema``: JSON Schemas of what mcuplan reads and writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.command("schema", short_help="Print a JSON Schema: report, board or config.")
+@click.argument("what", type=click.Choice(["report", "board", "config"]))
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the schema to a file.")
+def command(what: str, output: Path | None) -> int:
+    """Print the JSON Schema (2020-12) of reports, board files or the configuration."""
+    import json
+
+    from mcuplan.cli.output import write_text
+
+    write_text(json.dumps(_SCHEMAS[what](), indent=2, ensure_ascii=True) + "\n", output)
+    return 0
+
+
+def _report() -> dict[str, Any]:
+    from mcuplan.reports.schema import report_schema
+
+    return report_schema()
+
+
+def _board() -> dict[str, Any]:
+    from mcuplan.boards import board_json_schema
+
+    return board_json_schema()
+
+
+def _config() -> dict[str, Any]:
+    from mcuplan.budget.settings import config_schema
+
+    return config_schema()
+
+
+_SCHEMAS = {"report": _report, "board": _board, "config": _config}
