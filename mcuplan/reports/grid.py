@@ -22,7 +22,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """A last column that takes the columns left over: ``draw[row](room)`` makes a row's bar."""
+    """A last column, without heading, that takes the width left over: ``draw[row](room)`` makes a row's bar."""
 
     draw: Sequence[Callable[[int], Text]]
     least: int = 8
@@ -73,7 +73,14 @@ def _shrunk(columns: Sequence[Column], natural: Sequence[int], width: int) -> li
     return widths
 
 
-def _line(cells: Sequence[Text], columns: Sequence[Column], widths: Sequence[int], width: int, style: str = "") -> Text:
+def _line(
+    cells: Sequence[Text],
+    columns: Sequence[Column],
+    widths: Sequence[int],
+    width: int,
+    style: str = "",
+    bar: Text | None = None,
+) -> Text:
     line = Text(style=style)
     for index, (cell, column, room) in enumerate(zip(cells, columns, widths, strict=True)):
         if index:
