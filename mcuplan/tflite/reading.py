@@ -107,7 +107,7 @@ class _Reader:
         model = Model.GetRootAs(self.data, 0)
         has = self.present("Model", model)
         numbers, records = partial(self.numbers, "Model", model), partial(self.records, "Model", model)
-        self.codes = tuple(_operator_code(model.OperatorCodes(i)) for i in range(model.OperatorCodesLength()))
+        self.codes = tuple(self.operator_code(model.OperatorCodes(i)) for i in range(model.OperatorCodesLength()))
         return Graph(
             subgraphs=tuple(self.subgraph(model.Subgraphs(i), i) for i in range(model.SubgraphsLength())),
             buffers=tuple(self.buffer(model.Buffers(i), i) for i in range(model.BuffersLength())),
@@ -120,6 +120,22 @@ class _Reader:
             external_buffer_groups=_optional(records, has, "external_buffer_groups"),
             external_buffers=_optional(records, has, "external_buffers"),
             file_bytes=len(self.data),
+        )
+
+    def operator_code(self, code: Any) -> OperatorCode:
+        """TFLite takes the greater of the old one-byte code and the new one (``GetBuiltinCode``).
+
+        The accessor of the new one answers with that, too, so that the file's own field is read by its slot.
+        """
+        has = self.present("OperatorCode", code)
+        deprecated = code.DeprecatedBuiltinCode()
+        extended = _optional(partial(self.newer, "OperatorCode", code), has, "builtin_code", 0)
+        return OperatorCode(
+            name=builtin_name(max(deprecated, extended)),
+            version=code.Version(),
+            custom_code=_text(code.CustomCode()),
+            deprecated_builtin_code=deprecated,
+            builtin_code=extended,
         )
 
     def buffer(self, buffer: Any, index: int) -> Buffer:
@@ -231,18 +247,6 @@ class _Reader:
         offset, size = operator.LargeCustomOptionsOffset(), operator.LargeCustomOptionsSize()
         outside = self.outside(offset, size, f"the custom options of {what}")
         return (None, False) if outside is None else (bytes(outside), True)
-
-
-def _operator_code(code: Any) -> OperatorCode:
-    """TFLite takes the greater of the old one-byte code and the new one (``GetBuiltinCode``)."""
-    deprecated, extended = code.DeprecatedBuiltinCode(), code.BuiltinCode()
-    return OperatorCode(
-        name=builtin_name(max(deprecated, extended)),
-        version=code.Version(),
-        custom_code=_text(code.CustomCode()),
-        deprecated_builtin_code=deprecated,
-        builtin_code=extended,
-    )
 
 
 def _metadata(entry: Any) -> Metadata:
