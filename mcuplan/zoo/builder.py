@@ -23,6 +23,7 @@ from mcuplan.graph import Buffer, DType, Graph, Operator, OperatorCode, Quantiza
 from mcuplan.zoo.draws import Draws
 from mcuplan.zoo.operators import operator_code, options_record
 from mcuplan.zoo.ranges import ACTIVATIONS, Activation, Affine, Spread, affine, float32
+from mcuplan.zoo.storage import stored
 from mcuplan.zoo.windows import Padding, Pair, Window
 
 if TYPE_CHECKING:
@@ -34,11 +35,6 @@ PRECISIONS: dict[str, DType] = {"int8": DType.INT8, "int16": DType.INT16, "float
 _GAINS = (0.7, 1.3)
 _OFFSETS = (-0.3, 0.3)
 """How a layer's channels differ from each other: their spread and mean, in units of the layer's spread."""
-
-_NUMPY: dict[DType, str] = {
-    DType.FLOAT32: "<f4", DType.INT8: "i1", DType.INT16: "<i2", DType.INT32: "<i4", DType.INT64: "<i8",
-    DType.UINT8: "u1", DType.BOOL: "?", DType.FLOAT64: "<f8", DType.UINT32: "<u4", DType.UINT16: "<u2",
-}  # fmt: skip
 
 
 class _Role(enum.IntEnum):
@@ -123,8 +119,7 @@ class Builder:
         has_shape: bool = True,
     ) -> Value:
         """A constant tensor that holds ``data``, converted to ``dtype``, in its own buffer."""
-        array = np.ascontiguousarray(data, dtype=_NUMPY[dtype])
-        self._buffers.append(Buffer(array.tobytes()))
+        self._buffers.append(Buffer(stored(data, dtype)))
         shape = tuple(np.shape(data))
         tensor = Tensor(
             name, dtype, shape, buffer=len(self._buffers) - 1, quantization=quantization, has_shape=has_shape

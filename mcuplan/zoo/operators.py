@@ -45,4 +45,9 @@ def options_record(name: str, options: Mapping[str, Any]) -> Record | None:
         if options:
             raise ValueError(f"operator {name} has no options")
         return None
-    return schema.record(table, **options)
+    return schema.record(table, **{key: _immutable(value) for key, value in options.items()})
+
+
+def _immutable(value: Any) -> Any:
+    """Vectors in a Record are tuples, whatever the caller has."""
+    return tuple(value) if isinstance(value, list) else value

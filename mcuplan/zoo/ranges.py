@@ -74,13 +74,23 @@ def _affine_int16(low: float, high: float) -> Affine:
     return Affine(float32(max(-low, high) / 32767), 0)
 
 
-_AFFINE: dict[DType, Callable[[float, float], Affine]] = {DType.INT8: _affine_int8, DType.INT16: _affine_int16}
+def _affine_uint8(low: float, high: float) -> Affine:
+    signed = _affine_int8(low, high)
+    return Affine(signed.scale, signed.zero_point + 128)
+
+
+_AFFINE: dict[DType, Callable[[float, float], Affine]] = {
+    DType.INT8: _affine_int8,
+    DType.INT16: _affine_int16,
+    DType.UINT8: _affine_uint8,
+}
 
 
 def affine(low: float, high: float, dtype: DType) -> Affine | None:
     """The quantization that covers [low, high] and represents zero exactly; None for float tensors.
 
-    TFLite's 8-bit specification: int8 uses all 256 steps with a zero point, int16 is symmetric with zero point 0.
+    TFLite's 8-bit specification: int8 (and uint8) uses all 256 steps with a zero point, int16 is symmetric with
+    zero point 0.
     """
     make = _AFFINE.get(dtype)
     return None if make is None else make(low, high)

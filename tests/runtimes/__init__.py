@@ -21,7 +21,7 @@ import sys
 import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,50 +95,74 @@ def run_tflm(
 
     ``inputs``, one a model input, takes the place of seeded data.
     """
-    python = _tflm_python()
-    with _scratch(model, inputs) as folder:
-        done, outputs = _python_child(python, folder, "child_tflm.py", str(arena_bytes), str(seed))
-    if outputs is None:
-        return TflmRun(False, _why(done), log=done.stderr)
+    return run_tflm_each([model], seed, arena_bytes, inputs)[0]
+
+
+def run_tflm_each(
+    models: Sequence[bytes],
+    seed: int = SEED,
+    arena_bytes: int = ARENA_BYTES,
+    inputs: Sequence[bytes] | None = None,
+) -> list[TflmRun]:
+    """:func:`run_tflm` of each model, in one child process as long as none of them ends it."""
+    answers = _answers(_tflm_python(), "child_tflm.py", [str(arena_bytes), str(seed)], models, inputs)
+    return [_tflm_run(answer) for answer in answers]
+
+
+def _tflm_run(answer: _Answer) -> TflmRun:
+    if answer.outputs is None:
+        return TflmRun(False, answer.message, log=answer.log)
     section = {
-        name: int(count) for name, count in re.findall(r"Arena allocation (total|head|tail) (\d+) bytes", done.stderr)
+        name: int(count) for name, count in re.findall(r"Arena allocation (total|head|tail) (\d+) bytes", answer.log)
     }
     recorded = tuple(
         Recorded(kind, int(used), int(requested), int(count))
         for kind, used, requested, count in re.findall(
-            r"'([^']+)' used (\d+) bytes with alignment overhead \(requested (\d+) bytes for (\d+) ", done.stderr
+            r"'([^']+)' used (\d+) bytes with alignment overhead \(requested (\d+) bytes for (\d+) ", answer.log
         )
     )
     return TflmRun(
         True,
         "",
-        _crc32(outputs),
+        _crc32(answer.outputs),
         section["total"],
         section["head"],
         section["tail"],
-        outputs,
+        answer.outputs,
         recorded,
-        done.stderr,
+        answer.log,
     )
 
 
 def run_wasm(model: bytes) -> TflmRun:
     """One ``Invoke`` on the 32-bit TFLM of the `mcufit` wheel, whose inputs are its own.
 
-    Its arena has 3,000,000 bytes; its benchmark fails on what it has no kernel for.
+    Its arena has 3,000,000 bytes, and a model at most 2,000,000.
     """
+    return run_wasm_each([model])[0]
+
+
+def run_wasm_each(models: Sequence[bytes]) -> list[TflmRun]:
+    """:func:`run_wasm` of each model, in one child process."""
     node, program = _wasm_program()
-    with _scratch(model) as folder:
-        done = _run([node, str(program), str(folder / "model.tflite")])
-    text = done.stdout + done.stderr
-    crc = re.search(r"Output CRC32: 0x([0-9A-Fa-f]+)", text)
-    section = {name: int(count) for name, count in re.findall(r"(Total|NonPersistent|Persistent) \| +(\d+) \|", text)}
+    with ExitStack() as stack:
+        folders = [stack.enter_context(_scratch(model)) for model in models]
+        done = _run([node, str(_HERE / "child_wasm.cjs"), str(program), *map(str, folders)])
+    logs = _logs(done.stderr, folders)
+    if len(logs) != len(models):
+        raise RuntimeError(f"child_wasm.cjs ended early: {done.stderr[-1000:]}")
+    return [_wasm_run(log) for log in logs]
+
+
+def _wasm_run(log: str) -> TflmRun:
+    crc = re.search(r"Output CRC32: 0x([0-9A-Fa-f]+)", log)
+    section = {name: int(count) for name, count in re.findall(r"(Total|NonPersistent|Persistent) \| +(\d+) \|", log)}
     if crc is None or "Total" not in section:
-        return TflmRun(False, _why(done), log=text)
+        return TflmRun(False, _why(log, 0), log=log)
     recorded = tuple(
         Recorded(kind, int(used), int(requested), int(count))
         for kind, used, requested, count in re.findall(
-            r"^ *(\w.*\w) \| +\d+ \| +(\d+) \| +(\d+) \| +(\d+) \|", text, re.M
+            r"^ *(\w.*\w) \| +\d+ \| +(\d+) \| +(\d+) \| +(\d+) \|", log, re.M
         )
     )
     return TflmRun(
@@ -149,18 +173,26 @@ def run_wasm(model: bytes) -> TflmRun:
         section["NonPersistent"],
         section["Persistent"],
         recorded=recorded,
-        log=text,
+        log=log,
     )
 
 
 def run_litert(model: bytes, seed: int = SEED, inputs: Sequence[bytes] | None = None) -> LitertRun:
     """One inference on LiteRT's reference kernels; ``inputs``, one a model input, takes the place of seeded data."""
-    python = _litert_python()
-    with _scratch(model, inputs) as folder:
-        done, outputs = _python_child(python, folder, "child_litert.py", str(seed))
-    if outputs is None:
-        return LitertRun(False, _why(done))
-    return LitertRun(True, "", _crc32(outputs), outputs)
+    return run_litert_each([model], seed, inputs)[0]
+
+
+def run_litert_each(
+    models: Sequence[bytes], seed: int = SEED, inputs: Sequence[bytes] | None = None
+) -> list[LitertRun]:
+    """:func:`run_litert` of each model, in one child process as long as none of them ends it."""
+    answers = _answers(_litert_python(), "child_litert.py", [str(seed)], models, inputs)
+    return [
+        LitertRun(False, answer.message)
+        if answer.outputs is None
+        else LitertRun(True, "", _crc32(answer.outputs), answer.outputs)
+        for answer in answers
+    ]
 
 
 # -- what is installed ----------------------------------------------------------------------------------------------
@@ -195,7 +227,7 @@ def _litert_python() -> str:
 def _wasm_of(python: str) -> Path:
     probe = "import importlib.util; print(importlib.util.find_spec('mcufit').submodule_search_locations[0])"
     found = subprocess.run([python, "-c", probe], capture_output=True, text=True, check=True).stdout.strip()
-    return Path(found) / "wasm" / "run_benchmark.mjs"
+    return Path(found) / "wasm" / "tflm.js"
 
 
 def _wasm_program() -> tuple[str, Path]:
@@ -225,28 +257,60 @@ def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             command, capture_output=True, text=True, errors="replace", timeout=TIMEOUT_SECONDS, check=False
         )
-    except subprocess.TimeoutExpired:
-        return subprocess.CompletedProcess(command, 1, "", f"no answer within {TIMEOUT_SECONDS} seconds")
+    except subprocess.TimeoutExpired as late:
+        said = (late.stderr or b"").decode(errors="replace")
+        return subprocess.CompletedProcess(command, 1, "", f"{said}\nno answer within {TIMEOUT_SECONDS} seconds")
 
 
-def _python_child(
-    python: str, folder: Path, script: str, *arguments: str
-) -> tuple[subprocess.CompletedProcess[str], tuple[bytes, ...] | None]:
-    """The finished child and its outputs; None where it failed."""
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What a child gave for one model: its outputs, None where it failed; why it failed; all it wrote meanwhile."""
+
+    outputs: tuple[bytes, ...] | None
+    message: str
+    log: str
+
+
+def _answers(
+    python: str, script: str, arguments: list[str], models: Sequence[bytes], inputs: Sequence[bytes] | None
+) -> list[_Answer]:
+    """The answers to all models; a child that ends early is followed by another one for the rest."""
+    answers: list[_Answer] = []
+    with ExitStack() as stack:
+        folders = [stack.enter_context(_scratch(model, inputs)) for model in models]
+        while len(answers) < len(folders):
+            rest = folders[len(answers) :]
+            done = _run([python, str(_HERE / script), *arguments, *map(str, rest)])
+            logs = _logs(done.stderr, rest)
+            if not logs:
+                raise RuntimeError(f"{script} did not start: {done.stderr}")
+            # Only the last one a child came to can be what ended it.
+            codes = [0] * (len(logs) - 1) + [done.returncode]
+            answers += [_answer(*each) for each in zip(rest, logs, codes, strict=False)]
+    return answers
+
+
+def _logs(text: str, folders: Sequence[Path]) -> list[str]:
+    """What was written for each folder that the child came to."""
+    parts = re.split(r"^=== (.*)\n", text, flags=re.M)[1:]
+    known = {str(folder) for folder in folders}
+    return [log for folder, log in zip(parts[::2], parts[1::2], strict=True) if folder in known]
+
+
+def _answer(folder: Path, log: str, code: int) -> _Answer:
     result = folder / "result.json"
-    done = _run([python, str(_HERE / script), str(folder / "model.tflite"), str(result), *arguments])
-    if done.returncode != 0 or not result.exists():
-        return done, None
-    return done, tuple(bytes.fromhex(output) for output in json.loads(result.read_text(encoding="utf-8")))
+    if result.exists():
+        outputs = tuple(bytes.fromhex(output) for output in json.loads(result.read_text(encoding="utf-8")))
+        return _Answer(outputs, "", log)
+    return _Answer(None, _why(log, code), log)
 
 
-def _why(done: subprocess.CompletedProcess[str]) -> str:
-    """The child's words, without the traceback around them, and how it ended if by a signal."""
-    lines = [
-        line for line in (done.stderr or done.stdout).splitlines() if line and not line.startswith((" ", "Traceback"))
-    ]
-    ended = f"ended by signal {-done.returncode}" if done.returncode < 0 else ""
-    return "\n".join([*lines, ended]).strip() or f"ended with code {done.returncode}"
+def _why(log: str, code: int) -> str:
+    """The child's words, without a traceback around them, and how it ended if not in order."""
+    lines = [line for line in log.splitlines() if line and not line.startswith((" ", "Traceback"))]
+    if code != 0:
+        lines.append(f"ended by signal {-code}" if code < 0 else f"ended with code {code}")
+    return "\n".join(lines)
 
 
 def _crc32(outputs: tuple[bytes, ...]) -> str:

@@ -41,9 +41,9 @@ def seeded(dtype: Any, shape: Any, seed: int) -> np.ndarray[Any, Any]:
     return (np.arange(count) & 1).astype(kind).reshape(dims)
 
 
-def beside(model: str, index: int, dtype: Any, shape: Any, seed: int) -> np.ndarray[Any, Any]:
-    """Data for input ``index``: the file ``input_<index>.bin`` beside the model if it is there, else seeded."""
-    given = Path(model).with_name(f"input_{index}.bin")
+def beside(folder: Path, index: int, dtype: Any, shape: Any, seed: int) -> np.ndarray[Any, Any]:
+    """Data for input ``index``: the file ``input_<index>.bin`` in ``folder`` if it is there, else seeded."""
+    given = folder / f"input_{index}.bin"
     if given.exists():
         return np.frombuffer(given.read_bytes(), dtype=dtype).reshape(tuple(int(n) for n in shape))
     return seeded(dtype, shape, seed)
