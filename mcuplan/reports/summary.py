@@ -44,4 +44,5 @@ def summary_lines(model: str, analysis: Analysis, width: int) -> Iterator[Text]:
     )
     if top is not None and top.operator >= 0:
         name = safe_name(graph.subgraphs[top.subgraph].operators[top.operator].label)
-        yield Text(f"memory peaks at operator {place(top.subgraph, top.operator)}, {name}: {top.live_bytes:,} bytes")
+        where = f"memory peaks at operator {place(top.subgraph, top.operator)}, {name}: {top.live_bytes:,} bytes"
+        yield from lines.wrapped(Text(where), hang=2)

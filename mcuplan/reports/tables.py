@@ -37,8 +37,8 @@ def _right(heading: str) -> Column:
 def operator_table(rows: Sequence[OperatorRow], width: int, glyphs: Glyphs) -> Iterator[Text]:
     """Operators with a bar of the bytes live during each; the peak is marked."""
     columns = (
-        _right("#"), Column("operator", least=17), Column("output", least=12), Column("type", optional=True),
-        _right("MACs"), Column("weights", right=True, optional=True), Column("lives", optional=True), _right("live"),
+        _right("#"), Column("operator", least=17), Column("output", least=12, optional=True),
+        Column("type", optional=True), _right("MACs"), Column("weights", right=True, optional=True), Column("lives", optional=True), _right("live"),
     )  # fmt: skip
     yield from grid(
         columns,
@@ -74,8 +74,8 @@ def _bars(figures: Sequence[int], glyphs: Glyphs) -> Bars:
 def block_table(rows: Sequence[BlockRow], width: int, glyphs: Glyphs) -> Iterator[Text]:
     """Blocks with a bar of the most bytes live in each; the peak is marked."""
     columns = (
-        _right("#"), Column("block", least=17), Column("operators"), Column("output", least=12, optional=True),
-        _right("MACs"), Column("weights", right=True, optional=True), _right("live"),
+        _right("#"), Column("block", least=17), Column("operators", optional=True),
+        Column("output", least=12, optional=True), _right("MACs"), Column("weights", right=True, optional=True), _right("live"),
     )  # fmt: skip
     yield from grid(
         columns,

@@ -34,6 +34,7 @@ _FULL_MODELS = 3
 _FULL_BOARDS = 4
 _REFUSALS = 5
 _NAMED = 8
+_PATH = 200
 
 
 def report_lines(
@@ -103,7 +104,7 @@ def _board(row: Result | SharedResult) -> str:
 def _verdict(row: Result, lines: Lines) -> Iterator[Text]:
     head = Text()
     head.append(f"{row.verdict.upper():<5}", style=f"bold {_STYLES[row.verdict]}")
-    head.append(f" {safe_name(row.model)}", style="bold")
+    head.append(f" {safe_name(row.model, _PATH)}", style="bold")
     if row.board:
         head.append(f" on {_board(row)}")
     yield from lines.wrapped(head, hang=6)
@@ -265,7 +266,7 @@ def _short(row: Result, lines: Lines) -> Iterator[Text]:
     parts = [f"{_LABELS[r.resource]} {show_share(r.figure / max(r.limit, 1)):>4}" for r in row.limits.rules]
     if parts:
         line.append(f"  {'  '.join(parts)} ")
-    line.append(f" {safe_name(row.model)}")
+    line.append(f" {safe_name(row.model, _PATH)}")
     if row.board:
         line.append(f" on {_board(row)}")
     yield from lines.wrapped(line, hang=6)
