@@ -37,9 +37,15 @@ def _right(heading: str) -> Column:
 def operator_table(rows: Sequence[OperatorRow], width: int, glyphs: Glyphs) -> Iterator[Text]:
     """Operators with a bar of the bytes live during each; the peak is marked."""
     columns = (
-        _right("#"), Column("operator", least=17), Column("output", least=12, optional=True),
-        Column("type", optional=True), _right("MACs"), Column("weights", right=True, optional=True), Column("lives", optional=True), _right("live"),
-    )  # fmt: skip
+        _right("#"),
+        Column("operator", least=17),
+        Column("output", least=12, optional=True),
+        Column("type", optional=True),
+        _right("MACs"),
+        Column("weights", right=True, optional=True),
+        Column("lives", optional=True),
+        _right("live"),
+    )
     yield from grid(
         columns,
         [
@@ -74,9 +80,14 @@ def _bars(figures: Sequence[int], glyphs: Glyphs) -> Bars:
 def block_table(rows: Sequence[BlockRow], width: int, glyphs: Glyphs) -> Iterator[Text]:
     """Blocks with a bar of the most bytes live in each; the peak is marked."""
     columns = (
-        _right("#"), Column("block", least=17), Column("operators", optional=True),
-        Column("output", least=12, optional=True), _right("MACs"), Column("weights", right=True, optional=True), _right("live"),
-    )  # fmt: skip
+        _right("#"),
+        Column("block", least=17),
+        Column("operators", optional=True),
+        Column("output", least=12, optional=True),
+        _right("MACs"),
+        Column("weights", right=True, optional=True),
+        _right("live"),
+    )
     yield from grid(
         columns,
         [
