@@ -22,6 +22,9 @@ _SHN_LORESERVE = 0xFF00
 _TABLE_LIMIT = 128 << 20
 """Bytes of one table (symbols, strings); firmware images have a few MB."""
 
+_MOST_SECTIONS, _MOST_SEGMENTS = 1 << 14, 1 << 7
+"""Headers that are looked at; firmware images have some 50 sections and 10 segments."""
+
 
 class MalformedElfError(Exception):
     """The file is not an ELF file that can be read; ``str`` says what is wrong with it."""
@@ -137,7 +140,7 @@ class ElfFile:
         first = layout.unpack(self._read(sections_at, layout.size, "section headers"))
         # Counts of 0xff00 and more are kept in the first header.
         count, names = count or first[5], first[6] if names == 0xFFFF else names
-        if count * entry > _TABLE_LIMIT:
+        if count > _MOST_SECTIONS:
             raise MalformedElfError(f"an absurd number of section headers ({count})")
         table = self._read(sections_at, count * entry, "section headers")
         rows = [layout.unpack_from(table, i * entry) for i in range(count)]
@@ -159,6 +162,8 @@ class ElfFile:
         layout = struct.Struct(self._order + ("IIQQQQQQ" if self._wide else "IIIIIIII"))
         if entry < layout.size:
             raise MalformedElfError("program headers that are too short")
+        if count > _MOST_SEGMENTS:
+            raise MalformedElfError(f"an absurd number of program headers ({count})")
         table = self._read(at, count * entry, "program headers")
         ranges = []
         for i in range(count):

@@ -6,6 +6,7 @@ are left out where they can be told apart, and the notes say so: mcuplan counts 
 
 from __future__ import annotations
 
+import mmap
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -23,16 +24,19 @@ _MODEL_IDENTIFIER = b"TFL3"
 """Bytes 4 to 8 of a .tflite file (file_identifier of schema.fbs)."""
 
 _LINE_LIMIT = 1 << 16
-_TEXT_LIMIT = 256 << 20
+_TEXT_LIMIT = 64 << 20
+"""Bytes of a map; those of large firmware have some 20 MB."""
 
-_TEXT_FORMATS: tuple[tuple[re.Pattern[str], Callable[[Iterable[str], str], Reserve]], ...] = (
-    (re.compile(r"(Memory Configuration|Linker script and memory map)"), read_gnu_map),
-    (re.compile(r"Component: A(rm|RM) Compiler|\s*Total (RO|RW|ROM)\s+Size \("), read_armlink_map),
-    (re.compile(r"#?\s*IAR ELF Linker"), read_iar_map),
-    (re.compile(r"\s*text\s+data\s+bss\s+(dec\s+hex|total)\s+filename"), read_berkeley),
-    (re.compile(r"section\s+size(\s+addr)?\s*$"), read_sysv),
+_TEXT_FORMATS: tuple[tuple[bytes, Callable[[Iterable[str], str], Reserve]], ...] = (
+    (rb"Memory Configuration|Linker script and memory map", read_gnu_map),
+    (rb"Component: A(?:rm|RM) Compiler|[ \t]*Total (?:RO|RW|ROM)[ \t]+Size \(", read_armlink_map),
+    (rb"#?[ \t]*IAR ELF Linker", read_iar_map),
+    (rb"[ \t]*text[ \t]+data[ \t]+bss[ \t]+(?:dec[ \t]+hex|total)[ \t]+filename", read_berkeley),
+    (rb"section[ \t]+size(?:[ \t]+addr)?[ \t]*\r?$", read_sysv),
 )
 """A line that only this kind of file has, and the reader of the kind."""
+
+_ANY_FORMAT = re.compile(rb"^(?:" + rb"|".join(rb"(%s)" % mark for mark, _ in _TEXT_FORMATS) + rb")", re.MULTILINE)
 
 
 def read_reserve(path: str | Path) -> Reserve:
@@ -89,21 +93,23 @@ def _not_the_firmwares(image: elf.ElfFile, symbol: elf.Symbol) -> str | None:
 def _from_text(start: bytes, path: Path) -> Reserve:
     if not start:
         raise FirmwareError(f"{path}: the firmware file is empty")
-    if b"\0" not in start:
-        for line in _lines(path):
-            for marker, reader in _TEXT_FORMATS:
-                if marker.match(line):
-                    return reader(_lines(path), str(path))
     if start.startswith((b":", b"S0")):
         raise FirmwareError(f"{path}: a hex image holds no section sizes: give the .elf or the linker's .map")
-    raise FirmwareError(f"{path}: not an ELF file, a linker map or output of `size`: give one of these")
+    reader = None if b"\0" in start else _text_format(path)
+    if reader is None:
+        raise FirmwareError(f"{path}: not an ELF file, a linker map or output of `size`: give one of these")
+    return reader(_lines(path), str(path))
+
+
+def _text_format(path: Path) -> Callable[[Iterable[str], str], Reserve] | None:
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
+        if len(text) > _TEXT_LIMIT:
+            raise FirmwareError(f"{path}: more than {_TEXT_LIMIT >> 20} MiB of text: give the .elf instead")
+        found = _ANY_FORMAT.search(text)
+        return _TEXT_FORMATS[found.lastindex - 1][1] if found and found.lastindex else None
 
 
 def _lines(path: Path) -> Iterator[str]:
-    read = 0
     with path.open("rb") as file:
         while line := file.readline(_LINE_LIMIT):
-            read += len(line)
-            if read > _TEXT_LIMIT:
-                raise FirmwareError(f"{path}: more than {_TEXT_LIMIT >> 20} MiB of text: give the .elf instead")
             yield line.decode("utf-8", "replace").rstrip("\r\n")

@@ -22,6 +22,8 @@ class _Row:
     flags: str = ""
 
 
+_MOST_REGIONS = 256
+
 _REGION = re.compile(r"(\S+)\s+0x([0-9a-f]{1,16})\s+0x([0-9a-f]{1,16})(?:\s+(\S+))?$")
 _SECTION = re.compile(
     r"(?P<indent> ?)(?P<name>[^\s(]+)?\s+0x(?P<at>[0-9a-f]{1,16})\s+0x(?P<size>[0-9a-f]{1,16})(?:\s|$)"
@@ -35,13 +37,15 @@ def read_gnu_map(lines: Iterable[str], path: str) -> Reserve:
     Raises
     ------
     FirmwareError
-        When no section in it takes memory.
+        When no section in it takes memory, or it has an absurd number of memory regions.
     """
     tally, regions, arenas = Tally(), list[_Row](), dict[int, _Row]()
     any_section = False
     for row in _gnu_rows(lines):
         if row.kind == "region":
             regions.append(row)
+            if len(regions) > _MOST_REGIONS:
+                raise FirmwareError(f"{path}: a linker map with more than {_MOST_REGIONS} memory regions")
         elif row.kind == "output":
             any_section = True
             tally.add_section(row.name, row.size, _where(row, regions))

@@ -9,6 +9,9 @@ from mcuplan.boards import sections
 ARENA = "tensor_arena"
 """In the name of the variable that holds a tensor arena, by TFLM's examples and most firmware."""
 
+_NAMED = 3
+"""Sections named in one note."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reserve:
@@ -26,7 +29,8 @@ class Tally:
 
     ram: int = 0
     flash: int = 0
-    notes: dict[str, None] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    unsure: list[str] = field(default_factory=list)
 
     def add(self, size: int, ram: bool, flash: bool) -> None:
         """Count ``size`` bytes in RAM, in flash, or in both."""
@@ -42,7 +46,7 @@ class Tally:
             return
         self.add(size, where.ram, where.flash)
         if not where.sure:
-            self.note(f"section {shown(name)} is counted in RAM and in flash, as its name does not tell")
+            self.unsure.append(shown(name))
 
     def leave_out_heap(self, size: int) -> None:
         """Say that a heap section is not counted: linker scripts stretch it over the RAM that is left."""
@@ -54,12 +58,17 @@ class Tally:
         self.note(f"{what} ({size:,} bytes) is not counted")
 
     def note(self, text: str) -> None:
-        """Keep ``text`` once."""
-        self.notes[text] = None
+        """Keep ``text``."""
+        self.notes.append(text)
 
     def reserve(self, source: str) -> Reserve:
         """The sums."""
-        return Reserve(max(self.ram, 0), max(self.flash, 0), source, tuple(self.notes))
+        notes = list(dict.fromkeys(self.notes))
+        if self.unsure:
+            more = f" and {len(self.unsure) - _NAMED} more" if len(self.unsure) > _NAMED else ""
+            named = ", ".join(self.unsure[:_NAMED])
+            notes.append(f"counted in RAM and in flash, as their names do not tell: {named}{more}")
+        return Reserve(max(self.ram, 0), max(self.flash, 0), source, tuple(notes))
 
 
 def shown(name: str, most: int = 60) -> str:

@@ -1,0 +1,166 @@
+"""The shipped board specs: each loads, the lecture's facts are exact, and figures do not contradict each other."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from mcuplan.boards import all_boards, board_json_schema, board_names, load_board, specs_folder
+from mcuplan.boards.catalogue import normalised
+from mcuplan.tflm.target import Target
+
+SCHEMA = Path(__file__).parents[2] / "docs" / "schemas" / "board.schema.json"
+NAMES = board_names()
+
+
+@pytest.fixture(scope="module")
+def boards():
+    return {board.id: board for board in all_boards()}
+
+
+def test_at_least_thirty_boards_beyond_the_lectures_three():
+    assert len(NAMES) >= 33
+    assert {"arduino-nano-33-ble-sense", "sparkfun-edge", "stm32f746g-discovery"} <= set(NAMES)
+
+
+def test_nano_33_ble_sense_has_the_lectures_facts():
+    board = load_board("arduino-nano-33-ble-sense")
+    assert board.soc.name == "nRF52840"
+    assert (board.soc.core, board.soc.clock_mhz, board.soc.fpu) == ("cortex-m4", 64, True)
+    assert board.arena_ram_bytes == board.ram_bytes == 262_144  # 256 kB as makers count
+    assert (board.price.amount, board.price.currency, board.price.year) == (29.70, "EUR", 2022)
+    from_lecture = {part.name: part.watts for part in board.parts if part.source == "lecture"}
+    assert from_lecture == {
+        "LSM9DS1 inertial measurement unit": 0.001,
+        "HTS221 humidity and temperature (weather)": 5e-6,
+        "LPS22HB barometer": 10e-6,
+        "MP34DT05 microphone": 300e-6,
+        "APDS9960 gesture, proximity and light": None,
+        "Bluetooth LE radio": 0.040,
+        "Camera, 320x320 monochrome": 0.001,
+        "Arducam Mini 2MP Plus, 1920x1080": None,
+    }
+    assert [part.name for part in board.parts if not part.on_board] == [
+        "Camera, 320x320 monochrome",
+        "Arducam Mini 2MP Plus, 1920x1080",
+    ]
+    arducam = board.parts[-1].price
+    assert (arducam.amount, arducam.currency) == (25.99, "USD")
+
+
+def test_nano_33_ble_senses_arduino_library_is_older_so_figures_are_bounds():
+    board = load_board("arduino-nano-33-ble-sense")
+    assert board.older_tflm
+    assert board.tflm_note == (
+        "the Arduino library Chirale_TensorFLowLite 2.0.0 ships a TFLM of 2024-07, older than tflm-2026-08: "
+        "figures are bounds"
+    )
+
+
+def test_sparkfun_edge_has_the_lectures_facts():
+    board = load_board("sparkfun-edge")
+    assert board.arena_ram_bytes == board.ram_bytes == 384 * 1024
+    assert (board.price.amount, board.price.currency, board.price.year) == (16.50, "USD", 2022)
+
+
+def test_stm32f746g_discovery_has_the_lectures_facts():
+    board = load_board("stm32f746g-discovery")
+    assert board.ram_bytes == 340 * 1024
+    assert board.arena_ram_bytes == 327_680
+    assert (board.price.amount, board.price.currency, board.price.year) == (54.0, "USD", 2022)
+    fitted = {part.kind for part in board.parts if part.source == "lecture"}
+    assert fitted == {"display", "connector"}
+    assert any("camera" in part.name.lower() for part in board.parts)
+
+
+def test_the_esp32s_toolchain_ships_the_measured_tflm():
+    board = load_board("esp32-devkitc")
+    assert (board.target, board.kernels, board.older_tflm, board.tflm_note) == ("esp32+esp-nn", "esp-nn", False, None)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_memory_is_consistent(boards, name):
+    board = boards[name]
+    arena = [region for region in board.memory.regions if region.arena]
+    assert {region.kind for region in arena} <= {"sram", "tcm"}
+    assert board.arena_ram_bytes <= sum(region.bytes for region in arena) <= board.ram_bytes
+    placed = sorted((r.start, r.end) for r in board.memory.regions if r.start is not None)
+    assert all(end <= start for (_, end), (start, _) in pairwise(placed))
+    flash = sum(r.bytes for r in board.memory.regions if r.kind in ("flash", "mram"))
+    assert board.flash_bytes <= flash
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_default_target_is_one_that_tflm_knows(boards, name):
+    target = Target.parse(boards[name].target)
+    assert str(target) == boards[name].target
+    assert target.version == boards[name].tflm.version
+    if boards[name].soc.core.startswith("cortex-m"):
+        assert (target.core.dsp, target.core.mve) == (boards[name].soc.dsp, boards[name].soc.mve)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_figure_names_a_source_with_an_address(boards, name):
+    board = boards[name]
+    for key, source in board.named_sources():
+        found = board.source(source)
+        assert found.title, key
+        assert found.url is not None or found.id == "lecture", key
+
+
+def test_names_and_aliases_lead_to_one_board_each(boards):
+    owners: dict[str, set[str]] = {}
+    for board in boards.values():
+        for name in (board.id, board.name, *board.aliases):
+            owners.setdefault(normalised(name).replace("-", ""), set()).add(board.id)
+    assert {name: ids for name, ids in owners.items() if len(ids) > 1} == {}
+
+
+def test_boards_cover_the_cores_in_use(boards):
+    cores = {board.soc.core for board in boards.values()}
+    assert cores >= {
+        "cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55", "cortex-m85",
+        "xtensa-lx6", "xtensa-lx7", "riscv32",
+    }  # fmt: skip
+
+
+def test_boards_are_values(boards):
+    board = boards["arduino-nano-33-ble-sense"]
+    assert hash(board) == hash(load_board("arduino-nano-33-ble-sense"))
+    with pytest.raises(Exception, match="frozen"):
+        board.name = "another"
+
+
+def test_power_modes():
+    board = load_board("nucleo-u575zi-q")
+    assert board.power_mode("active").milliwatts == 26.3
+    assert board.power_mode("sleep") is None
+    assert load_board("arduino-zero").power_mode("active") is None
+
+
+def test_committed_json_schema_is_not_stale():
+    fresh = json.dumps(board_json_schema(), indent=2) + "\n"
+    assert SCHEMA.read_text(encoding="utf-8") == fresh, "write board_json_schema() to docs/schemas/board.schema.json"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_json_schema_accepts_every_spec(name):
+    jsonschema = pytest.importorskip("jsonschema")
+    import tomllib
+
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    spec = tomllib.loads((specs_folder() / f"{name}.toml").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(spec)
+    spec["soc"]["clokc"] = 1
+    with pytest.raises(jsonschema.ValidationError, match="clokc"):
+        jsonschema.Draft202012Validator(schema).validate(spec)
+
+
+def test_json_schema_describes_fields():
+    schema = board_json_schema()
+    assert schema["properties"]["id"]["description"] == "Lower case with dashes; the name of its file."
+    assert "contiguous RAM" in schema["$defs"]["Memory"]["properties"]["arena_ram_bytes"]["description"]
