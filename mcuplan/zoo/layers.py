@@ -7,13 +7,13 @@ A layer takes the value before it and its parameters as the file has them, and r
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from mcuplan.graph import DType
 from mcuplan.zoo.builder import Builder, Value
 from mcuplan.zoo.windows import Padding, Pair
 
-GLOBAL = "global"
+GLOBAL: Literal["global"] = "global"
 """As a kernel or stride: the whole map."""
 
 Layer = Callable[..., Value]
@@ -24,8 +24,8 @@ def apply(b: Builder, x: Value, kind: str, name: str, parameters: Mapping[str, A
     return KINDS[kind](b, x, name, **parameters)
 
 
-def _over(x: Value, pair: Pair | str) -> Pair:
-    return x.shape[1:3] if pair == GLOBAL else pair  # type: ignore[return-value]
+def _over(x: Value, pair: Pair | Literal["global"]) -> Pair:
+    return x.shape[1:3] if isinstance(pair, str) else pair
 
 
 def _conv2d(
@@ -108,7 +108,12 @@ def _inverted_residual(
 
 
 def _average_pool(
-    b: Builder, x: Value, name: str, *, kernel: Pair | str = GLOBAL, stride: Pair | str = GLOBAL
+    b: Builder,
+    x: Value,
+    name: str,
+    *,
+    kernel: Pair | Literal["global"] = GLOBAL,
+    stride: Pair | Literal["global"] = GLOBAL,
 ) -> Value:
     return b.average_pool(x, _over(x, kernel), stride=_over(x, stride), name=name)
 

@@ -39,18 +39,25 @@ class Window:
     @property
     def extent(self) -> tuple[int, int]:
         """Rows and columns of input under the dilated kernel."""
-        return tuple((k - 1) * d + 1 for k, d in zip(self.kernel, self.dilation, strict=True))  # type: ignore[return-value]
+        (rows, columns), (down, across) = self.kernel, self.dilation
+        return (rows - 1) * down + 1, (columns - 1) * across + 1
 
     def output(self, size: Sequence[int]) -> tuple[int, int]:
         """Output rows and columns for input rows and columns (TFLite's ``ComputeOutSize``)."""
-        if self.padding is Padding.SAME:
-            return tuple(-(-n // s) for n, s in zip(size, self.stride, strict=True))  # type: ignore[return-value]
-        return tuple((n - e) // s + 1 for n, e, s in zip(size, self.extent, self.stride, strict=True))  # type: ignore[return-value]
+        return self._output(0, size[0]), self._output(1, size[1])
 
     def same_padding(self, size: Sequence[int]) -> tuple[tuple[int, int], tuple[int, int]]:
         """Rows and columns that SAME adds, as ((top, bottom), (left, right)); the odd one goes last."""
-        total = [max((-(-n // s) - 1) * s + e - n, 0) for n, e, s in zip(size, self.extent, self.stride, strict=True)]
-        return (total[0] // 2, total[0] - total[0] // 2), (total[1] // 2, total[1] - total[1] // 2)
+        return self._added(0, size[0]), self._added(1, size[1])
+
+    def _output(self, axis: int, size: int) -> int:
+        needed = 1 if self.padding is Padding.SAME else self.extent[axis]
+        return (size - needed) // self.stride[axis] + 1
+
+    def _added(self, axis: int, size: int) -> tuple[int, int]:
+        outputs = (size - 1) // self.stride[axis] + 1
+        total = max((outputs - 1) * self.stride[axis] + self.extent[axis] - size, 0)
+        return total // 2, total - total // 2
 
 
 def _pair(value: Pair) -> tuple[int, int]:

@@ -37,7 +37,7 @@ def seeded(dtype: Any, shape: Any, seed: int) -> np.ndarray[Any, Any]:
         return ((fraction - 512) / 512).astype(np.float32).reshape(dims)
     if kind.itemsize <= 2 and kind.kind in "iu":
         low = (_steps(count, seed) >> 16).astype(f"u{kind.itemsize}")
-        return low.view(kind).reshape(dims)
+        return np.asarray(low.view(kind)).reshape(dims)
     return (np.arange(count) & 1).astype(kind).reshape(dims)
 
 
