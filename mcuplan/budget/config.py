@@ -142,12 +142,18 @@ def _suggestion(location: tuple[str | int, ...], root: type[Settings]) -> str:
 
 
 def rules_for(config: Config, model: str) -> Rules:
-    """The rules for one model, by its path or ``zoo:NAME``: the general ones, overridden by sections that match."""
+    """The rules for one model, by its path or ``zoo:NAME``: the general ones, overridden by sections that match.
+
+    Raises
+    ------
+    ConfigError
+        For a pattern that is none.
+    """
     settings = config.settings
     merged: dict[str, Any] = {name: getattr(settings, name) for name in _rule_names()}
     name = _name_in(config, model)
     for section in settings.models:
-        if any(_matches(pattern, name) for pattern in section.files):
+        if any(_matches(config, pattern, name) for pattern in section.files):
             for key in section.model_fields_set - {"files"}:
                 merged[key] = getattr(section, key)
     return _rules(merged)
@@ -175,8 +181,12 @@ def _name_in(config: Config, model: str) -> str:
     return relative.replace(os.sep, "/")
 
 
-def _matches(pattern: str, name: str) -> bool:
-    return _compiled(pattern).fullmatch(os.path.normcase(name).replace(os.sep, "/")) is not None
+def _matches(config: Config, pattern: str, name: str) -> bool:
+    try:
+        compiled = _compiled(pattern)
+    except re.error as error:
+        raise ConfigError(f"{config.path}: key 'models': {pattern!r} is not a pattern: {error}") from None
+    return compiled.fullmatch(os.path.normcase(name).replace(os.sep, "/")) is not None
 
 
 @cache

@@ -85,6 +85,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except McuplanError as error:
         complain(str(error))
         return error.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return _BAD_USAGE
     except click.UsageError as error:
         hint = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
         complain(f"{error.format_message().rstrip('.')}{hint}")
@@ -101,6 +104,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _BROKEN_PIPE
     except OSError as error:
         complain(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+        return _BAD_USAGE
+    except Exception as error:
+        if os.environ.get("MCUPLAN_DEBUG"):
+            raise
+        complain(f"{type(error).__name__}: {error} (a bug in mcuplan, please report it; MCUPLAN_DEBUG=1 shows where)")
         return _BAD_USAGE
     return code if isinstance(code, int) else 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -97,7 +98,7 @@ class Checker:
         models = expand(arguments)
         results: list[Result] = []
         for model, error in models.items():
-            results.extend(self.check(model) if error is None else [building.failed(model, None, error)])
+            results.extend(self.check(model) if error is None else [building.failed(model, None, str(error))])
         return building.report(results, self._shared([model for model, error in models.items() if error is None]))
 
     def check(self, model: str) -> Iterator[Result]:
@@ -105,7 +106,7 @@ class Checker:
         try:
             plan = self._plan(model)
         except McuplanError as error:
-            yield building.failed(model, None, error)
+            yield building.failed(model, None, str(error))
             return
         yield from on_boards(model, plan, self._with_baseline)
 
@@ -239,7 +240,7 @@ class Checker:
             reserve = self._option_reserve or _configured_reserve(config, group.reserve or config.settings.reserve)
             limits = _limits(board, budget.Asked(group.ram, group.flash, None, sources), reserve)
         except McuplanError as error:
-            return building.shared_failed(group.name, group.models, group.board, group.arenas, error)
+            return building.shared_failed(group.name, group.models, group.board, group.arenas, str(error))
         refusals = tuple(refusal for analysis in analyses for refusal in analysis.refusals)
         return building.shared(
             group.name, group.models, board, group.arenas, str(target), need, limits,
@@ -254,8 +255,8 @@ def on_boards(model: str, plan: Plan, adjust: Adjust | None = None) -> Iterator[
     """
     try:
         graph = load_model(model)
-    except McuplanError as error:
-        yield building.failed(model, None, error)
+    except Exception as error:
+        yield building.failed(model, None, sentence(model, error))
         return
     analyses: dict[str, budget.Analysis] = {}
     for board in plan.boards:
@@ -271,8 +272,17 @@ def on_boards(model: str, plan: Plan, adjust: Adjust | None = None) -> Iterator[
                 limits = adjust(model, board, name, need, limits)
             judgement = budget.judge(need, limits, analysis.refusals)
             yield building.result(model, board, analysis, need, limits, judgement)
-        except McuplanError as error:
-            yield building.failed(model, board.id if board else None, error)
+        except Exception as error:
+            yield building.failed(model, board.id if board else None, sentence(model, error))
+
+
+def sentence(model: str, error: Exception) -> str:
+    """What to say of an error; of one that is a bug of mcuplan, which must not hide the other models, that too."""
+    if isinstance(error, McuplanError):
+        return str(error)
+    if os.environ.get("MCUPLAN_DEBUG"):
+        raise error
+    return f"{model}: {type(error).__name__}: {error} (a bug in mcuplan, please report it; MCUPLAN_DEBUG=1 shows where)"
 
 
 def _as_given(config: Config, group: SharedBoard, model: str) -> set[str]:
@@ -349,7 +359,7 @@ def compare(arguments: Sequence[str], boards: Sequence[Board], options: Options)
     results: list[Result] = []
     homeless = False
     for model, error in expand(arguments).items():
-        found = list(on_boards(model, plan)) if error is None else [building.failed(model, None, error)]
+        found = list(on_boards(model, plan)) if error is None else [building.failed(model, None, str(error))]
         homeless |= all(result.verdict != "pass" for result in found)
         results.extend(found)
     report = building.report(results)

@@ -49,7 +49,13 @@ def show(parts: Callable[[int, Glyphs], Iterable[Text]], output: Path | None = N
 def _console(file: StringIO | None, width: int | None) -> Console:
     from rich.console import Console
 
-    return Console(
+    class Loud(Console):
+        """Rich would end the program by itself, with the exit code that says a limit is broken."""
+
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    return Loud(
         file=file, width=width, color_system=None if file is not None else "auto", highlight=False, markup=False,
         emoji=False,
     )  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from mcuplan.budget.analysis import Analysis
-from mcuplan.budget.limits import Limits
+from mcuplan.budget.limits import Counted, Limits
 from mcuplan.budget.need import Need
 from mcuplan.budget.verdict import Judgement, figure_for
 from mcuplan.graph import DType
@@ -94,11 +94,13 @@ def _smaller_peak(it: Situation) -> Iterator[Help]:
 
 
 def _smaller_weights(it: Situation) -> Iterator[Help]:
-    if not it.tight("flash"):
+    limit = it.limits.flash
+    if limit is None or not it.tight("flash"):
         return
-    share = it.need.flash.weights_bytes / max(it.need.flash.total_bytes, 1)
+    share = it.need.flash.weights_bytes / max(figure_for(limit, it.need), 1)
     if share >= 0.5:
-        yield Help(f"fewer channels or layers: weights are {show_share(share)} of model and code", "flash")
+        whole = "the model" if limit.counted is Counted.MODEL else "model and code"
+        yield Help(f"fewer channels or layers: weights are {show_share(share)} of {whole}", "flash")
 
 
 def _fewer_macs(it: Situation) -> Iterator[Help]:

@@ -68,9 +68,9 @@ def result(
     )
 
 
-def failed(model: str, board: str | None, error: Exception) -> Result:
+def failed(model: str, board: str | None, error: str) -> Result:
     """The result for a model that could not be read or analysed."""
-    return Result(model=model, board=board, verdict=Verdict.ERROR.value, error=str(error))
+    return Result(model=model, board=board, verdict=Verdict.ERROR.value, error=error)
 
 
 def shared(
@@ -102,9 +102,9 @@ def shared(
     )
 
 
-def shared_failed(name: str, models: Sequence[str], board: str, arenas: Arenas, error: Exception) -> SharedResult:
+def shared_failed(name: str, models: Sequence[str], board: str, arenas: Arenas, error: str) -> SharedResult:
     """The result for a group of which a model or the board could not be read."""
-    return SharedResult(name, tuple(models), board, Verdict.ERROR.value, arenas.value, error=str(error))
+    return SharedResult(name, tuple(models), board, Verdict.ERROR.value, arenas.value, error=error)
 
 
 def report(results: Iterable[Result], groups: Iterable[SharedResult] = ()) -> Report:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = "1.0"
 """Version of the document: a new minor adds keys, a new major changes some."""
 
-_CONFIG: ConfigDict = {"extra": "forbid", "use_attribute_docstrings": True}
+# Readers must take documents with keys they do not know: a later minor version adds some.
+_CONFIG: ConfigDict = {"use_attribute_docstrings": True, "json_schema_serialization_defaults_required": True}
 
 VerdictName = Literal["pass", "fail", "unsupported", "error"]
 ResourceName = Literal["ram", "flash", "macs"]
