@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -151,6 +150,8 @@ def _unknown(ref: str, folders: Sequence[Path]) -> str:
 
 def _nearest(ref: str, folders: Sequence[Path], most: int = 3) -> list[str]:
     """Up to ``most`` ids whose id, name or alias is like ``ref`` or contains its words."""
+    import difflib
+
     wanted, words = _squeezed(ref), normalised(ref).split("-")
     scores: dict[str, float] = {}
     for folder in folders:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -104,6 +103,8 @@ def _complaint(detail: ErrorDetails) -> tuple[str, str]:
 
 
 def _unknown_key(loc: tuple[int | str, ...]) -> str:
+    import difflib
+
     name = _one_line(str(loc[-1]))
     allowed = sorted(_model_at(loc[:-1]).model_fields)
     close = difflib.get_close_matches(name, allowed, n=1)
