@@ -11,7 +11,7 @@ from mcuplan.errors import ModelError
 from mcuplan.graph import Graph
 from mcuplan.tflite.appended import find_appended
 from mcuplan.tflite.carray import CArray, c_identifier, format_c_array, is_c_source, read_c_models
-from mcuplan.tflite.formats import check_identifier
+from mcuplan.tflite.formats import check_identifier, is_lfs_pointer
 from mcuplan.tflite.notes import notes
 from mcuplan.tflite.schema import IDENTIFIER
 
@@ -59,7 +59,7 @@ def load_all(path: str | os.PathLike[str]) -> tuple[tuple[str, Graph], ...]:
     """
     shown = _shown(path)
     data = _content(Path(path), shown)
-    if is_c_source(Path(path)) and data[4:8] != IDENTIFIER:
+    if is_c_source(Path(path)) and data[4:8] != IDENTIFIER and not is_lfs_pointer(data):
         return tuple((array.name, _read_c_array(array, shown)) for array in read_c_models(data, shown))
     return (("", read(data, shown)),)
 

@@ -10,6 +10,7 @@ from mcuplan.errors import ModelError
 from mcuplan.tflite.schema import IDENTIFIER
 
 _HEAD = 4096
+_LFS = b"version https://git-lfs.github.com"
 _CONVERT = "convert it with tf.lite.TFLiteConverter"
 
 
@@ -33,8 +34,13 @@ def check_identifier(data: memoryview, name: str) -> None:
     raise ModelError(f"{name}: {found or 'this is not a .tflite model (the file identifier TFL3 is missing)'}")
 
 
+def is_lfs_pointer(data: bytes) -> bool:
+    """True for the few lines that Git LFS leaves in a model's (or a C source's) place."""
+    return data.startswith(_LFS)
+
+
 def _starts(*prefixes: bytes) -> Callable[[memoryview], bool]:
-    return lambda data: bytes(data[:32]).startswith(prefixes)
+    return lambda data: bytes(data[:64]).startswith(prefixes)
 
 
 def _identifier(*identifiers: bytes) -> Callable[[memoryview], bool]:
@@ -68,6 +74,12 @@ def _is_c_source(data: memoryview) -> bool:
     return _is_text(data) and re.search(rb"\b(?:char|u?int8_t)\b[^;{}]{0,300}\{", data[:_HEAD]) is not None
 
 
+def _is_flatbuffer(data: memoryview) -> bool:
+    """A plausible root offset, then four letters or digits."""
+    root, identifier = int.from_bytes(data[:4], "little"), bytes(data[4:8])
+    return 8 <= root < len(data) and root % 4 == 0 and identifier.isalnum()
+
+
 def _is_onnx(data: memoryview) -> bool:
     """A protobuf ModelProto: the IR version (2 or more), then any of its other fields."""
     head = bytes(data[:3])
@@ -88,7 +100,7 @@ def _is_graph_def(data: memoryview) -> bool:
 FORMATS: Sequence[Format] = (
     Format(lambda data: len(data) == 0, "the file is empty"),
     Format(
-        _starts(b"version https://git-lfs.github.com"),
+        _starts(_LFS),
         "this is a Git LFS pointer, not the model itself: run 'git lfs pull' to fetch the model",
     ),
     Format(
@@ -151,6 +163,7 @@ FORMATS: Sequence[Format] = (
         _is_graph_def,
         f"this is a frozen TensorFlow graph (.pb): {_CONVERT}, tf.compat.v1's from_frozen_graph",
     ),
+    Format(_is_flatbuffer, "this looks like a FlatBuffer of another kind: its file identifier is not TFL3"),
     Format(lambda data: not any(data[:_HEAD]), "the file holds zero bytes only"),
     Format(lambda data: len(data) < 8, "the file is truncated: it is too short to hold a model"),
 )
