@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from mcuplan.graph import Graph
+from mcuplan.tflm.history import version_margin
 from mcuplan.tflm.kernels import Tables, tables
 from mcuplan.tflm.lifetimes import Lifetimes, lifetimes
 from mcuplan.tflm.offline import ONLINE, read_offline_plan
@@ -83,6 +84,10 @@ def predict(graph: Graph, target: Target | str = DEFAULT_TARGET, *, recording: b
     live = lifetimes(graph, [(r.subgraph, r.operator) for r in prepared.scratch])
     buffers = place(list(_unplaced(graph, data, live, prepared.scratch, offline)))
     persistent, planning_tail = finish(graph, target, prepared, offline)
+    margin = 0
+    if target.older:
+        persistent = (*persistent, version_margin(graph, align))
+        margin = persistent[-1].used
 
     head = max((b.end for b in buffers), default=0)
     tail = sum(a.used for a in persistent)
@@ -98,7 +103,7 @@ def predict(graph: Graph, target: Target | str = DEFAULT_TARGET, *, recording: b
         target=str(target),
         tflm_version=data.version,
         used_bytes=head + tail,
-        declare_bytes=_up(max(final, planning, prepared.prepare_peak), align),
+        declare_bytes=_up(max(final, planning + margin, prepared.prepare_peak + margin), align),
         nonpersistent_bytes=head,
         persistent_bytes=tail,
         final_bytes=final,
@@ -118,6 +123,8 @@ def _notes(graph: Graph, target: Target, unknown: Sequence[tuple[int, int]]) -> 
     yield from graph.notes
     if not target.exact_library:
         yield target.library.note
+    if target.older:
+        yield f"the usual toolchain ships an older TFLM ({target.older}): a margin is added for what changed since"
     for s, k in unknown:
         label = graph.subgraphs[s].operators[k].label
         yield (

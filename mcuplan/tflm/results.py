@@ -20,6 +20,7 @@ class PersistentKind(enum.StrEnum):
     VARIABLES = "variable tensors"
     IO_TENSORS = "input and output tensors"
     IO_QUANTIZATION = "input and output quantization"
+    VERSION_MARGIN = "margin for an older TFLM"
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,8 @@ class Target:
     core: Core
     library: KernelLibrary
     version: str = "tflm-2026-08"
+    older: str = ""
+    """What is known of a toolchain that ships an older TFLM than ``version``; predictions are then bounds."""
 
     def __str__(self) -> str:
         return f"{self.core.name}+{self.library.name}"
