@@ -1,0 +1,144 @@
+"""One operator as TFLM's kernel sees it: its operands by name, their shapes, scales and constant values."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from mcuplan.graph import DType, Graph, Operator, Subgraph, Tensor
+from mcuplan.tflm._support_table import CheckSpec, Operand, OperatorRule
+
+Shape = tuple[int, ...]
+
+INTEGER_FORMATS = {DType.INT8: "b", DType.INT16: "h", DType.INT32: "i", DType.INT64: "q"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A broken condition: its rule, what is wrong (a verb phrase), and the tensor it is about (-1: none).
+
+    ``unchecked``: TFLM does not look, and goes wrong instead of refusing.
+    """
+
+    rule: str
+    predicate: str
+    tensor: int = -1
+    unchecked: bool = False
+
+
+def has_data(graph: Graph, tensor: Tensor) -> bool:
+    """True where TFLM finds constant bytes: it knows the buffer's own ``data`` only, nothing outside."""
+    buffer = graph.buffers[tensor.buffer]
+    return tensor.external_buffer == 0 and not buffer.external and len(buffer) > 0
+
+
+def quantized(tensor: Tensor) -> bool:
+    """True where TFLM reads a quantization: it wants a scale and a zero point."""
+    found = tensor.quantization
+    return found is not None and bool(found.scales) and bool(found.zero_points)
+
+
+def scale(tensor: Tensor) -> float:
+    """``TfLiteTensor.params.scale``: the first scale, 0 without quantization."""
+    return tensor.quantization.scales[0] if tensor.quantization and quantized(tensor) else 0.0
+
+
+def zero_point(tensor: Tensor) -> int:
+    """``TfLiteTensor.params.zero_point``: the first zero point, 0 without quantization."""
+    return tensor.quantization.zero_points[0] if tensor.quantization and quantized(tensor) else 0
+
+
+def scale_count(tensor: Tensor) -> int:
+    """Number of scales that TFLM sees."""
+    return len(tensor.quantization.scales) if tensor.quantization and quantized(tensor) else 0
+
+
+def resolved_shapes(subgraph: Subgraph, rule_of: Sequence[OperatorRule | None]) -> list[Shape | None]:
+    """Each tensor's shape after Prepare: operators that set their output's shape fill in what the file leaves open.
+
+    None where that shape is not worked out here (so that no conclusion is drawn from it).
+    """
+    shapes: list[Shape | None] = [None if t.is_dynamic else t.shape for t in subgraph.tensors]
+    for op, rule in zip(subgraph.operators, rule_of, strict=True):
+        if rule is None or not rule.sets_shape or not op.outputs or op.outputs[0] < 0:
+            continue
+        out = op.outputs[0]
+        if shapes[out] is None and rule.sets_shape == "one" and op.inputs and op.inputs[0] >= 0:
+            shapes[out] = _filled(subgraph.tensors[out].shape, shapes[op.inputs[0]])
+    return shapes
+
+
+def _filled(shape: Shape, source: Shape | None) -> Shape | None:
+    """``shape`` with its single -1 worked out from the number of elements of ``source``."""
+    known = math.prod(d for d in shape if d != -1)
+    if source is None or shape.count(-1) != 1 or known <= 0:
+        return None
+    return tuple(math.prod(source) // known if d == -1 else d for d in shape)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An operator with its operands by the names that its rule gives them."""
+
+    graph: Graph
+    subgraph: Subgraph
+    op: Operator
+    rule: OperatorRule
+    shapes: Sequence[Shape | None]
+    operands: dict[str, tuple[int, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._name(self.rule.inputs, self.op.inputs)
+        self._name(self.rule.outputs, self.op.outputs)
+
+    def _name(self, operands: Iterable[Operand], indices: Sequence[int]) -> None:
+        for position, operand in enumerate(operands):
+            found = indices[position:] if operand.variadic else indices[position : position + 1]
+            self.operands[operand.name] = tuple(i for i in found if i >= 0)
+
+    def index(self, name: str) -> int:
+        """The tensor index of an operand (its first for a variadic one); -1 where it is absent."""
+        found = self.operands.get(name)
+        return found[0] if found else -1
+
+    def tensor(self, name: str) -> Tensor | None:
+        """The tensor of an operand, None where it is absent."""
+        index = self.index(name)
+        return self.subgraph.tensors[index] if index >= 0 else None
+
+    def each(self, names: Iterable[str]) -> Iterator[tuple[str, int, Tensor]]:
+        """Every tensor of these operands, absent ones left out, as ``(name, index, tensor)``."""
+        for name in names:
+            for index in self.operands.get(name, ()):
+                yield name, index, self.subgraph.tensors[index]
+
+    def shape(self, name: str) -> Shape | None:
+        """The operand's shape; None where it is absent or unknown."""
+        index = self.index(name)
+        return self.shapes[index] if index >= 0 else None
+
+    def all_shapes(self, names: Iterable[str]) -> list[Shape] | None:
+        """The shapes of these operands; None where one is absent or unknown."""
+        found = [self.shape(name) for name in names]
+        known = [shape for shape in found if shape is not None]
+        return known if len(known) == len(found) else None
+
+    def integers(self, name: str) -> tuple[int, ...] | None:
+        """The constant integers of an operand; None where it is not a constant of integers."""
+        tensor = self.tensor(name)
+        if tensor is None or tensor.dtype not in INTEGER_FORMATS or not has_data(self.graph, tensor):
+            return None
+        data, letter = self.graph.buffers[tensor.buffer].data or b"", INTEGER_FORMATS[tensor.dtype]
+        count = max(0, min(tensor.elements, len(data) // struct.calcsize(letter)))
+        return struct.unpack_from(f"<{count}{letter}", data)
+
+    def applies(self, spec: CheckSpec) -> bool:
+        """True where the operands have the types for which the check holds."""
+        return all((t := self.tensor(name)) is not None and t.dtype in types for name, types in spec.when)
+
+
+def words(name: str) -> str:
+    """An operand's name for a sentence: ``weights_time`` as ``weights time``."""
+    return name.replace("_", " ")

@@ -1,0 +1,326 @@
+"""The named checks that the table uses: counts, ranks, constants, quantization, options.
+
+Each gives a :class:`Finding` for every condition that is broken. Shapes and subgraphs are in their own modules.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+from mcuplan.tflm._support_call import Call, Finding, has_data, quantized, scale, scale_count, words, zero_point
+from mcuplan.tflm._support_table import CheckSpec
+
+Check = Callable[[Call, CheckSpec], Iterator[Finding]]
+
+CHECKS: dict[str, Check] = {}
+
+
+def check(name: str) -> Callable[[Check], Check]:
+    """Register a function under the name that the table calls it by."""
+
+    def register(function: Check) -> Check:
+        CHECKS[name] = function
+        return function
+
+    return register
+
+
+def plain_check(name: str) -> Callable[[Callable[[Call], Iterator[Finding]]], Callable[[Call], Iterator[Finding]]]:
+    """As :func:`check`, for a function that the table has nothing to tell."""
+
+    def register(function: Callable[[Call], Iterator[Finding]]) -> Callable[[Call], Iterator[Finding]]:
+        CHECKS[name] = lambda call, _: function(call)
+        return function
+
+    return register
+
+
+def number(value: float) -> str:
+    """A scale for a sentence."""
+    return f"{value:.6g}"
+
+
+@check("count")
+def _count(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+    if (exactly := spec.args.get("exactly")) is not None:
+        if len(call.op.inputs) != exactly:
+            yield Finding("operand-count", f"takes {exactly} inputs, not {len(call.op.inputs)}")
+        return
+    count = len(call.operands.get(spec.of[0], ()))
+    least, most = spec.args.get("min", 0), spec.args.get("max", math.inf)
+    if count > most:
+        yield Finding(spec.args.get("rule", "operand-count"), f"takes at most {most} inputs, not {count}")
+    elif count < least:
+        yield Finding("operand-count", f"takes at least {least} inputs, not {count}")
+
+
+@check("present")
+def _present(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+    for name in spec.of:
+        if call.tensor(name) is None:
+            yield Finding("missing-operand", f"needs a {words(name)} for these types")
+
+
+@check("no-hole")
+def _no_hole(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+    """An optional input may end the list early, but not be left out in its place."""
+    for name in spec.of:
+        position = next(i for i, operand in enumerate(call.rule.inputs) if operand.name == name)
+        if call.op.inputs[position : position + 1] == (-1,):
+            yield Finding("missing-operand", f"needs its {words(name)}, or an input less")
+
+
+@check("absent")
+def _absent(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+    for _, index, _ in call.each(spec.of):
+        yield Finding("unsupported-variant", f"knows no {spec.args['words']}", index)
+        return
+
+
+@check("variable")
+def _variable(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+    for name, index, tensor in call.each(spec.of):
+        if not tensor.is_variable:
+            yield Finding("state-not-variable", f"needs its {words(name)} to be a variable tensor", index)
+
+
+@check("constant")
+def _constant(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+    for name, index, tensor in call.each(spec.of):
+        if not has_data(call.graph, tensor):
+            yield Finding("non-constant-operand", f"needs its {words(name)} to be constant", index)
+
+
+@check("rank")
+def _rank(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+    least, most = spec.args.get("min", 0), spec.args.get("max", math.inf)
+    for name, index, _ in call.each(spec.of):
+        shape = call.shapes[index]
+        if shape is None or least <= len(shape) <= most:
+            continue
+        wanted = f"{least}" if least == most else f"at most {most}" if len(shape) > most else f"at least {least}"
+        yield Finding("rank", f"takes {wanted} dimensions in its {words(name)}, not {len(shape)}", index)
+
+
+@check("elements")
+def _elements(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+    least, most = spec.args.get("min", 0), spec.args.get("max", math.inf)
+    for name, index, _ in call.each(spec.of):
+        shape = call.shapes[index]
+        if shape is not None and not least <= math.prod(shape) <= most:
+            wanted = f"{least}" if least == most else f"at most {most}"
+            text = f"takes {wanted} elements in its {words(name)}, not {math.prod(shape)}"
+            yield Finding("shape-mismatch", text, index)
+
+
+@check("same-shape")
+def _same_shape(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+    first, *others = call.each(spec.of)
+    for name, index, _ in others:
+        one, other = call.shapes[first[1]], call.shapes[index]
+        if one is not None and other is not None and one != other:
+            text = f"needs its {words(name)} to have the shape {list(one)} of its {words(first[0])}, not {list(other)}"
+            yield Finding("shape-mismatch", text, index)
+            return
+
+
+@check("same-type")
+def _same_type(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+    first, *others = call.each(spec.of)
+    for name, index, tensor in others:
+        if tensor.dtype is not first[2].dtype:
+            text = f"needs its {words(name)} to be {first[2].dtype.label} like its {words(first[0])}"
+            yield Finding("unsupported-type", f"{text}, not {tensor.dtype.label}", index)
+
+
+@check("quantized")
+def _quantized(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+    for name, index, tensor in call.each(spec.of):
+        if not quantized(tensor):
+            yield Finding("missing-quantization", f"needs a scale and a zero point on its {words(name)}", index)
+
+
+@check("int16-quantization")
+def _int16_quantization(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+    """ABS of int16: either no quantization at all, or one with zero points of 0 on both sides."""
+    source = call.tensor(spec.of[0])
+    if source is not None and quantized(source):
+        yield from _quantized(call, spec)
+        yield from _zero_points(call, spec, 0, 0)
+
+
+@check("not-quantized")
+def _not_quantized(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+    for name, index, tensor in call.each(spec.of):
+        if quantized(tensor):
+            yield Finding("quantized-int32", f"takes int32 only without a scale, and its {words(name)} has one", index)
+
+
+@check("per-tensor")
+def _per_tensor(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+    for name, index, tensor in call.each(spec.of):
+        if scale_count(tensor) > 1:
+            text = f"takes one scale on its {words(name)} for these types, not {scale_count(tensor)}"
+            yield Finding("per-channel-weights", text, index)
+
+
+@check("channel-scales")
+def _channel_scales(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+    """PopulateConvolutionQuantizationParams, CalculateOpDataFullyConnected: one scale or one for each channel."""
+    for name, index, tensor in call.each(spec.of):
+        shape, count = call.shapes[index], scale_count(tensor)
+        if shape is None or count <= 1 or tensor.quantization is None:
+            continue
+        axes = {tensor.quantization.dimension, spec.args.get("axis", tensor.quantization.dimension)}
+        if not all(0 <= axis < len(shape) and shape[axis] == count for axis in axes):
+            text = f"takes one scale or one for each channel of its {words(name)}, not {count}"
+            yield Finding("channel-scales", text, index)
+
+
+def _zero_points(call: Call, spec: CheckSpec, least: int, most: int) -> Iterator[Finding]:
+    for name, index, tensor in call.each(spec.of):
+        if not least <= (found := zero_point(tensor)) <= most:
+            wanted = f"zero point {least}" if least == most else f"a zero point of {least} to {most}"
+            yield Finding("zero-point", f"needs {wanted} on its {words(name)}, not {found}", index)
+
+
+@check("zero-point")
+def _zero_point(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+    value = spec.args.get("value")
+    least, most = (spec.args["min"], spec.args["max"]) if value is None else (value, value)
+    yield from _zero_points(call, spec, least, most)
+
+
+@check("same-quantization")
+def _same_quantization(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+    *found, (last, _, wanted) = call.each(spec.of)
+    for name, index, tensor in found:
+        far = abs(scale(tensor) - scale(wanted)) > spec.args.get("tolerance", 0)
+        if far or zero_point(tensor) != zero_point(wanted):
+            text = f"needs the same scale and zero point on its {words(name)} and its {words(last)}"
+            yield Finding("quantization-mismatch", text, index)
+
+
+@check("scale")
+def _scale(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+    value, tolerance = spec.args["value"], spec.args["tolerance"]
+    for name, index, tensor in call.each(spec.of):
+        if abs(scale(tensor) - value) > tolerance:
+            text = f"needs scale {number(value)} on its {words(name)}, not {number(scale(tensor))}"
+            yield Finding("scale", text, index)
+
+
+@check("scale-log2")
+def _scale_log2(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+    """CheckedLog2 (quantization_util.cc): within 0.001 of a power of two, which has to be the given one."""
+    wanted = spec.args["value"]
+    for name, index, tensor in call.each(spec.of):
+        found = scale(tensor)
+        if found <= 0 or abs(math.log2(found) - wanted) >= 1e-3:
+            yield Finding("scale", f"needs scale 2^{wanted} on its {words(name)}, not {number(found)}", index)
+
+
+@check("scale-below")
+def _scale_below(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+    """QuantizeMultiplierSmallerThanOneExp aborts unless the scale is between 0 and 1."""
+    for name, index, tensor in call.each(spec.of):
+        if quantized(tensor) and not 0 < scale(tensor) < spec.args["below"]:
+            text = f"needs a scale below {spec.args['below']} on its {words(name)}, not {number(scale(tensor))}"
+            yield Finding("scale", text, index)
+
+
+@check("scale-ratio")
+def _scale_ratio(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+    """HARD_SWISH: input scale / output scale / 128 has to be below 1 (hard_swish_common.cc)."""
+    (_, index, source), (_, _, target) = call.each(spec.of)
+    if scale(target) > 0 and scale(source) / scale(target) >= spec.args["below"]:
+        text = f"needs its input scale to be less than {spec.args['below']} times its output scale"
+        yield Finding("scale", text, index)
+
+
+@check("softmax-input-scale")
+def _softmax_input_scale(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+    """PreprocessSoftmaxScaling aborts unless beta x scale x 2^26 is above 1."""
+    beta = 1.0 if call.op.name == "LOG_SOFTMAX" else call.op.option("beta")
+    for name, index, tensor in call.each(spec.of):
+        if beta is not None and not beta * scale(tensor) * 2**26 > 1:
+            text = f"needs a positive scale (times beta, above 2^-26) on its {words(name)}"
+            yield Finding("scale", f"{text}, not {number(beta * scale(tensor))}", index)
+
+
+@check("add-scales")
+def _add_scales(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+    """Inputs are rescaled to twice the greatest input scale, the sum (``shift`` bits up) to the output scale.
+
+    QuantizeMultiplierSmallerThanOneExp aborts on a multiplier that is not between 0 and 1.
+    """
+    found = list(call.each(spec.of))
+    if not all(quantized(tensor) for _, _, tensor in found):
+        return  # said by another check
+    *inputs, output = (scale(tensor) for _, _, tensor in found)
+    common = 2 * max(inputs)
+    if min(inputs) <= 0 or output <= 0 or common / (2 ** spec.args["shift"] * output) >= 1:
+        text = f"cannot rescale from its input scales (up to {number(max(inputs))}) to its output scale"
+        yield Finding("scale", f"{text} {number(output)}", found[-1][1])
+
+
+@check("bias-scale")
+def _bias_scale(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+    """GetQuantizedConvolutionMultipler (kernel_util.cc:322); not looked at with a scale for each channel."""
+    source, weights, bias, output = (call.tensor(name) for name in spec.of)
+    if source is None or weights is None or bias is None or output is None:
+        return
+    if scale_count(weights) > 1 or scale(output) <= 0:
+        return
+    apart = abs(scale(source) * scale(weights) - scale(bias)) / scale(output)
+    if not apart <= spec.args["limit"]:
+        text = f"needs a bias scale near input scale x weights scale ({number(scale(source) * scale(weights))})"
+        yield Finding("bias-scale", f"{text}, not {number(scale(bias))}", call.index(spec.of[2]))
+
+
+@check("svdf-bias-scale")
+def _svdf_bias_scale(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+    bias, state, weights = (call.tensor(name) for name in spec.of)
+    if bias is None or state is None or weights is None:
+        return
+    wanted = scale(state) * scale(weights)
+    if abs(scale(bias) - wanted) >= spec.args["limit"]:
+        text = f"needs the bias scale {number(wanted)} (state scale x time weights scale), not {number(scale(bias))}"
+        yield Finding("bias-scale", text, call.index(spec.of[0]))
+
+
+@check("option")
+def _option(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+    named = spec.args["option"]
+    for name in [named] if isinstance(named, str) else named:
+        value = call.op.option(name)
+        if value in spec.args.get("forbidden", ()):
+            yield Finding("option", f"takes no {spec.args['words']}")
+        elif value is None and spec.args.get("required"):
+            yield Finding("option", f"needs the option {words(name)}")
+        elif "max" in spec.args and value is not None and value > spec.args["max"]:
+            yield Finding("option", f"needs {words(name)} of at most {spec.args['max']}, not {value}")
+        elif "min" in spec.args and (value is None or value < spec.args["min"]):
+            yield Finding("option", f"needs {words(name)} of {spec.args['min']} or more, not {value}")
+
+
+@check("option-axis")
+def _option_axis(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+    axis, shape = call.op.option(spec.args["option"]), call.shape(spec.of[0])
+    if axis is not None and shape is not None and not -len(shape) <= axis < len(shape):
+        text = f"has axis {axis}, but its {words(spec.of[0])} has {len(shape)} dimensions"
+        yield Finding("index-range", text, call.index(spec.of[0]))
+
+
+@check("options-exclusive")
+def _options_exclusive(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+    if all(call.op.option(name) for name in spec.args["option"]):
+        yield Finding("option", f"takes only one of {' and '.join(map(words, spec.args['option']))}")
+
+
+@check("option-count")
+def _option_count(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+    wanted, count = call.op.option(spec.args["option"]), len(call.operands.get(spec.of[0], ()))
+    if wanted is not None and wanted > count:
+        yield Finding("operand-count", f"says {wanted} {words(spec.of[0])} in its options but has {count}")

@@ -1,0 +1,114 @@
+"""Checks of operators that call subgraphs, and of the calls as a whole."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+from mcuplan.graph import DType, Graph, Operator, Subgraph, Tensor
+from mcuplan.tflm._support_call import Call, Finding
+from mcuplan.tflm._support_checks import plain_check
+
+CALLEES: Mapping[str, tuple[str, ...]] = {
+    "IF": ("then_subgraph_index", "else_subgraph_index"),
+    "WHILE": ("cond_subgraph_index", "body_subgraph_index"),
+    "CALL_ONCE": ("init_subgraph_index",),
+}
+"""Options of the operators whose subgraphs TFLM's memory planner follows (micro_allocation_info.cc)."""
+
+
+def callees(op: Operator) -> tuple[int, ...]:
+    """Indices of the subgraphs that an operator calls."""
+    return tuple(op.option(name, -1) for name in CALLEES.get(op.name, ()))
+
+
+def recursive_calls(graph: Graph) -> Iterator[tuple[int, int]]:
+    """Operators, as ``(subgraph, operator)``, that call a subgraph which is still being run."""
+    done: set[int] = set()
+    calls = [
+        [(k, s) for k, op in enumerate(subgraph.operators) for s in callees(op) if 0 <= s < len(graph.subgraphs)]
+        for subgraph in graph.subgraphs
+    ]
+    if not any(calls):
+        return
+    stack = [(0, iter(calls[0]))]
+    while stack:
+        at, rest = stack[-1]
+        entry = next(rest, None)
+        if entry is None:
+            done.add(at)
+            stack.pop()
+            continue
+        operator, target = entry
+        if any(target == running for running, _ in stack):
+            yield at, operator
+        elif target not in done:
+            stack.append((target, iter(calls[target])))
+
+
+def tensor_bytes(tensor: Tensor) -> int | None:
+    """``TfLiteEvalTensorByteLength``: int4 takes a byte each, a resource 4; None where it is not known."""
+    bits = {DType.INT4: 8, DType.RESOURCE: 32}.get(tensor.dtype, tensor.dtype.bits)
+    return None if bits is None or tensor.is_dynamic else math.prod(tensor.shape) * bits // 8
+
+
+def _same_bytes(
+    ours: Subgraph, indices: Sequence[int], theirs: Subgraph, others: Sequence[int], what: str
+) -> Iterator[Finding]:
+    """Findings for values that are copied between two lists of tensors which do not match."""
+    if len(indices) != len(others):
+        yield Finding("subgraph", f"passes {len(indices)} values where {what} has {len(others)}")
+        return
+    for index, other in zip(indices, others, strict=True):
+        if index < 0 or other < 0:
+            continue
+        one, two = tensor_bytes(ours.tensors[index]), tensor_bytes(theirs.tensors[other])
+        if one is not None and two is not None and one != two:
+            yield Finding("subgraph", f"copies {one} bytes where {what} has {two}", index)
+
+
+def _called(call: Call, names: Sequence[str]) -> list[Subgraph] | None:
+    """The subgraphs named by these options; None where one does not exist."""
+    indices = [call.op.option(name, -1) for name in names]
+    graphs = call.graph.subgraphs
+    return [graphs[i] for i in indices] if all(0 <= i < len(graphs) for i in indices) else None
+
+
+def _no_such_subgraph(call: Call) -> Finding:
+    wanted = [call.op.option(name) for name in CALLEES[call.op.name]]
+    return Finding("subgraph", f"calls the subgraphs {wanted}, and the model has {len(call.graph.subgraphs)}")
+
+
+@plain_check("call-subgraph")
+def _call_subgraph(call: Call) -> Iterator[Finding]:
+    if _called(call, CALLEES["CALL_ONCE"]) is None:
+        yield _no_such_subgraph(call)
+
+
+@plain_check("if-subgraphs")
+def _if_subgraphs(call: Call) -> Iterator[Finding]:
+    found = _called(call, CALLEES["IF"])
+    if found is None:
+        yield _no_such_subgraph(call)
+        return
+    for branch, name in zip(found, ("then", "else"), strict=True):
+        yield from _same_bytes(call.subgraph, call.op.inputs[1:], branch, branch.inputs, f"its {name} subgraph's input")
+        if branch.outputs or name == "then":
+            what = f"its {name} subgraph's output"
+            yield from _same_bytes(call.subgraph, call.op.outputs, branch, branch.outputs, what)
+
+
+@plain_check("while-subgraphs")
+def _while_subgraphs(call: Call) -> Iterator[Finding]:
+    found = _called(call, CALLEES["WHILE"])
+    if found is None:
+        yield _no_such_subgraph(call)
+        return
+    ours, inputs, outputs = call.subgraph, call.op.inputs, call.op.outputs
+    condition, body = found
+    yield from _same_bytes(ours, inputs, ours, outputs, "its output")
+    yield from _same_bytes(ours, inputs, condition, condition.inputs, "its condition's input")
+    yield from _same_bytes(ours, outputs, body, body.inputs, "its body's input")
+    yield from _same_bytes(ours, outputs, body, body.outputs, "its body's output")
+    if not condition.outputs or condition.tensors[condition.outputs[0]].dtype is not DType.BOOL:
+        yield Finding("subgraph", "needs a condition whose first output is bool")

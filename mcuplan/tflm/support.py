@@ -1,0 +1,252 @@
+"""Will stock TensorFlow Lite Micro run a model at all? A static verdict with every reason named.
+
+``AllocateTensors`` and ``Invoke`` of upstream TFLM are followed condition by condition: what the interpreter wants of
+the model (``micro_allocator.cc``, ``micro_interpreter.cc``, ``micro_allocation_info.cc``, ``memory_helpers.cc``) is
+here, what each kernel wants of its operands is data (``data/support-*.json``). What depends on the values of inputs is
+not judged, nor is whether the memory suffices.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Collection, Iterator, Sequence
+
+from mcuplan.graph import CUSTOM, DType, Graph, Operator, Subgraph, Tensor
+from mcuplan.tflm import _support_shapes  # noqa: F401 - registers its checks
+from mcuplan.tflm._support_call import Call, Finding, Shape, has_data, resolved_shapes, words
+from mcuplan.tflm._support_checks import CHECKS
+from mcuplan.tflm._support_subgraphs import recursive_calls, tensor_bytes
+from mcuplan.tflm._support_table import OperatorRule, SupportTable, known_kernels, operator_rule, support_table
+from mcuplan.tflm._support_types import type_mismatch
+from mcuplan.tflm.results import Refusal
+
+OFFLINE_PLAN = "OfflineMemoryAllocation"
+
+FLEX_PREFIX = "Flex"
+
+_TENSOR_REASONS = {
+    "unsized-type": "TFLM does not know the size of {} and refuses every model with such a tensor",
+    "external-buffer": "its data lie outside the FlatBuffer, where TFLM does not look",
+    "sparse-weights": "its data are stored sparse, and TFLM reads dense weights only",
+    "dynamic-shape": "its shape is not known before run time, and TFLM plans all memory ahead",
+}
+
+UNNOTICED = "; TFLM does not notice and goes wrong when it runs"
+"""How a reason ends that TFLM itself would not report."""
+
+
+def unsupported(graph: Graph, kernels: str = "cmsis-nn", custom_operators: Collection[str] = ()) -> tuple[Refusal, ...]:
+    """Every reason why stock TFLM cannot run the model; empty where it can.
+
+    Parameters
+    ----------
+    graph
+        The model.
+    kernels
+        Kernel library that TFLM is built with, ``"cmsis-nn"`` or ``"reference"``.
+    custom_operators
+        Names of custom operators for which the user has kernels; TFLM's own need no naming.
+
+    Returns
+    -------
+    tuple of Refusal
+        In the order of subgraphs and operators, the reasons that concern the whole model first.
+
+    Raises
+    ------
+    McuplanError
+        For a kernel library that mcuplan does not know.
+
+    Notes
+    -----
+    Upstream is commit 90b983c2b of 2026-08-20. What TFLM itself would not notice (it would compute garbage, or read
+    outside its arena) is a reason too; its text ends in :data:`UNNOTICED`. Operator versions are not looked at by TFLM.
+    """
+    known_kernels(kernels)
+    table = support_table()
+    if not graph.subgraphs:
+        text = "the model has no subgraph, so there is nothing to run"
+        return (Refusal(text, table.remedy("no-subgraph"), "no-subgraph"),)
+    found = [*_offline_plan(graph, table), *_recursion(graph, table)]
+    for index, subgraph in enumerate(graph.subgraphs):
+        found.extend(_Verdict(graph, index, subgraph, kernels, frozenset(custom_operators), table).refusals())
+    return tuple(found)
+
+
+def _offline_plan(graph: Graph, table: SupportTable) -> Iterator[Refusal]:
+    """GetOfflinePlannedOffsets: the third number of the metadata counts the tensors of all subgraphs."""
+    data = graph.metadata_data(OFFLINE_PLAN)
+    if data is None:
+        return
+    tensors = sum(len(subgraph.tensors) for subgraph in graph.subgraphs)
+    count = struct.unpack_from("<I", data, 8)[0] if len(data) >= 12 else 0
+    if count != tensors or len(data) < 12 + 4 * count:
+        text = f"its {OFFLINE_PLAN} metadata has offsets for {count} tensors, the model has {tensors}"
+        yield Refusal(text, table.remedy("offline-plan"), "offline-plan")
+
+
+def _recursion(graph: Graph, table: SupportTable) -> Iterator[Refusal]:
+    for subgraph, operator in recursive_calls(graph):
+        op = graph.subgraphs[subgraph].operators[operator]
+        rule = "recursive-subgraph"
+        text = f"{op.name} calls a subgraph that is still being run, and TFLM has no recursion"
+        yield Refusal(text, table.remedy(rule), rule, subgraph, operator, op.label)
+
+
+class _Verdict:
+    """The refusals of one subgraph."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        index: int,
+        subgraph: Subgraph,
+        kernels: str,
+        custom_operators: Collection[str],
+        table: SupportTable,
+    ) -> None:
+        self.graph = graph
+        self.index = index
+        self.subgraph = subgraph
+        self.custom_operators = custom_operators
+        self.table = table
+        self.rules = [self._rule(op, kernels) for op in subgraph.operators]
+        self.shapes: Sequence[Shape | None] = resolved_shapes(subgraph, self.rules)
+
+    @staticmethod
+    def _rule(op: Operator, kernels: str) -> OperatorRule | None:
+        custom = op.name == CUSTOM
+        return operator_rule(op.code.custom_code or "" if custom else op.name, kernels, custom)
+
+    def refusals(self) -> Iterator[Refusal]:
+        for i, tensor in enumerate(self.subgraph.tensors):
+            yield from self._tensor(i, tensor)
+        for k, op in enumerate(self.subgraph.operators):
+            rule = self.rules[k]
+            finding, remedy = self._registration(op, rule)
+            if finding is not None:
+                yield self._refusal(finding, k, op, remedy)
+                continue
+            for found in self._form(op, rule):
+                yield self._refusal(found, k, op)
+            if rule is not None and not self._declared(op):
+                yield from self._kernel(k, op, rule)
+
+    def _refusal(self, found: Finding, k: int, op: Operator, remedy: str = "", unchecked: bool = False) -> Refusal:
+        subject = "the custom operator" if op.name == CUSTOM else op.name
+        name = self.subgraph.tensors[found.tensor].name if found.tensor >= 0 else ""
+        text = f"{subject} {found.predicate}{UNNOTICED if unchecked or found.unchecked else ''}"
+        remedy = remedy or self.table.remedy(found.rule)
+        return Refusal(text, remedy, found.rule, self.index, k, op.label, found.tensor, name)
+
+    def _declared(self, op: Operator) -> bool:
+        """True for a custom operator whose kernel the user brings."""
+        return op.name == CUSTOM and bool(op.code.custom_code) and op.code.custom_code in self.custom_operators
+
+    def _dtype(self, i: int) -> DType:
+        return self.subgraph.tensors[i].dtype
+
+    # -- tensors -------------------------------------------------------------------------------------------------
+
+    def _tensor(self, i: int, tensor: Tensor) -> Iterator[Refusal]:
+        rule = self._tensor_rule(i, tensor)
+        if rule:
+            text = _TENSOR_REASONS[rule].format(tensor.dtype.label)
+            yield Refusal(text, self.table.remedy(rule), rule, self.index, tensor=i, tensor_name=tensor.name)
+
+    def _tensor_rule(self, i: int, tensor: Tensor) -> str:
+        if tensor.dtype in self.table.unsized:
+            return "unsized-type"
+        if tensor.external_buffer or self.graph.buffers[tensor.buffer].external:
+            return "external-buffer"
+        if tensor.sparsity is not None and self._is_short(tensor):
+            return "sparse-weights"
+        return "dynamic-shape" if self.shapes[i] is None and self._is_dynamic_source(i) else ""
+
+    def _is_short(self, tensor: Tensor) -> bool:
+        stored = tensor.stored_bytes
+        return has_data(self.graph, tensor) and stored is not None and len(self.graph.buffers[tensor.buffer]) < stored
+
+    def _is_dynamic_source(self, i: int) -> bool:
+        """True where the unknown shape starts here: not after another one, nor where Prepare writes the shape."""
+        producer = self.subgraph.producers.get(i)
+        if producer is None:
+            return True
+        rule = self.rules[producer]
+        if rule is not None and rule.sets_shape is True:
+            return False
+        return all(self.shapes[t] is not None for t in self.subgraph.operators[producer].inputs if t >= 0)
+
+    # -- operators -----------------------------------------------------------------------------------------------
+
+    def _registration(self, op: Operator, rule: OperatorRule | None) -> tuple[Finding | None, str]:
+        """GetRegistrationFromOpCode: a reason, with its remedy, why the resolver has no such operator."""
+        if op.name != CUSTOM:
+            if rule is not None:
+                return None, ""
+            finding = Finding("unsupported-operator", "is not an operator that TFLM has")
+            return finding, self.table.operator_remedy(op.name)
+        code = op.code.custom_code
+        if rule is not None or self._declared(op):
+            return None, ""
+        if code and code.startswith(FLEX_PREFIX):
+            text = "is a TensorFlow (Flex) operator, and TFLM has no TensorFlow to run it"
+            return Finding("flex-operator", text), self.table.remedy("flex-operator")
+        finding = Finding("custom-operator", "is neither one of TFLM's own nor declared as available")
+        return finding, self.table.custom_remedy(code or "")
+
+    def _form(self, op: Operator, rule: OperatorRule | None) -> Iterator[Finding]:
+        """What the interpreter wants of any operator."""
+        set_by_prepare = rule is not None and rule.sets_shape is True
+        if op.name != CUSTOM and op.custom_options is not None:
+            yield Finding("builtin-custom-options", "is builtin and has custom options, which TFLM refuses")
+        for i in op.intermediates or ():
+            if i >= 0 and tensor_bytes(self.subgraph.tensors[i]) != 0:
+                yield Finding("intermediate-tensors", "has an intermediate tensor with data, which TFLM refuses", i)
+        for i in op.outputs:
+            if i < 0:
+                yield Finding("missing-operand", "leaves out one of its outputs")
+                continue
+            shape = self.shapes[i]
+            if not set_by_prepare and shape is not None and shape != (0,) and 0 in shape:
+                yield Finding("empty-tensor", f"gives a tensor without elements, {list(shape)}", i)
+
+    def _kernel(self, k: int, op: Operator, rule: OperatorRule) -> Iterator[Refusal]:
+        """What the operator's kernel wants."""
+        form = [*_counts(op, rule)]
+        for found in form:
+            yield self._refusal(found, k, op)
+        if form:
+            return
+        call = Call(self.graph, self.subgraph, op, rule, self.shapes)
+        mismatch = type_mismatch(call)
+        if mismatch is not None and (dtype := self._dtype(mismatch.finding.tensor)) not in self.table.unsized:
+            remedy = self.table.type_remedy(mismatch.finding.rule, dtype, mismatch.accepted)
+            yield self._refusal(mismatch.finding, k, op, remedy, mismatch.unchecked)
+        for found in self._ranks(rule, op):
+            yield self._refusal(found, k, op, unchecked=True)
+        for spec in rule.checks:
+            if (mismatch is None or not spec.when) and call.applies(spec):
+                for found in CHECKS[spec.name](call, spec):
+                    yield self._refusal(found, k, op, unchecked=spec.unchecked)
+
+    def _ranks(self, rule: OperatorRule, op: Operator) -> Iterator[Finding]:
+        """RuntimeShape of TFLM holds six dimensions (runtime_shape.h)."""
+        if rule.max_rank is None:
+            return
+        for i in (*op.inputs, *op.outputs):
+            if i >= 0 and len(self.subgraph.tensors[i].shape) > rule.max_rank:
+                rank = len(self.subgraph.tensors[i].shape)
+                yield Finding("rank", f"takes at most {rule.max_rank} dimensions, not {rank}", i)
+
+
+def _counts(op: Operator, rule: OperatorRule) -> Iterator[Finding]:
+    """Inputs and outputs that a kernel looks up and does not find, and more than it allows."""
+    for operands, indices, what in ((rule.inputs, op.inputs, "input"), (rule.outputs, op.outputs, "output")):
+        for position, operand in enumerate(operands):
+            given = indices[position:] if operand.variadic else indices[position : position + 1]
+            if ((not given and not operand.variadic) or any(i < 0 for i in given)) and not operand.optional:
+                yield Finding("missing-operand", f"needs its {words(operand.name)}, which is not given")
+        open_ended = any(operand.variadic for operand in operands)
+        if rule.counted and not open_ended and len(indices) > len(operands):
+            yield Finding("operand-count", f"takes {len(operands)} {what}s, not {len(indices)}")
