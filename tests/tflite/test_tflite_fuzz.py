@@ -82,6 +82,7 @@ def every_feature() -> Graph:
 
 @functools.cache
 def models() -> tuple[bytes, ...]:
+    read(tiny_bytes())  # imports are not what the budget is for
     drawn = [data for name, often in ZOO.items() for data in [write(build(name))] * often]
     return (*drawn, *[write(every_feature())] * 6, *[tiny_bytes()] * 2)
 
