@@ -141,6 +141,7 @@ def _gauge(resource: str, total: int, rule: Rule | None, width: int, glyphs: Gly
     line = Text(f"  {_LABELS[resource]:<6}", no_wrap=True)
     if rule is None:
         line.append(f"{show(total)}, no limit")
+        line.truncate(width)
         return line
     part = rule.figure / max(rule.limit, 1)
     broken = rule.figure >= rule.limit if rule.strict else rule.figure > rule.limit
