@@ -45,7 +45,7 @@ def compression(graph: Graph, name: str) -> Compression:
     if not tensors:
         return Compression()
     note = (
-        f"{len(tensors)} of its tensors are compressed ({METADATA_NAME}): "
+        f"{len(tensors)} of its tensors {'is' if len(tensors) == 1 else 'are'} compressed ({METADATA_NAME}): "
         "figures cannot be exact, for TensorFlow Lite Micro decompresses them into buffers of its own"
     )
     return Compression(tensors, note)

@@ -29,8 +29,8 @@ def encode_root(root: Record, size_hint: int = 0) -> bytes:
     ``size_hint`` is about how many bytes will come out, which saves growing the buffer. Raises ModelError for
     values that the schema cannot hold.
     """
-    encoder = _Encoder(size_hint)
     try:
+        encoder = _Encoder(size_hint)
         encoder.builder.Finish(encoder.record(root), file_identifier=IDENTIFIER)
         return bytes(encoder.builder.Output())
     except (struct.error, TypeError, ValueError, OverflowError) as error:

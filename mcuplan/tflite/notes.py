@@ -17,7 +17,8 @@ def notes(graph: Graph, newer: Collection[str], compressed: str | None) -> Itera
         yield compressed
     outside = sum(tensor.external_buffer != 0 for subgraph in graph.subgraphs for tensor in subgraph.tensors)
     if outside:
-        yield f"{outside} of its tensors have their values in other files, whose bytes are not counted"
+        has = "has its" if outside == 1 else "have their"
+        yield f"{outside} of its tensors {has} values in other files, whose bytes are not counted"
     if newer:
         yield (
             f"it has fields newer than the schema known here (in {', '.join(sorted(newer))}): "

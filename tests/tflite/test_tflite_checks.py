@@ -317,7 +317,7 @@ def compressed(tensor: int, value_buffer: int, data: bytes = b"\x1b") -> Graph:
 def test_compressed_tensors_are_recognised_and_make_figures_inexact() -> None:
     graph = read(write(compressed(tensor=1, value_buffer=2)), "m")
     assert graph.notes == (
-        "1 of its tensors are compressed (COMPRESSION_METADATA): figures cannot be exact, "
+        "1 of its tensors is compressed (COMPRESSION_METADATA): figures cannot be exact, "
         "for TensorFlow Lite Micro decompresses them into buffers of its own",
     )
 

@@ -120,7 +120,7 @@ def test_fields_that_the_tflite_package_lacks_are_read_by_their_slot() -> None:
     assert graph.is_constant(graph.main.tensors[2])
     assert graph.external_buffer_groups == (Record("ExternalBufferGroup", {"name": "weights.bin"}),)
     assert graph.external_buffers == (record("ExternalBuffer", id=5, group=0, offset=64, length=1),)
-    assert graph.notes == ("1 of its tensors have their values in other files, whose bytes are not counted",)
+    assert graph.notes == ("1 of its tensors has its values in other files, whose bytes are not counted",)
 
 
 def test_a_buffer_behind_the_flatbuffer_is_found_by_its_offset() -> None:

@@ -300,7 +300,7 @@ def graphs(draw: st.DrawFn) -> Graph:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(graphs())
 def test_any_graph_comes_back_as_it_went(graph: Graph) -> None:
     assert structure(write(graph)) == graph
@@ -327,6 +327,15 @@ def test_shared_models_come_back_as_they_went(path: Path) -> None:
     assert write(read(data)) == data
     # No more than padding is added to what the original converter needed.
     assert len(data) <= graph.file_bytes * 1.002 + 64
+
+
+def test_a_model_above_two_gigabytes_is_refused_before_it_takes_the_memory() -> None:
+    class Huge(bytes):
+        def __len__(self) -> int:
+            return 2**31
+
+    with pytest.raises(ModelError, match="a model above 2 GB cannot be written"):
+        write(replace(tiny_graph(), buffers=(Buffer(), Buffer(Huge()))))
 
 
 def test_unread_parts_of_a_hand_laid_model_are_not_kept() -> None:
