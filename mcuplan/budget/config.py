@@ -49,18 +49,14 @@ def nearest_config(folder: Path) -> Config | None:
     ConfigError
         Where the nearest one cannot be used.
     """
-    return _nearest(Path(os.path.abspath(folder)))
-
-
-@cache
-def _nearest(folder: Path) -> Config | None:
-    for name in ("mcuplan.toml", "pyproject.toml"):
-        path = folder / name
-        if path.is_file():
-            table = _table(path)
+    start = Path(os.path.abspath(folder))
+    for place in (start, *start.parents):
+        for name in ("mcuplan.toml", "pyproject.toml"):
+            path = place / name
+            table = _table(path) if path.is_file() else None
             if table is not None:
                 return _parse(path, table)
-    return None if folder.parent == folder else _nearest(folder.parent)
+    return None
 
 
 def load_config(path: Path) -> Config:

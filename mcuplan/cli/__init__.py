@@ -10,6 +10,7 @@ from importlib import import_module
 import click
 
 from mcuplan import __version__
+from mcuplan.cli.output import ReaderGoneError
 from mcuplan.errors import McuplanError
 
 _COMMANDS = {
@@ -98,8 +99,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         complain("interrupted")
         return _INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read the output has seen enough; the interpreter must not complain again when it flushes at exit.
+    except (ReaderGoneError, BrokenPipeError):
+        # The interpreter must not complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BROKEN_PIPE
     except OSError as error:

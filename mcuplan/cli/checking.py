@@ -82,6 +82,7 @@ class Checker:
     overshoots: dict[Path, dict[Key, Allowance | None]] = field(default_factory=dict)
     _boards: dict[tuple[str, tuple[Path, ...]], Board] = field(default_factory=dict)
     _baselines: dict[Path, Baseline] = field(default_factory=dict)
+    _configs: dict[Path, Config | None] = field(default_factory=dict)
 
     def report(self, arguments: Iterable[str]) -> Report:
         """Check every model that ``arguments`` name; what cannot be read is a result of its own and hides no other.
@@ -129,7 +130,12 @@ class Checker:
 
     def config_for(self, model: str) -> Config | None:
         """The configuration that counts for a model: the one named by ``--config``, else the nearest."""
-        return self._explicit_config or nearest_config(home(model))
+        if self._explicit_config is not None:
+            return self._explicit_config
+        folder = home(model)
+        if folder not in self._configs:
+            self._configs[folder] = nearest_config(folder)
+        return self._configs[folder]
 
     def _baseline_path(self, model: str) -> Path | None:
         if self.options.baseline is not None:

@@ -18,9 +18,10 @@ def command(shell: str) -> int:
     from click.shell_completion import get_completion_class
 
     from mcuplan.cli import cli
+    from mcuplan.cli.output import write_text
 
     found = get_completion_class(shell)
     assert found is not None
     script = found.source_template % found(cli, {}, "mcuplan", "_MCUPLAN_COMPLETE").source_vars()
-    click.echo(script)
+    write_text(script + "\n", None)
     return 0

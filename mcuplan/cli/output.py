@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 
     from mcuplan.reports.glyphs import Glyphs
 
+
+class ReaderGoneError(Exception):
+    """Whoever read the output has seen enough.
+
+    Not a BrokenPipeError: click would turn that into the exit code that says a limit is broken.
+    """
+
+
 PLAIN_WIDTH = 100
 """Columns of text that goes to a file or a pipe."""
 
@@ -22,8 +30,11 @@ PLAIN_WIDTH = 100
 def write_text(text: str, output: Path | None) -> None:
     """Write ``text`` to ``output``, atomically, or to stdout."""
     if output is None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        try:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise ReaderGoneError from None
         return
     from mcuplan.budget.files import write_text_atomically
 
@@ -43,7 +54,7 @@ def show(parts: Callable[[int, Glyphs], Iterable[Text]], output: Path | None = N
     width = None if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit() else PLAIN_WIDTH
     console = _console(None, width)
     _print(console, parts(console.width, glyphs_for(getattr(sys.stdout, "encoding", None))))
-    sys.stdout.flush()
+    write_text("", None)
 
 
 def _console(file: StringIO | None, width: int | None) -> Console:
@@ -53,7 +64,7 @@ def _console(file: StringIO | None, width: int | None) -> Console:
         """Rich would end the program by itself, with the exit code that says a limit is broken."""
 
         def on_broken_pipe(self) -> None:
-            raise BrokenPipeError
+            raise ReaderGoneError
 
     return Loud(
         file=file, width=width, color_system=None if file is not None else "auto", highlight=False, markup=False,

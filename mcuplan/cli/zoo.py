@@ -23,21 +23,24 @@ def command(name: str | None, output: Path | None) -> int:
     Options go behind the name: "mobilenet-v2?width=0.5&resolution=96". Wherever a model is taken, zoo:NAME works too.
     """
     from mcuplan import zoo
+    from mcuplan.cli.output import write_text
 
     if name is None:
         if output is not None:
             raise click.UsageError("--output needs the NAME of a model to write")
         width = max(map(len, zoo.names()))
-        click.echo("\n".join(f"{entry:<{width}}  {zoo.describe(entry).title}" for entry in zoo.names()))
+        write_text("".join(f"{entry:<{width}}  {zoo.describe(entry).title}\n" for entry in zoo.names()), None)
         return 0
     if output is None:
         entry = zoo.describe(name.removeprefix(zoo.PREFIX).partition("?")[0])
-        click.echo(f"{entry.name}: {entry.title}\nsource: {entry.source}")
-        for option, span in entry.options.items():
-            click.echo(f"option {option}: {span.default} ({span.low} to {span.high})")
+        options = "".join(
+            f"option {o}: {span.default} ({span.low} to {span.high})\n" for o, span in entry.options.items()
+        )
+        write_text(f"{entry.name}: {entry.title}\nsource: {entry.source}\n{options}", None)
         return 0
+    from mcuplan.reports.text import safe_name
     from mcuplan.tflite import save
 
     written = save(zoo.resolve(name), output)
-    click.echo(f"{output}: {written:,} bytes")
+    write_text(f"{safe_name(str(output), 200)}: {written:,} bytes\n", None)
     return 0
