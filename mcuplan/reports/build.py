@@ -34,7 +34,13 @@ from mcuplan.tflm.results import Refusal as TflmRefusal
 if TYPE_CHECKING:
     from mcuplan.boards import Board
 
-_WHAT = {"arena": "the arena", "model": "the model", "macs": "one inference"}
+_TAKES = {
+    ("ram", "arena"): "the arena takes",
+    ("ram", "need"): "arena, interpreter and stack take",
+    ("flash", "model"): "the model takes",
+    ("flash", "need"): "model and code take",
+    ("macs", "macs"): "one inference takes",
+}
 
 
 def result(
@@ -59,7 +65,7 @@ def result(
         flash=_flash(need, analysis),
         macs=need.macs,
         limits=limits_shown(limits, need),
-        violations=violations(judgement),
+        violations=violations(judgement, analysis.arena.exact and analysis.code.exact),
         refusals=tuple(_refusal(r) for r in judgement.refusals),
         peak=_peak(analysis, top, live) if top else None,
         costs=largest_costs(analysis, need, limits, live),
@@ -139,27 +145,28 @@ def limits_shown(limits: budget.Limits, need: Need) -> Limits:
     )  # fmt: skip
 
 
-def violations(judgement: Judgement) -> tuple[Violation, ...]:
-    """Broken limits, each with its sentence."""
+def violations(judgement: Judgement, exact: bool = True) -> tuple[Violation, ...]:
+    """Broken limits, each with its sentence; without ``exact`` figures are called the bounds they are."""
     return tuple(
         Violation(
-            v.limit.resource.value, v.limit.counted.value, v.limit.amount, v.figure, v.over, violation_sentence(v)
+            v.limit.resource.value, v.limit.counted.value, v.limit.amount, v.figure, v.over,
+            violation_sentence(v, exact or v.limit.resource.value == "macs"),
         )
         for v in judgement.violations
-    )
+    )  # fmt: skip
 
 
-def violation_sentence(v: budget.Violation) -> str:
+def violation_sentence(v: budget.Violation, exact: bool = True) -> str:
     """What is over, by how much, and whose limit it is; exact figures, not rounded ones."""
-    resource = {"ram": "RAM", "flash": "flash", "macs": "MACs"}[v.limit.resource.value]
-    unit = "" if resource == "MACs" else " bytes"
-    show = show_count if resource == "MACs" else show_bytes
-    what = _WHAT.get(v.limit.counted.value) or f"{resource} needed"
-    verb = "must stay under" if v.limit.strict else "may be at most"
-    grown = ", grown since the baseline" if v.limit.baseline else ""
+    resource, limit = v.limit.resource.value, v.limit
+    label = {"ram": "RAM", "flash": "flash", "macs": "MACs"}[resource]
+    unit, show = ("MACs", show_count) if resource == "macs" else ("bytes", show_bytes)
+    verb = "must stay under" if limit.strict else "may be at most"
+    bound = "" if exact else "at most "
+    grown = ", grown since the baseline" if limit.baseline else ""
     return (
-        f"{resource}: {what} takes {v.figure:,}{unit}{' MACs' if not unit else ''}, {verb} {v.limit.amount:,} "
-        f"({v.limit.source}): {show(v.over)} too many{grown}"
+        f"{label}: {_TAKES[resource, limit.counted.value]} {bound}{v.figure:,} {unit}, {verb} {limit.amount:,} "
+        f"({limit.source}): {show(v.over)} too many{grown}"
     )
 
 

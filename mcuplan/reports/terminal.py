@@ -78,7 +78,7 @@ def _model(rows: Sequence[Result], lines: Lines, glyphs: Glyphs) -> Iterator[Tex
             continue
         yield from [Text()] * (index > 0)
         yield from _verdict(row, lines)
-        yield from _figures(row.ram, row.flash, row.macs, row.limits, lines, glyphs)
+        yield from _figures(row, lines, glyphs, row.arena is None or row.arena.exact)
         yield from _arena(row, lines)
         yield from _violations(row.violations, lines)
         yield from _refusals(row.refusals, lines)
@@ -121,32 +121,34 @@ def _verdict(row: Result, lines: Lines) -> Iterator[Text]:
         )
 
 
-def _figures(
-    ram: Ram | None, flash: Flash | None, macs: int | None, limits: Limits, lines: Lines, glyphs: Glyphs
-) -> Iterator[Text]:
-    if ram is None or flash is None or macs is None:
+def _figures(row: Result | SharedResult, lines: Lines, glyphs: Glyphs, arena_exact: bool = True) -> Iterator[Text]:
+    if row.ram is None or row.flash is None or row.macs is None:
         return
-    totals: dict[ResourceName, int] = {"ram": ram.total_bytes, "flash": flash.total_bytes, "macs": macs}
-    rules = {rule.resource: rule for rule in limits.rules}
+    totals: dict[ResourceName, int] = {"ram": row.ram.total_bytes, "flash": row.flash.total_bytes, "macs": row.macs}
+    rules = {rule.resource: rule for rule in row.limits.rules}
+    bounds = {"ram": not arena_exact, "flash": not row.flash.exact}
     for resource, total in totals.items():
-        yield _gauge(resource, total, rules.get(resource), lines.width, glyphs)
+        rule = rules.get(resource)
+        bound = bounds.get(resource, False) and (rule is None or rule.counted != "model")
+        yield _gauge(resource, total, rule, lines.width, glyphs, bound)
 
 
 _COUNTED = {"arena": "arena", "model": "model", "need": "", "macs": ""}
 
 
-def _gauge(resource: str, total: int, rule: Rule | None, width: int, glyphs: Glyphs) -> Text:
-    """One bar with its figures; without bar where the terminal is too narrow for both."""
+def _gauge(resource: str, total: int, rule: Rule | None, width: int, glyphs: Glyphs, bound: bool) -> Text:
+    """One bar with its figures, ``<=`` before a bound; without bar where the terminal is too narrow for both."""
+    mark = "<=" if bound else ""
     show = show_count if resource == "macs" else show_bytes
     line = Text(f"  {_LABELS[resource]:<6}", no_wrap=True)
     if rule is None:
-        line.append(f"{show(total)}, no limit")
+        line.append(f"{mark}{show(total)}, no limit")
         line.truncate(width)
         return line
     part = rule.figure / max(rule.limit, 1)
     broken = rule.figure >= rule.limit if rule.strict else rule.figure > rule.limit
     style = FAIL if broken else WARN if part >= CLOSE else PASS
-    figures = f"{show(rule.figure):>9} of {show(rule.limit):>8} {show_share(part):>5}"
+    figures = f"{mark + show(rule.figure):>9} of {show(rule.limit):>8} {show_share(part):>5}"
     counted = f" {_COUNTED[rule.counted]}" if _COUNTED[rule.counted] else ""
     room = width - len(line) - len(figures) - 8
     if room >= 8:
@@ -288,6 +290,6 @@ def _shared(group: SharedResult, lines: Lines, glyphs: Glyphs) -> Iterator[Text]
     yield from lines.wrapped(Text(f"{members}; {how}"), indent=6)
     if group.error is not None:
         yield from lines.wrapped(Text(safe_name(group.error, 500)), indent=6)
-    yield from _figures(group.ram, group.flash, group.macs, group.limits, lines, glyphs)
+    yield from _figures(group, lines, glyphs)
     yield from _violations(group.violations, lines)
     yield from _notes(group.notes, lines)

@@ -94,7 +94,7 @@ def test_violations_say_what_is_over_and_whose_limit_it_is() -> None:
     found = result(limits=limits(ram=4_971, flash=27_104, macs=39_999))
     assert found.verdict == "fail"
     assert [v.message for v in found.violations] == [
-        "RAM: RAM needed takes 4,972 bytes, may be at most 4,971 (test): 1 B too many",
+        "RAM: arena, interpreter and stack take 4,972 bytes, may be at most 4,971 (test): 1 B too many",
         "MACs: one inference takes 40,000 MACs, may be at most 39,999 (test): 1 too many",
     ]
     assert [(v.resource, v.limit, v.figure, v.over) for v in found.violations] == [

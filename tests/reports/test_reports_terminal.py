@@ -61,6 +61,15 @@ def test_bars_are_coloured_by_how_close_the_limit_is(amount: int, style: str) ->
     assert [span.style for span in gauge.spans] == [style]
 
 
+def test_bounds_are_marked() -> None:
+    found = analysis(exact=False, notes=("operator 1 has no data",))
+    shown = text(report(result(found, limits=_ram(4_900))))
+    assert "<=4,972 B of" in shown
+    assert "declare at most 480 bytes" in shown
+    assert "take at most 4,972 bytes" in shown
+    assert "Note: operator 1 has no data" in shown
+
+
 def test_colours_tell_verdicts_and_nothing_else() -> None:
     document = report(result(limits=_ram(4_900)), result(model="b", limits=_ram(100_000)))
     styles = {str(span.style) for line in report_lines(document, 80, PLAIN) for span in line.spans}
@@ -90,7 +99,7 @@ def test_quiet_shows_only_what_does_not_pass() -> None:
     shown = text(report(good, bad), quiet=True)
     assert shown.startswith("FAIL")
     assert "model.tflite" not in shown
-    assert "RAM: RAM needed takes 4,972 bytes" in shown
+    assert "RAM: arena, interpreter and stack take 4,972 bytes" in shown
 
 
 def test_unreadable_models_are_shown_or_left_to_stderr() -> None:

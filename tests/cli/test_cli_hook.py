@@ -1,0 +1,153 @@
+"""The pre-commit hook and the GitHub Action, through the real programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+CHECKOUT = Path(__file__).parents[2]
+HOOKS = CHECKOUT / ".pre-commit-hooks.yaml"
+ACTION = CHECKOUT / "action.yml"
+_OFFLINE = re.compile(r"NewConnectionError|Temporary failure in name resolution|No matching distribution|timed out")
+
+
+def environment(**more: str) -> dict[str, str]:
+    """A process environment in which git and pre-commit see this test's repositories only."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "PRE_COMMIT"))}
+    programs = str(Path(sys.executable).parent)
+    who = {f"GIT_{role}_{what}": "test@example.org" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    quiet = {
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "PATH": f"{programs}{os.pathsep}{kept['PATH']}",
+    }
+    return {**kept, **who, **quiet, **more}
+
+
+def git(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    line = ["git", "-c", "init.defaultBranch=main", *arguments]
+    return subprocess.run(line, cwd=folder, env=environment(**more), capture_output=True, text=True, check=False)
+
+
+def committed_copy(target: Path) -> str:
+    """This checkout as it is now, as a repository of its own; its commit."""
+    listed = git(CHECKOUT, "ls-files", "-co", "--exclude-standard")
+    if listed.returncode != 0:
+        pytest.skip("needs a git checkout to install the hook from")
+    for name in listed.stdout.splitlines():
+        if (CHECKOUT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(CHECKOUT / name, target / name)
+    assert git(target, "init", "-q").returncode == 0
+    assert git(target, "add", "-A", "-f").returncode == 0
+    made = git(target, "commit", "-q", "-m", "copy")
+    assert made.returncode == 0, made.stderr
+    return git(target, "rev-parse", "HEAD").stdout.strip()
+
+
+def configuration(route: str, tmp_path: Path) -> dict[str, Any]:
+    if route == "clone":
+        (tmp_path / "hooks").mkdir()
+        revision = committed_copy(tmp_path / "hooks")
+        return {"repos": [{"repo": str(tmp_path / "hooks"), "rev": revision, "hooks": [{"id": "mcuplan-check"}]}]}
+    (hook,) = yaml.safe_load(HOOKS.read_text("utf-8"))
+    del hook["minimum_pre_commit_version"]
+    return {"repos": [{"repo": "local", "hooks": [{**hook, "language": "system"}]}]}
+
+
+@pytest.mark.parametrize("route", ["local", "clone"])
+def test_an_oversized_model_is_refused_and_a_small_one_accepted(route: str, tmp_path: Path, models: Path) -> None:
+    if shutil.which("git") is None:
+        pytest.skip("git is not installed")
+    project = tmp_path / "project"
+    project.mkdir()
+    assert git(project, "init", "-q").returncode == 0
+    (project / ".pre-commit-config.yaml").write_text(yaml.safe_dump(configuration(route, tmp_path)), "utf-8")
+    home = {"PRE_COMMIT_HOME": str(tmp_path / "home")}
+    line = [sys.executable, "-m", "pre_commit", "install", "--install-hooks"]
+    installed = subprocess.run(
+        line, cwd=project, env=environment(**home), capture_output=True, text=True, check=False, timeout=600
+    )
+    if installed.returncode != 0 and _OFFLINE.search(installed.stdout + installed.stderr):
+        pytest.skip("the package index cannot be reached, so the hook's environment cannot be made")
+    assert installed.returncode == 0, installed.stdout + installed.stderr
+
+    shutil.copyfile(models / "deep" / "person.tflite", project / "big model.tflite")
+    assert git(project, "add", ".").returncode == 0
+    refused = git(project, "commit", "-m", "too big", **home)
+    said = refused.stdout + refused.stderr
+    assert refused.returncode == 1, said
+    assert "mcuplan check" in said
+    assert "FAIL" in said
+    assert "must stay under 250,000" in said
+    assert git(project, "rev-parse", "--verify", "-q", "HEAD").returncode != 0, "nothing may have been committed"
+
+    (project / "big model.tflite").unlink()
+    shutil.copyfile(models / "sine.tflite", project / "small.tflite")
+    assert git(project, "add", "-A").returncode == 0
+    accepted = git(project, "commit", "-m", "small", **home)
+    assert accepted.returncode == 0, accepted.stdout + accepted.stderr
+    assert "small.tflite" in git(project, "ls-tree", "--name-only", "HEAD").stdout
+
+    (project / "mcuplan.toml").write_text('ram = "1kB"\n', "utf-8")
+    shutil.copyfile(models / "sine.tflite", project / "again.tflite")
+    assert git(project, "add", "-A").returncode == 0
+    limited = git(project, "commit", "-m", "limited", **home)
+    assert limited.returncode == 1, "the configuration of the repository counts"
+    assert "mcuplan.toml: ram" in limited.stdout + limited.stderr
+
+
+# -- the GitHub Action -------------------------------------------------------------------------------------------------
+
+
+def check_step() -> dict[str, Any]:
+    action = yaml.safe_load(ACTION.read_text("utf-8"))
+    assert action["runs"]["using"] == "composite"
+    (step,) = [step for step in action["runs"]["steps"] if step.get("id") == "check"]
+    return dict(step)
+
+
+def test_the_action_runs_no_input_as_code() -> None:
+    action = yaml.safe_load(ACTION.read_text("utf-8"))
+    for step in action["runs"]["steps"]:
+        assert "${{" not in step.get("run", "")
+    passed = set(check_step()["env"].values())
+    taken = {f"${{{{ inputs.{name} }}}}" for name in action["inputs"] if name != "python-version"}
+    assert passed == taken
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+@pytest.mark.parametrize(
+    ("given", "code", "verdicts"),
+    [
+        ({"INPUT_MODELS": "sine.tflite"}, 0, ["pass"]),
+        ({"INPUT_MODELS": "sine.tflite\ndeep/person.tflite\n"}, 1, ["pass", "fail"]),
+        ({"INPUT_MODELS": "deep", "INPUT_BOARDS": "arduino-nano-33-ble-sense\nteensy-4-1"}, 0, ["pass", "pass"]),
+        ({"INPUT_MODELS": "sine.tflite", "INPUT_ARGUMENTS": "--ram\n1kB"}, 1, ["fail"]),
+        ({"INPUT_MODELS": "none.tflite"}, 2, ["error"]),
+        ({"INPUT_MODELS": "$(touch hacked); `touch hacked`"}, 2, ["error"]),
+    ],
+)
+def test_the_actions_script(
+    given: dict[str, str], code: int, verdicts: list[str], tmp_path: Path, models: Path
+) -> None:
+    outputs = tmp_path / "outputs"
+    variables = {"INPUT_BOARDS": "", "INPUT_ARGUMENTS": "", **given}
+    runner = {"RUNNER_TEMP": str(tmp_path), "GITHUB_OUTPUT": str(outputs)}
+    done = subprocess.run(
+        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", check_step()["run"]],
+        cwd=models, env=environment(**variables, **runner), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == code, done.stdout + done.stderr
+    report = Path(outputs.read_text().strip().removeprefix("report="))
+    assert [result["verdict"] for result in json.loads(report.read_text())["results"]] == verdicts
+    assert not (models / "hacked").exists()
