@@ -1,0 +1,311 @@
+"""What each operator reads and writes, byte by byte and in order, as TFLM's kernels do it.
+
+Operators that only move bytes become *moves*: each copies a range of an input to a range of an output, one after the
+other. Of all others it is known that they read their inputs and write their outputs; for those that the table of
+safe operators names, also that an output may take the place of an input. The bytes are worked out here, from the
+kernels' loops and not from what a planner believes of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from mcuplan.graph import CUSTOM, Graph, Operator, Subgraph
+from mcuplan.operators import OperatorFacts, TensorFacts, constant_values
+from mcuplan.tflm.aliasing import AliasRule, alias_rules
+from mcuplan.tflm.target import Target
+
+MOST_MOVES = 64
+"""An operator that moves more ranges than this counts as one that computes: its ranges are too small to share."""
+
+_WORKSPACES = {"ethos-u": (2, 3)}
+"""Inputs of custom operators that are scratch: Vela plans what an Ethos-U does in them (micro/kernels/ethos_u)."""
+
+_READ_LIBRARIES = ("reference", "cmsis-nn")
+"""Kernel libraries whose sources were read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """``length`` bytes from byte ``begin`` of input ``source`` to byte ``to`` of output ``target`` (positions)."""
+
+    source: int
+    begin: int
+    target: int
+    to: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """An operator's reads and writes: first ``moves`` one by one, then ``reads`` (input positions) for a computation.
+
+    ``spans`` limits what is read of an input: ``{position: (begin, end)}``. ``over`` are the inputs whose place an
+    output may take, if both begin at the same byte. With ``computes`` False the moves are all there is.
+    ``workspaces`` are inputs that the operator uses as scratch and lays over its other tensors as it sees fit.
+    """
+
+    reads: tuple[int, ...]
+    moves: tuple[Move, ...] = ()
+    spans: Mapping[int, tuple[int, int]] | None = None
+    over: frozenset[int] = frozenset()
+    computes: bool = True
+    workspaces: tuple[int, ...] = ()
+
+    def span(self, position: int) -> tuple[int, int] | None:
+        """The bytes read of an input; None for all of them."""
+        return self.spans.get(position) if self.spans else None
+
+
+def readable_rules(target: Target) -> Mapping[str, AliasRule]:
+    """The table of safe operators; empty for kernel libraries that nobody has read: there nothing is safe."""
+    return alias_rules(target.version) if target.library.base in _READ_LIBRARIES else {}
+
+
+def access(graph: Graph, subgraph: Subgraph, operator: Operator, rules: Mapping[str, AliasRule]) -> Access:
+    """What ``operator`` reads and writes."""
+    workspaces = _WORKSPACES.get(operator.label, ()) if operator.name == CUSTOM else ()
+    everything = Access(tuple(i for i in range(len(operator.inputs)) if i not in workspaces), workspaces=workspaces)
+    rule = rules.get(operator.name)
+    if rule is None or not operator.outputs:
+        return everything
+    facts = OperatorFacts(graph, subgraph, operator)
+    try:
+        match rule.kind:
+            case "copy":
+                return _whole_copy(facts) or everything
+            case "parts" | "pieces":
+                return _piecewise(facts) or everything
+            case "elementwise":
+                return _elementwise(facts, rule)
+            case "update":
+                return _update(facts) or everything
+    except (KeyError, IndexError, TypeError, ZeroDivisionError):
+        pass  # options or shapes that no kernel accepts: nothing is known of such an operator
+    return everything
+
+
+def _others(facts: OperatorFacts, *moved: int) -> tuple[int, ...]:
+    return tuple(i for i in range(len(facts.inputs)) if i not in moved)
+
+
+def _whole_copy(facts: OperatorFacts) -> Access | None:
+    """``memcpy`` of the input's bytes (RESHAPE, SQUEEZE, EXPAND_DIMS)."""
+    x, y = facts.inputs[0], facts.outputs[0]
+    if not x.present or x.bytes != y.bytes or x.bytes < 0:
+        return None
+    return Access(_others(facts, 0), (Move(0, 0, 0, 0, x.bytes),), computes=False)
+
+
+def _item(tensor: TensorFacts) -> int:
+    """Bytes of one element in memory."""
+    bits = tensor.tensor.dtype.bits if tensor.tensor else None
+    if bits is None:
+        raise TypeError("elements without a size")
+    return max(bits // 8, 1)
+
+
+def _piecewise(facts: OperatorFacts) -> Access | None:
+    name = facts.operator.name
+    if name in ("SLICE", "STRIDED_SLICE"):
+        return _slice(facts)
+    if name == "CONCATENATION":
+        return _parts(facts, facts["axis"])
+    if name == "PACK":
+        return _stacked(facts, facts["axis"], packs=True)
+    if name == "UNPACK":
+        return _stacked(facts, facts["axis"], packs=False)
+    if name in ("SPLIT", "SPLIT_V"):
+        return _split(facts)
+    return None
+
+
+def _outer_inner(whole: TensorFacts, axis: int) -> tuple[int, int, int] | None:
+    """The positive axis, elements before it and elements behind it."""
+    if axis < 0:
+        axis += whole.rank
+    if not 0 <= axis < whole.rank:
+        return None
+    return axis, math.prod(whole.dims[:axis]), math.prod(whole.dims[axis + 1 :])
+
+
+def _parts(facts: OperatorFacts, axis: int) -> Access | None:
+    """CONCATENATION: for each index before the axis, one ``memcpy`` from each input in turn."""
+    whole = facts.outputs[0]
+    found = _outer_inner(whole, axis)
+    if found is None:
+        return None
+    axis, outer, inner = found
+    item = _item(whole)
+    runs = [part.dims[axis] * inner * item for part in facts.inputs]
+    if outer * sum(runs) != whole.bytes:
+        return None
+    if outer * len(runs) > MOST_MOVES:
+        return None
+    moves, to = [], 0
+    for k in range(outer):
+        for i, run in enumerate(runs):
+            moves.append(Move(i, k * run, 0, to, run))
+            to += run
+    return Access((), tuple(moves), computes=False)
+
+
+def _split(facts: OperatorFacts) -> Access | None:
+    """SPLIT and SPLIT_V: for each index before the axis, one run to each output in turn."""
+    position = 1 if facts.operator.name == "SPLIT" else 0
+    whole, tensor = facts.inputs[position], facts["axis"].tensor
+    axis = constant_values(facts.graph, tensor) if tensor else None
+    found = _outer_inner(whole, axis[0]) if axis else None
+    if found is None:
+        return None
+    at, outer, inner = found
+    item = _item(whole)
+    runs = [part.dims[at] * inner * item for part in facts.outputs]
+    if outer * sum(runs) != whole.bytes:
+        return None
+    if outer * len(runs) > MOST_MOVES:
+        return None
+    moves, begin = [], 0
+    for k in range(outer):
+        for i, run in enumerate(runs):
+            moves.append(Move(position, begin, i, k * run, run))
+            begin += run
+    return Access(_others(facts, position), tuple(moves), computes=False)
+
+
+def _stacked(facts: OperatorFacts, axis: int, packs: bool) -> Access | None:
+    """PACK and UNPACK: the single tensors one after the other, each run by run."""
+    whole = facts.outputs[0] if packs else facts.inputs[0]
+    parts = facts.inputs if packs else facts.outputs
+    found = _outer_inner(whole, axis)
+    if found is None:
+        return None
+    _, outer, inner = found
+    run = inner * _item(whole)
+    if any(part.bytes != outer * run for part in parts) or len(parts) * outer * run != whole.bytes:
+        return None
+    if outer * len(parts) > MOST_MOVES:
+        return None
+    moves = []
+    for i in range(len(parts)):
+        for k in range(outer):
+            at = (k * len(parts) + i) * run
+            moves.append(Move(i, k * run, 0, at, run) if packs else Move(0, at, i, k * run, run))
+    return Access(() if packs else _others(facts, 0), tuple(moves), computes=False)
+
+
+def _ranges(facts: OperatorFacts) -> tuple[tuple[int, int], ...] | None:
+    """First element and number of elements along each axis that a SLICE or unit-stride STRIDED_SLICE reads.
+
+    Source: lite/kernels/internal/reference/slice.h; lite/kernels/internal/strided_slice_logic.h, ``StartForAxis`` and
+    ``StopForAxis``.
+    """
+    x, y = facts.inputs[0], facts.outputs[0]
+    begin = _values(facts, 1)
+    if begin is None or len(begin) != x.rank:
+        return None
+    if facts.operator.name == "SLICE":
+        size = _values(facts, 2)
+        if size is None or len(size) != x.rank:
+            return None
+        found = [(b, n - b if s == -1 else s) for b, s, n in zip(begin, size, x.dims, strict=True)]
+    else:
+        option = facts.operator.option
+        end, strides = _values(facts, 2), _values(facts, 3)
+        if end is None or len(end) != x.rank or strides != (1,) * x.rank:
+            return None
+        if option("ellipsis_mask", 0) or option("new_axis_mask", 0) or option("offset", False):
+            return None
+        masks = tuple(option(f"{name}_mask", 0) for name in ("begin", "end", "shrink_axis"))
+        found = [_strided(begin[i], end[i], n, *(mask >> i & 1 for mask in masks)) for i, n in enumerate(x.dims)]
+    inside = all(b >= 0 and count > 0 and b + count <= n for (b, count), n in zip(found, x.dims, strict=True))
+    return tuple(found) if inside and math.prod(count for _, count in found) == y.elements else None
+
+
+def _strided(start: int, stop: int, size: int, begin_masked: int, end_masked: int, shrinks: int) -> tuple[int, int]:
+    first = 0 if begin_masked else min(max(start + (size if start < 0 else 0), 0), size)
+    if shrinks:
+        return first, 1
+    last = size if end_masked else min(max(stop + (size if stop < 0 else 0), 0), size)
+    return first, last - first
+
+
+def _values(facts: OperatorFacts, position: int) -> tuple[int, ...] | None:
+    tensor = facts.inputs[position].tensor if position < len(facts.inputs) else None
+    return constant_values(facts.graph, tensor) if tensor else None
+
+
+def _slice(facts: OperatorFacts) -> Access | None:
+    """SLICE and STRIDED_SLICE: elements in ascending order, each read just before it is written."""
+    x = facts.inputs[0]
+    ranges = _ranges(facts)
+    if ranges is None:
+        return None
+    item = _item(x)
+    runs = list(_runs(ranges, x.dims, item))
+    if len(runs) > MOST_MOVES:
+        span = (runs[0][0], runs[-1][0] + runs[-1][1])
+        return Access(tuple(range(len(facts.inputs))), spans={0: span})
+    moves, to = [], 0
+    for begin, length in runs:
+        moves.append(Move(0, begin, 0, to, length))
+        to += length
+    return Access(_others(facts, 0), tuple(moves), computes=False)
+
+
+def _runs(ranges: tuple[tuple[int, int], ...], dims: tuple[int, ...], item: int) -> Iterator[tuple[int, int]]:
+    """Byte ranges ``(begin, length)`` of a box inside an array, ascending; what lies side by side is one range."""
+    whole = len(dims)
+    while whole and ranges[whole - 1] == (0, dims[whole - 1]):
+        whole -= 1
+    outer = max(whole - 1, 0)
+    inner = math.prod(dims[outer + 1 :]) * item
+    length = (ranges[outer][1] if dims else 1) * inner
+    first = (ranges[outer][0] if dims else 0) * inner
+    strides = [math.prod(dims[axis + 1 :]) * item for axis in range(outer)]
+    counts = [ranges[axis][1] for axis in range(outer)]
+    for index in range(math.prod(counts)):
+        at, rest = first, index
+        for axis in range(outer - 1, -1, -1):
+            rest, here = divmod(rest, counts[axis])
+            at += (ranges[axis][0] + here) * strides[axis]
+        yield at, length
+
+
+def _elementwise(facts: OperatorFacts, rule: AliasRule) -> Access:
+    """Output element ``i`` is written when elements ``i`` of the inputs have been read, in ascending order.
+
+    So an output may begin where an input begins, if its elements are no larger. Where shapes differ the kernels
+    broadcast, in another order.
+    """
+    reads = tuple(range(len(facts.inputs)))
+    y = facts.outputs[0]
+    named = [facts[name] for name in rule.inputs]
+    if len(facts.outputs) != 1 or any(x.dims != y.dims for x in named):
+        return Access(reads)
+    indices = {x.index for x in named if x.dtype == y.dtype or (y.dtype in ("int8", "uint8") and _item(x) >= 1)}
+    return Access(reads, over=frozenset(i for i, x in enumerate(facts.inputs) if x.index in indices))
+
+
+def _update(facts: OperatorFacts) -> Access | None:
+    """DYNAMIC_UPDATE_SLICE: the operand copied unless it is in place, then the update over a part of it."""
+    x, update, y = facts.inputs[0], facts.inputs[1], facts.outputs[0]
+    if not x.present or x.bytes != y.bytes or x.rank != update.rank:
+        return None
+    if update.elements == x.elements:
+        return Access((2,), (Move(1, 0, 0, 0, update.bytes),), computes=False)
+    copy = Move(0, 0, 0, 0, x.bytes)
+    start = _values(facts, 2)
+    if start is None or len(start) != x.rank:
+        return Access((1, 2), (copy,))
+    clamped = [min(max(0, s), n - u) for s, n, u in zip(start, x.dims, update.dims, strict=True)]
+    runs = list(_runs(tuple(zip(clamped, update.dims, strict=True)), x.dims, _item(x)))
+    if len(runs) > MOST_MOVES:
+        return Access((1, 2), (copy,))
+    moves, begin = [copy], 0
+    for to, length in runs:
+        moves.append(Move(1, begin, 0, to, length))
+        begin += length
+    return Access((2,), tuple(moves), computes=False)

@@ -1,0 +1,376 @@
+"""One ``Invoke`` on byte names: every operator in TFLM's order, with the copies that control flow makes.
+
+Two things run side by side. The *contents* say what each tensor holds if every tensor had bytes of its own; the
+*memory* is the arena, where tensors lie as the plan has it. Wherever a kernel reads, the memory must hold the contents.
+
+Control flow is followed on all paths: after an IF the memory holds what both branches agree on, and a WHILE is run
+until one more turn changes nothing. Sources: micro/kernels/if.cc, while.cc, call_once.cc, kernel_util.cc.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from mcuplan.graph import Graph, Operator
+from mcuplan.operators import called_subgraphs
+from mcuplan.rewriting._accesses import Access, access
+from mcuplan.rewriting._bytes import UNKNOWN, Content, Memory, Segment, cut, overlaid
+from mcuplan.rewriting.clobbers import APPLICATION, SCRATCH, Clobber, ClobberKind, Place
+from mcuplan.tflm.aliasing import AliasRule
+from mcuplan.tflm.results import PlannedBuffer
+
+Node = tuple[int, int]
+"""(subgraph, operator)"""
+
+Tensor = tuple[int, int]
+"""(subgraph, tensor)"""
+
+MOST_STEPS = 200_000
+"""Operators followed until the proof is given up: nested control flow can have any number of paths."""
+
+_ENDLESS = 1 << 62
+"""More bytes than any constant has."""
+
+_ENDS: Node = (0, APPLICATION)
+
+
+class TooLongError(Exception):
+    """The model has more paths than are worth following."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """Where a tensor or scratch buffer lies: ``[begin, end)`` in the arena."""
+
+    begin: int
+    end: int
+
+    def part(self, span: tuple[int, int] | None) -> Extent:
+        """The extent of bytes ``[span[0], span[1])`` of the tensor, or of all of it."""
+        return self if span is None else Extent(self.begin + span[0], self.begin + span[1])
+
+    def overlap(self, other: Extent) -> tuple[int, int]:
+        """The bytes of both; empty (first not below second) where they are apart."""
+        return max(self.begin, other.begin), min(self.end, other.end)
+
+
+@dataclass(slots=True)
+class State:
+    """The arena and what each tensor ought to hold."""
+
+    memory: Memory
+    contents: dict[Tensor, Content] = field(default_factory=dict)
+
+    def copy(self) -> State:
+        """A state that can go another way."""
+        return State(self.memory.copy(), dict(self.contents))
+
+
+class Execution:
+    """Runs a graph under a placement; :attr:`findings` are the clobbers in the order they were met."""
+
+    def __init__(self, graph: Graph, plan: Iterable[PlannedBuffer], rules: Mapping[str, AliasRule]) -> None:
+        self.graph = graph
+        self.rules = rules
+        self.extents: dict[Tensor, Extent] = {}
+        self.scratch: dict[Node, list[Extent]] = {}
+        for b in plan:
+            extent = Extent(b.offset, b.offset + b.bytes)
+            if b.tensor >= 0:
+                self.extents[b.subgraph, b.tensor] = extent
+            else:
+                self.scratch.setdefault((b.subgraph, b.operator), []).append(extent)
+        self.findings: dict[tuple[ClobberKind, Node, Tensor], Clobber] = {}
+        self._values = itertools.count(UNKNOWN + 1)
+        self._constants: dict[Tensor, Content] = {}
+        self._writers: list[tuple[Node, Tensor]] = []
+        self._accesses: dict[Node, Access] = {}
+        self._running: list[int] = []
+        self._steps = 0
+
+    def invoke(self) -> None:
+        """The application writes the inputs, the main subgraph runs, the application reads the outputs.
+
+        Raises TooLongError where there are too many paths.
+        """
+        extents = [*self.extents.values(), *itertools.chain.from_iterable(self.scratch.values())]
+        low, high = min((e.begin for e in extents), default=0), max((e.end for e in extents), default=1)
+        state = State(Memory(low, high))
+        self._write_inputs(state)
+        self._subgraph(state, 0)
+        for t in self.graph.main.outputs:
+            self._read(state, _ENDS, (0, t))
+
+    def _write_inputs(self, state: State) -> None:
+        """Inputs may be written in any order: what two of them share belongs to neither."""
+        inputs = [(0, t) for t in dict.fromkeys(self.graph.main.inputs) if (0, t) in self.extents]
+        for tensor in inputs:
+            self._write(state, _ENDS, tensor)
+        for a, b in itertools.combinations(inputs, 2):
+            low, high = self.extents[a].overlap(self.extents[b])
+            if low < high:
+                state.memory.write(low, high, UNKNOWN, 0, self._writer(_ENDS, b))
+
+    # -- places and values -----------------------------------------------------------------------------------------
+
+    def _place(self, node: Node, tensor: Tensor) -> Place:
+        (s, k), (owner, t) = node, tensor
+        operator = self.graph.subgraphs[s].operators[k].label if k != APPLICATION else ""
+        name = self.graph.subgraphs[owner].tensors[t].name if t != SCRATCH else ""
+        return Place(s, k, operator, owner, t, name)
+
+    def _writer(self, node: Node, tensor: Tensor) -> int:
+        self._writers.append((node, tensor))
+        return len(self._writers) - 1
+
+    def _fresh(self, size: int) -> Content:
+        return (Segment(0, size, next(self._values)),) if size else ()
+
+    def _report(
+        self, kind: ClobberKind, node: Node, tensor: Tensor, begin: int, end: int, writer: tuple[Node, Tensor] | None
+    ) -> None:
+        if (kind, node, tensor) not in self.findings:
+            culprit = self._place(*writer) if writer else None
+            self.findings[kind, node, tensor] = Clobber(kind, self._place(node, tensor), begin, end, culprit)
+
+    # -- reading and writing ---------------------------------------------------------------------------------------
+
+    def _content(self, state: State, node: Node, tensor: Tensor) -> Content:
+        """What a tensor ought to hold where ``node`` reads it."""
+        s, t = tensor
+        extent = self.extents.get(tensor)
+        if extent is not None:
+            found = state.contents.get(tensor)
+            if found is None:
+                self._report(ClobberKind.UNWRITTEN, node, tensor, extent.begin, extent.end, None)
+                self._write(state, node, tensor)
+                found = state.contents[tensor]
+            return found
+        if self.graph.is_constant(self.graph.subgraphs[s].tensors[t]):
+            return self._constants.setdefault(tensor, self._fresh(_ENDLESS))
+        return self._fresh(_ENDLESS)  # a variable, whose state has memory of its own
+
+    def _read(self, state: State, node: Node, tensor: Tensor, span: tuple[int, int] | None = None) -> None:
+        """Check the bytes of a tensor that ``node`` reads (all of them without ``span``)."""
+        extent = self.extents.get(tensor)
+        if extent is None:
+            return
+        content = self._content(state, node, tensor)
+        segments = content if span is None else tuple(cut(content, *span, to=span[0]))
+        wrong = list(state.memory.wrong(extent.begin, segments))
+        if wrong:
+            writer = self._writers[wrong[0].writer] if wrong[0].writer >= 0 else None
+            self._report(ClobberKind.OVERWRITTEN, node, tensor, wrong[0].begin, wrong[-1].end, writer)
+
+    def _write(self, state: State, node: Node, tensor: Tensor) -> None:
+        """Something new in all bytes of a tensor."""
+        extent = self.extents.get(tensor)
+        if extent is not None:
+            content = state.contents[tensor] = self._fresh(extent.end - extent.begin)
+            state.memory.put(extent.begin, content, self._writer(node, tensor))
+
+    def _move(self, state: State, node: Node, source: Tensor, begin: int, target: Tensor, to: int, length: int) -> None:
+        """Copy bytes between tensors; onto themselves nothing happens.
+
+        Where the source is wrong already, that is said once and the copy is taken to be right.
+        """
+        span = (begin, begin + length)
+        self._read(state, node, source, span)
+        origin, destination = self.extents.get(source), self.extents.get(target)
+        if destination is None or not length:
+            return
+        moved = tuple(cut(self._content(state, node, source), *span, to=to))
+        if origin is not None:
+            a, b = origin.part(span), destination.part((to, to + length))
+            low, high = a.overlap(b)
+            if low < high and a != b:
+                self._report(ClobberKind.PARTIAL_COPY, node, source, low, high, (node, target))
+        state.memory.put(destination.begin, moved, self._writer(node, target))
+        old = state.contents.get(target) or (Segment(0, destination.end - destination.begin, UNKNOWN),)
+        state.contents[target] = overlaid(old, moved, to, to + length)
+
+    # -- operators -------------------------------------------------------------------------------------------------
+
+    def _subgraph(self, state: State, index: int) -> None:
+        self._running.append(index)
+        for k, operator in enumerate(self.graph.subgraphs[index].operators):
+            self._steps += 1
+            if self._steps > MOST_STEPS:
+                raise TooLongError
+            called = called_subgraphs(operator)
+            if not called:
+                self._operator(state, (index, k), operator)
+            elif all(0 <= c < len(self.graph.subgraphs) and c not in self._running for c in called):
+                self._control(state, (index, k), operator, called)
+        self._running.pop()
+
+    def _operator(self, state: State, node: Node, operator: Operator) -> None:
+        s = node[0]
+        if node not in self._accesses:
+            self._accesses[node] = access(self.graph, self.graph.subgraphs[s], operator, self.rules)
+        how = self._accesses[node]
+        for position in how.reads:
+            if operator.inputs[position] >= 0:
+                self._read(state, node, (s, operator.inputs[position]), how.span(position))
+        if not how.workspaces:
+            self._check_apart(node, operator, how)
+        for position in how.workspaces:
+            if operator.inputs[position : position + 1] and operator.inputs[position] >= 0:
+                self._write(state, node, (s, operator.inputs[position]))
+        for m in how.moves:
+            source, target = (s, operator.inputs[m.source]), (s, operator.outputs[m.target])
+            self._move(state, node, source, m.begin, target, m.to, m.length)
+        self._use_scratch(state, node)
+        if how.computes:
+            for t in operator.outputs:
+                if t >= 0:
+                    self._write(state, node, (s, t))
+
+    def _use_scratch(self, state: State, node: Node) -> None:
+        for extent in self.scratch.get(node, ()):
+            writer = self._writer(node, (node[0], SCRATCH))
+            state.memory.write(extent.begin, extent.end, UNKNOWN, 0, writer)
+
+    def _check_apart(self, node: Node, operator: Operator, how: Access) -> None:
+        """Nothing that an operator writes may lie over what it reads, nor over anything else that it writes.
+
+        Moves are left to the memory, which knows what each of them finds.
+        """
+        s = node[0]
+        scratch = [((s, SCRATCH), extent) for extent in self.scratch.get(node, ())]
+        outputs = [((s, t), self.extents[s, t]) for t in dict.fromkeys(operator.outputs) if (s, t) in self.extents]
+        beside = scratch + outputs if how.computes else scratch
+        for (a, one), (b, other) in itertools.combinations(beside, 2):
+            self._check_pair(node, a, one, b, other)
+        for position, t in enumerate(operator.inputs):
+            if (s, t) not in self.extents:
+                continue
+            whole = self.extents[s, t]
+            for b, other in scratch:
+                self._check_pair(node, (s, t), whole, b, other)
+            if position in how.reads:
+                for b, other in outputs:
+                    if position not in how.over or other.begin != whole.begin:
+                        self._check_pair(node, (s, t), whole.part(how.span(position)), b, other)
+
+    def _check_pair(self, node: Node, a: Tensor, one: Extent, b: Tensor, other: Extent) -> None:
+        low, high = one.overlap(other)
+        if low < high:
+            self._report(ClobberKind.OVERLAP, node, a, low, high, (node, b))
+
+    # -- control flow ----------------------------------------------------------------------------------------------
+
+    def _control(self, state: State, node: Node, operator: Operator, called: tuple[int, ...]) -> None:
+        self._use_scratch(state, node)
+        inputs = [(node[0], t) for t in operator.inputs]
+        outputs = [(node[0], t) for t in operator.outputs]
+        if operator.name == "IF":
+            self._if(state, node, inputs, outputs, called)
+        elif operator.name == "WHILE":
+            self._while(state, node, inputs, outputs, called)
+        else:
+            self._call_once(state, called[0])
+
+    def _pass(self, state: State, node: Node, sources: Sequence[Tensor], targets: Sequence[Tensor]) -> None:
+        """Copy tensors one after the other, as TFLM does between an operator and the subgraph it calls."""
+        for source, target in zip(sources, targets, strict=False):
+            extent = self.extents.get(source) or self.extents.get(target)
+            if extent is not None and source[1] >= 0 and target[1] >= 0:
+                self._move(state, node, source, 0, target, 0, extent.end - extent.begin)
+
+    def _inside(self, state: State, index: int) -> None:
+        """Run a called subgraph; what it held from an earlier call is not to be relied on."""
+        inputs = set(self.graph.subgraphs[index].inputs)
+        for key in [key for key in state.contents if key[0] == index and key[1] not in inputs]:
+            del state.contents[key]
+        self._subgraph(state, index)
+
+    def _ends(self, index: int) -> tuple[list[Tensor], list[Tensor]]:
+        subgraph = self.graph.subgraphs[index]
+        return [(index, t) for t in subgraph.inputs], [(index, t) for t in subgraph.outputs]
+
+    def _if(
+        self, state: State, node: Node, inputs: list[Tensor], outputs: list[Tensor], called: tuple[int, ...]
+    ) -> None:
+        if inputs and inputs[0][1] >= 0:
+            self._read(state, node, inputs[0], (0, 1))
+        branches = []
+        for index in called:
+            branch = state.copy()
+            entries, results = self._ends(index)
+            self._pass(branch, node, inputs[1:], entries)
+            self._inside(branch, index)
+            self._pass(branch, node, results, outputs)
+            branches.append(branch)
+        self._meet(state, branches, node, outputs, {})
+
+    def _while(
+        self, state: State, node: Node, inputs: list[Tensor], outputs: list[Tensor], called: tuple[int, ...]
+    ) -> None:
+        condition, body = called[0], called[1]
+        (to_condition, verdict), (to_body, results) = self._ends(condition), self._ends(body)
+
+        def decide(here: State) -> None:
+            self._inside(here, condition)
+            for tensor in verdict[:1]:
+                self._read(here, node, tensor, (0, 1))
+
+        self._pass(state, node, inputs, to_condition)
+        self._pass(state, node, inputs, outputs)
+        decide(state)
+        merged: dict[Tensor, Content] = {}
+        settled = False
+        # Each turn but the last makes some output or byte stand for less than before, so that this ends.
+        while not settled:
+            turn = state.copy()
+            self._pass(turn, node, outputs, to_body)
+            self._inside(turn, body)
+            self._pass(turn, node, results, outputs)
+            self._pass(turn, node, outputs, to_condition)
+            decide(turn)
+            before, held = state.memory, {t: state.contents.get(t) for t in outputs}
+            self._meet(state, [state.copy(), turn], node, outputs, merged)
+            settled = held == {t: state.contents.get(t) for t in outputs} and state.memory.same_values(before)
+
+    def _meet(
+        self,
+        state: State,
+        paths: Sequence[State],
+        node: Node,
+        outputs: Sequence[Tensor],
+        merged: dict[Tensor, Content],
+    ) -> None:
+        """Let ``state`` be what is true on every path; outputs that differ get a value that stands for all of them.
+
+        ``merged`` keeps these values, so that the turns of a loop agree on them.
+        """
+        for tensor in dict.fromkeys(outputs):
+            extent = self.extents.get(tensor)
+            held = [path.contents.get(tensor) for path in paths]
+            if extent is None or None in held or all(content == held[0] for content in held):
+                continue
+            if tensor not in merged:
+                merged[tensor] = self._fresh(extent.end - extent.begin)
+            writer = self._writer(node, tensor)
+            for path in paths:
+                self._read(path, node, tensor)
+                path.contents[tensor] = merged[tensor]
+                path.memory.put(extent.begin, merged[tensor], writer)
+        state.memory = paths[0].memory
+        for path in paths[1:]:
+            state.memory = state.memory.met(path.memory)
+        state.contents = dict(_agreed(paths))
+
+    def _call_once(self, state: State, index: int) -> None:
+        """The first ``Invoke`` runs the subgraph, later ones do not."""
+        ran = state.copy()
+        self._inside(ran, index)
+        state.memory = state.memory.met(ran.memory)
+
+
+def _agreed(paths: Sequence[State]) -> Iterator[tuple[Tensor, Content]]:
+    for tensor, content in paths[0].contents.items():
+        if all(path.contents.get(tensor) == content for path in paths[1:]):
+            yield tensor, content

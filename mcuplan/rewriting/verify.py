@@ -1,0 +1,112 @@
+"""The proof that a plan changed nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from mcuplan.graph import Graph
+from mcuplan.rewriting._accesses import readable_rules
+from mcuplan.rewriting._execution import Execution, TooLongError
+from mcuplan.rewriting.clobbers import APPLICATION, Clobber, ClobberKind, Place
+from mcuplan.tflm import predict
+from mcuplan.tflm.offline import ONLINE, OfflinePlan, read_offline_plan
+from mcuplan.tflm.results import PlannedBuffer
+from mcuplan.tflm.target import DEFAULT_TARGET, Target
+
+WORD = 4
+"""Bytes: the alignment that the kernels which were read need, unless an element is larger."""
+
+ARENA_ALIGNMENT = 16
+"""Bytes: what TFLM promises its kernels, and all that can be said of those that were not read."""
+
+
+def static_check(graph: Graph, target: Target | str = DEFAULT_TARGET) -> tuple[Clobber, ...]:
+    """Every way in which the model's memory plan, as TFLM executes it on ``target``, loses bytes that are needed.
+
+    Empty is a proof: each byte that an operator or the application reads is the byte that was written for it, on
+    every path through the control flow. It holds for the offsets in the model's metadata and those that TFLM's own
+    planner adds for scratch and the rest. The proof follows bytes through the operators and knows nothing of how the
+    plan was found. What is reported may be harmless in rare cases (an overlap of bytes that no later operator reads
+    is not); what is not reported is safe.
+
+    Examples
+    --------
+    >>> from mcuplan.rewriting.edit import set_offline_plan
+    >>> from mcuplan.zoo import build
+    >>> model = build("sine")
+    >>> static_check(model)
+    ()
+    >>> bad = set_offline_plan(model, [0] * len(model.main.tensors))
+    >>> print(static_check(bad)[0].kind)
+    overlap
+    """
+    if isinstance(target, str):
+        target = Target.parse(target)
+    offline = read_offline_plan(graph)
+    plan = [b for b in predict(graph, target).plan if b.bytes > 0]
+    found = [*_plan_findings(graph, offline), *_offset_findings(graph, plan, target)]
+    variables = {(b.subgraph, b.tensor) for b in plan if _is_variable(graph, b)}
+    execution = Execution(graph, [b for b in plan if (b.subgraph, b.tensor) not in variables], readable_rules(target))
+    try:
+        execution.invoke()
+    except TooLongError:
+        found.append(Clobber(ClobberKind.UNPROVEN, Place(), detail="there are too many paths through the control flow"))
+    return (*found, *execution.findings.values())
+
+
+def _is_variable(graph: Graph, buffer: PlannedBuffer) -> bool:
+    return buffer.tensor >= 0 and graph.subgraphs[buffer.subgraph].tensors[buffer.tensor].is_variable
+
+
+def _tensor(graph: Graph, subgraph: int, tensor: int) -> Place:
+    name = graph.subgraphs[subgraph].tensors[tensor].name
+    return Place(subgraph, APPLICATION, "", subgraph, tensor, name)
+
+
+def _plan_findings(graph: Graph, offline: OfflinePlan | None) -> Iterator[Clobber]:
+    """What is wrong with the metadata itself: refused by TFLM, or offsets for variables.
+
+    Sources: micro/micro_allocation_info.cc; micro/micro_allocator.cc, ``AllocateVariables``, which looks offsets up
+    by the index in the subgraph.
+    """
+    if offline is None:
+        return
+    if offline.problem:
+        yield Clobber(ClobberKind.REFUSED, Place(), detail=offline.problem)
+        return
+    index = 0
+    for s, subgraph in enumerate(graph.subgraphs):
+        for t, tensor in enumerate(subgraph.tensors):
+            own, looked_up = offline.offsets[index], offline.offsets[t]
+            index += 1
+            if not tensor.is_variable:
+                continue
+            if own != ONLINE:
+                yield Clobber(ClobberKind.VARIABLE, _tensor(graph, s, t), own, own)
+            elif looked_up != ONLINE:
+                why = f"it takes the offset of tensor {t} of subgraph 0 for this tensor's"
+                yield Clobber(ClobberKind.NO_MEMORY, _tensor(graph, s, t), detail=why)
+
+
+def _offset_findings(graph: Graph, plan: Sequence[PlannedBuffer], target: Target) -> Iterator[Clobber]:
+    for b in plan:
+        node = graph.subgraphs[b.subgraph].operators[b.operator] if b.tensor < 0 else None
+        place = (
+            Place(b.subgraph, b.operator, node.label, b.subgraph)
+            if node is not None
+            else _tensor(graph, b.subgraph, b.tensor)
+        )
+        alignment = _alignment(graph, b, target)
+        if b.offset < 0:
+            yield Clobber(ClobberKind.OUTSIDE, place, b.offset, b.offset + b.bytes)
+        elif b.offset % alignment:
+            yield Clobber(ClobberKind.UNALIGNED, place, b.offset, b.offset + b.bytes, detail=str(alignment))
+
+
+def _alignment(graph: Graph, buffer: PlannedBuffer, target: Target) -> int:
+    if not readable_rules(target):
+        return ARENA_ALIGNMENT
+    if buffer.tensor < 0:
+        return WORD
+    bits = graph.subgraphs[buffer.subgraph].tensors[buffer.tensor].dtype.bits or 8
+    return max(WORD, bits // 8)
