@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 
 from mcuplan.graph import Graph
 from mcuplan.tflm.history import version_margin
@@ -58,6 +59,13 @@ def place(buffers: Sequence[PlannedBuffer]) -> tuple[PlannedBuffer, ...]:
     return tuple(replace(b, offset=at) if b.offset != at else b for b, at in zip(buffers, offsets, strict=True))
 
 
+def most_live(buffers: Sequence[PlannedBuffer]) -> int:
+    """The most bytes of ``buffers`` that are live at one time step: below this no plan of them can go."""
+    changes = sorted(change for b in buffers for change in ((b.first, b.size), (b.last + 1, -b.size)))
+    # Of changes at one step the negative ones sort first: a buffer's last step is behind it there.
+    return max(accumulate((size for _, size in changes), initial=0))
+
+
 def predict(graph: Graph, target: Target | str = DEFAULT_TARGET, *, recording: bool = False) -> ArenaPrediction:
     """Predict TFLM's tensor arena for ``graph`` on ``target``, in bytes.
 
@@ -98,7 +106,8 @@ def predict(graph: Graph, target: Target | str = DEFAULT_TARGET, *, recording: b
     planning = _up(requests + infos, align) + sizes["GreedyPlannerPerBuffer"] * len(buffers) + _up(planning_tail, align)
     final = _up(head, align) + _up(tail, align)
     notes = tuple(_notes(graph, target, prepared.unknown_operators))
-    inexact = [a.used for a in persistent if not a.exact] + [b.size for b in buffers if not b.exact]
+    bounded_tail = sum(a.used for a in persistent if not a.exact)
+    bounded_head = [b for b in buffers if not b.exact]
     return ArenaPrediction(
         target=str(target),
         tflm_version=data.version,
@@ -112,8 +121,8 @@ def predict(graph: Graph, target: Target | str = DEFAULT_TARGET, *, recording: b
         persistent=persistent,
         plan=buffers,
         steps=live.steps,
-        exact=not inexact and not notes,
-        bounded_bytes=sum(inexact),
+        exact=not bounded_tail and not bounded_head and not notes,
+        bounded_bytes=bounded_tail + most_live(bounded_head),
         notes=notes,
     )
 

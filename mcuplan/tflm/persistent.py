@@ -88,16 +88,15 @@ _PLAIN_OBJECTS = ("SingleArenaBufferAllocator", "GreedyMemoryPlanner", "MicroAll
 _RECORDING_OBJECTS = ("RecordingSingleArenaBufferAllocator", "GreedyMemoryPlanner", "RecordingMicroAllocator")
 
 
-def _start_model(graph: Graph, data: Tables, abi: str, tail: _Tail, recording: bool) -> None:
-    """Allocations before any kernel runs: allocators, tensors, nodes, parsed options."""
+def _start_model(graph: Graph, data: Tables, abi: str, tail: _Tail, variables: int, recording: bool) -> None:
+    """Allocations before any kernel runs: allocators, the application's resource variables, tensors, nodes, options."""
     sizes = data.abis[abi]
     kind = PersistentKind
     for name in _RECORDING_OBJECTS if recording else _PLAIN_OBJECTS:
         tail.take(kind.ALLOCATOR, sizes[name], 4)
-    resources = _resource_count(graph)
-    if resources:
+    if variables:
         tail.take(kind.RESOURCE_VARIABLES, sizes["MicroResourceVariables"], data.alignment)
-        tail.take(kind.RESOURCE_VARIABLES, sizes["MicroResourceVariable"] * resources, data.alignment)
+        tail.take(kind.RESOURCE_VARIABLES, sizes["MicroResourceVariable"] * variables, data.alignment)
     tail.take(kind.ALLOCATOR, sizes["MicroBuiltinDataAllocator"], 4)
     tail.take(kind.ALLOCATOR, sizes["SubgraphAllocations"] * len(graph.subgraphs), 4)
     for s, subgraph in enumerate(graph.subgraphs):
@@ -111,27 +110,32 @@ def _start_model(graph: Graph, data: Tables, abi: str, tail: _Tail, recording: b
             tail.take(kind.BUILTIN_DATA, parsed[0], parsed[1], s, k)
 
 
-def _resource_count(graph: Graph) -> int:
-    """How many resource variables the application must provide for: the distinct names of VAR_HANDLE operators."""
-    return len({(op.option("container"), op.option("shared_name")) for _, _, op in graph.operators()
-                if op.name == "VAR_HANDLE"})  # fmt: skip
-
-
 class _Resources:
-    """Which resource variables already have memory; the first ASSIGN_VARIABLE that sees a handle allocates it."""
+    """Resource variables by the number that TFLM gives them, and which of them already have memory.
+
+    A VAR_HANDLE without a container takes the first variable of its name (micro/micro_resource_variable.cc,
+    ``FindId``); the first ASSIGN_VARIABLE that sees a variable's handle while it prepares allocates its memory.
+    """
 
     def __init__(self, graph: Graph) -> None:
-        self.handles: dict[tuple[int, int], tuple[object, object]] = {}
-        self.allocated: set[tuple[object, object]] = set()
+        known: list[tuple[object, object]] = []
+        self._of_handle: dict[tuple[int, int], int] = {}
+        self._allocated: set[int] = set()
         for s, _, op in graph.operators():
             if op.name == "VAR_HANDLE" and op.outputs:
-                self.handles[s, op.outputs[0]] = (op.option("container"), op.option("shared_name"))
+                container, name = op.option("container"), op.option("shared_name")
+                same = (i for i, (c, n) in enumerate(known) if n == name and container in (None, c))
+                number = next(same, len(known))
+                if number == len(known):
+                    known.append((container, name))
+                self._of_handle[s, op.outputs[0]] = number
+        self.count = len(known)
 
     def first_assignment(self, subgraph: int, inputs: tuple[int, ...]) -> bool:
-        name = self.handles.get((subgraph, inputs[0])) if inputs else None
-        if name is None or name in self.allocated:
+        number = self._of_handle.get((subgraph, inputs[0])) if inputs else None
+        if number is None or number in self._allocated:
             return False
-        self.allocated.add(name)
+        self._allocated.add(number)
         return True
 
 
@@ -142,9 +146,9 @@ def prepare(graph: Graph, target: Target, recording: bool = False) -> Prepared:
     sizes = dict(data.abis[abi])
     align = data.alignment
     tail = _Tail()
-    _start_model(graph, data, abi, tail, recording)
-
     resources = _Resources(graph)
+    _start_model(graph, data, abi, tail, resources.count, recording)
+
     needs: dict[tuple[int, int], NodeNeeds] = {}
     for s, k, op in graph.operators():
         first = op.name == "ASSIGN_VARIABLE" and resources.first_assignment(s, op.inputs)
