@@ -12,10 +12,7 @@ from mcuplan.reports.costs import place
 from mcuplan.reports.glyphs import Glyphs, bar
 from mcuplan.reports.lines import Lines
 from mcuplan.reports.report import (
-    Flash,
     Help,
-    Limits,
-    Ram,
     Refusal,
     Report,
     ResourceName,
