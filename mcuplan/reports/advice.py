@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from shlex import quote
 
 from mcuplan.budget.analysis import Analysis
 from mcuplan.budget.limits import Counted, Limits
@@ -23,6 +24,7 @@ CLOSE = 0.9
 class Situation:
     """All that advice can be drawn from."""
 
+    model: str
     analysis: Analysis
     need: Need
     limits: Limits
@@ -117,7 +119,7 @@ def _fewer_macs(it: Situation) -> Iterator[Help]:
 
 def _other_board(it: Situation) -> Iterator[Help]:
     if it.on_board and it.judgement.violations and not it.judgement.refusals:
-        yield Help("another board: the cheapest that passes", command="mcuplan compare MODEL --cheapest")
+        yield Help("another board: the cheapest that passes", command=f"mcuplan compare {quote(it.model)} --cheapest")
 
 
 def _declared_saving(it: Situation, nonpersistent: int) -> int:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from mcuplan import __version__, budget
-from mcuplan.budget import Analysis, Arenas, Judgement, Need, Verdict
+from mcuplan.budget import Analysis, Arenas, Judgement, Need, Resource, Verdict
 from mcuplan.budget.verdict import figure_for
 from mcuplan.reports.advice import Situation, advice
 from mcuplan.reports.costs import describe, largest_costs, tensor_name
@@ -51,7 +51,7 @@ def result(
     top = peak_step(steps)
     live = live_at(analysis.arena, top.time) if top else ()
     bound = lower_bound(steps)
-    situation = Situation(analysis, need, limits, judgement, top, bound, on_board=board is not None)
+    situation = Situation(model, analysis, need, limits, judgement, top, bound, on_board=board is not None)
     return Result(
         model=model,
         board=board.id if board else None,
@@ -65,7 +65,7 @@ def result(
         flash=_flash(need, analysis),
         macs=need.macs,
         limits=limits_shown(limits, need),
-        violations=violations(judgement, analysis.arena.exact and analysis.code.exact),
+        violations=violations(judgement, _bounds(analysis)),
         refusals=tuple(_refusal(r) for r in judgement.refusals),
         peak=_peak(analysis, top, live) if top else None,
         costs=largest_costs(analysis, need, limits, live),
@@ -145,12 +145,12 @@ def limits_shown(limits: budget.Limits, need: Need) -> Limits:
     )  # fmt: skip
 
 
-def violations(judgement: Judgement, exact: bool = True) -> tuple[Violation, ...]:
-    """Broken limits, each with its sentence; without ``exact`` figures are called the bounds they are."""
+def violations(judgement: Judgement, bounds: Collection[Resource] = ()) -> tuple[Violation, ...]:
+    """Broken limits, each with its sentence; figures of the resources in ``bounds`` are called the bounds they are."""
     return tuple(
         Violation(
             v.limit.resource.value, v.limit.counted.value, v.limit.amount, v.figure, v.over,
-            violation_sentence(v, exact or v.limit.resource.value == "macs"),
+            violation_sentence(v, exact=v.limit.resource not in bounds),
         )
         for v in judgement.violations
     )  # fmt: skip
@@ -168,6 +168,12 @@ def violation_sentence(v: budget.Violation, exact: bool = True) -> str:
         f"{label}: {_TAKES[resource, limit.counted.value]} {bound}{v.figure:,} {unit}, {verb} {limit.amount:,} "
         f"({limit.source}): {show(v.over)} too many{grown}"
     )
+
+
+def _bounds(analysis: Analysis) -> tuple[Resource, ...]:
+    """The resources of which mcuplan knows no exact figure."""
+    exact = {Resource.RAM: analysis.arena.exact, Resource.FLASH: analysis.code.exact}
+    return tuple(resource for resource, known in exact.items() if not known)
 
 
 def _facts(analysis: Analysis) -> ModelFacts:
