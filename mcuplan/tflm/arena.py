@@ -8,12 +8,12 @@ from itertools import accumulate
 from mcuplan.graph import Graph
 from mcuplan.tflm.history import version_margin
 from mcuplan.tflm.kernels import Tables, tables
-from mcuplan.tflm.lifetimes import Lifetimes, lifetimes
+from mcuplan.tflm.lifetimes import NEVER, Lifetimes, lifetimes
 from mcuplan.tflm.offline import ONLINE, read_offline_plan
 from mcuplan.tflm.persistent import ScratchRequest, finish, prepare
 from mcuplan.tflm.planner import Requirement, greedy_offsets
 from mcuplan.tflm.results import ArenaPrediction, PlannedBuffer
-from mcuplan.tflm.sizes import subgraph_bytes
+from mcuplan.tflm.sizes import reshaped_elements, subgraph_bytes
 from mcuplan.tflm.target import DEFAULT_TARGET, Target
 
 
@@ -32,22 +32,24 @@ def _unplaced(
     index = 0
     for s, subgraph in enumerate(graph.subgraphs):
         sizes = subgraph_bytes(graph, subgraph, data.type_bytes)
+        settled = reshaped_elements(graph, subgraph)
         handles = {op.outputs[0] for op in subgraph.operators if op.name == "VAR_HANDLE" and op.outputs}
         for t, tensor in enumerate(subgraph.tensors):
             offset = offline[index] if offline else ONLINE
             index += 1
             # The output of VAR_HANDLE points at the kernel's own data (micro/kernels/var_handle.cc).
-            if not sizes[t] or graph.is_constant(tensor) or t in handles or (tensor.is_variable and offset == ONLINE):
+            held = graph.is_constant(tensor) or t in handles or tensor.is_variable or not sizes[t]
+            if held and not (tensor.is_variable and offset != ONLINE):
                 continue
             life = live.tensors[s][t]
             yield PlannedBuffer(
                 offset if offset != ONLINE else 0, _up(sizes[t], data.alignment), sizes[t], life.first, life.last,
-                s, tensor=t, offline=offset != ONLINE, exact=not tensor.is_dynamic,
+                s, tensor=t, offline=offset != ONLINE, exact=t in settled or not tensor.is_dynamic,
             )  # fmt: skip
     for request, life in zip(scratch, live.scratch, strict=True):
         yield PlannedBuffer(
             0, _up(request.bytes, data.alignment), request.bytes, life.first, life.last,
-            request.subgraph, operator=request.operator, exact=request.exact,
+            request.subgraph, operator=request.operator, exact=request.exact and life.first != NEVER,
         )  # fmt: skip
 
 
@@ -105,7 +107,7 @@ def predict(graph: Graph, target: Target | str = DEFAULT_TARGET, *, recording: b
     infos = sizes["pointer"] * len(graph.subgraphs) + sizes["AllocationInfo"] * (tensors + scratch)
     planning = _up(requests + infos, align) + sizes["GreedyPlannerPerBuffer"] * len(buffers) + _up(planning_tail, align)
     final = _up(head, align) + _up(tail, align)
-    notes = tuple(_notes(graph, target, prepared.unknown_operators))
+    notes = tuple(_notes(graph, target, prepared.unknown_operators, buffers))
     bounded_tail = sum(a.used for a in persistent if not a.exact)
     bounded_head = [b for b in buffers if not b.exact]
     return ArenaPrediction(
@@ -127,16 +129,21 @@ def predict(graph: Graph, target: Target | str = DEFAULT_TARGET, *, recording: b
     )
 
 
-def _notes(graph: Graph, target: Target, unknown: Sequence[tuple[int, int]]) -> Iterator[str]:
+def _notes(
+    graph: Graph, target: Target, unknown: Sequence[tuple[int, int]], buffers: Sequence[PlannedBuffer]
+) -> Iterator[str]:
     """Why the figures are bounds, one sentence each."""
     yield from graph.notes
     if not target.exact_library:
         yield target.library.note
     if target.older:
-        yield f"the usual toolchain ships an older TFLM ({target.older}): a margin is added for what changed since"
+        yield f"{target.older}, with a margin for what changed since"
     for s, k in unknown:
         label = graph.subgraphs[s].operators[k].label
         yield (
             f"operator {k} ({label}) has no measured kernel data: operator data of 1 kB and scratch as large as its "
             "activations are assumed"
         )
+    for s in sorted({b.subgraph for b in buffers if b.operator >= 0 and b.first == NEVER}):
+        # MarkAllocationLifetimes sets a request's bytes and handle, and it never comes there.
+        yield f"nothing enters subgraph {s}, whose operators ask for scratch: TFLM plans that with sizes it never set"

@@ -69,7 +69,7 @@ class _Tail:
 def _quantization_bytes(tensor: Tensor, sizes: dict[str, int]) -> tuple[int, int] | None:
     """Bytes of a TfLiteTensor's quantization (struct, zero points); None where TFLM gives it none."""
     q = tensor.quantization
-    if q is None or not q.has_scales or not q.has_zero_points or not q.scales:
+    if q is None or not q.scales or not q.zero_points:
         return None
     return sizes["TfLiteAffineQuantization"], sizes["TfLiteIntArray"] + 4 * len(q.scales)
 

@@ -24,16 +24,26 @@ def tensor_bytes(tensor: Tensor, type_bytes: Mapping[str, int]) -> int:
     return element_count(tensor) * type_bytes.get(tensor.dtype.label, 0)
 
 
-def subgraph_bytes(graph: Graph, subgraph: Subgraph, type_bytes: Mapping[str, int]) -> list[int]:
-    """Bytes of each tensor of a subgraph.
+def reshaped_elements(graph: Graph, subgraph: Subgraph) -> dict[int, int]:
+    """Elements of the tensors whose shape RESHAPE settles, by their index.
 
-    RESHAPE works out a -1 in its output's shape from its input (micro/kernels/reshape_common.cc).
+    It works out a -1 from its input, and reads the shape [0] of an output without a shape operand as a scalar
+    (micro/kernels/reshape_common.cc).
     """
-    sizes = [tensor_bytes(t, type_bytes) for t in subgraph.tensors]
+    settled = {}
     for op in subgraph.operators:
-        if op.name == "RESHAPE" and op.outputs and subgraph.tensors[op.outputs[0]].is_dynamic:
-            facts = OperatorFacts(graph, subgraph, op)
-            y = subgraph.tensors[op.outputs[0]]
-            if facts["x"].present and y.shape.count(-1) == 1:
-                sizes[op.outputs[0]] = max(facts["x"].elements, 0) * type_bytes.get(y.dtype.label, 0)
+        if op.name == "RESHAPE" and op.outputs:
+            x, y = OperatorFacts(graph, subgraph, op)["x"], subgraph.tensors[op.outputs[0]]
+            if y.shape == (0,) and len(op.inputs) == 1:
+                settled[op.outputs[0]] = 1
+            elif x.present and y.shape.count(-1) == 1:
+                settled[op.outputs[0]] = max(x.elements, 0)
+    return settled
+
+
+def subgraph_bytes(graph: Graph, subgraph: Subgraph, type_bytes: Mapping[str, int]) -> list[int]:
+    """Bytes of each tensor of a subgraph, as its kernels leave them."""
+    sizes = [tensor_bytes(t, type_bytes) for t in subgraph.tensors]
+    for t, elements in reshaped_elements(graph, subgraph).items():
+        sizes[t] = elements * type_bytes.get(subgraph.tensors[t].dtype.label, 0)
     return sizes
