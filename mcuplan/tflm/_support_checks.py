@@ -297,11 +297,11 @@ def _option(call: Call, spec: CheckSpec) -> Iterator[Finding]:
         value = call.op.option(name)
         if value in spec.args.get("forbidden", ()):
             yield Finding("option", f"takes no {spec.args['words']}")
-        elif value is None and spec.args.get("required"):
+        elif value is None and (spec.args.get("required") or "min" in spec.args):
             yield Finding("option", f"needs the option {words(name)}")
         elif "max" in spec.args and value is not None and value > spec.args["max"]:
             yield Finding("option", f"needs {words(name)} of at most {spec.args['max']}, not {value}")
-        elif "min" in spec.args and (value is None or value < spec.args["min"]):
+        elif "min" in spec.args and value < spec.args["min"]:
             yield Finding("option", f"needs {words(name)} of {spec.args['min']} or more, not {value}")
 
 

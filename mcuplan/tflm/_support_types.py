@@ -65,7 +65,7 @@ def _explain(call: Call, names: Sequence[str], anchor: str, misfits: Sequence[_M
         rule = "float16-weights" if dtype is DType.FLOAT16 else "hybrid-weights"
         text = f"has {chosen.label} {words(anchor)} and {dtype.label} {words(name)}"
         finding = Finding(rule, f"{text}, and hybrid (dynamic-range) operators do not run on TFLM", misfit.tensor)
-        return TypeMismatch(finding, unchecked=False, accepted=accepted)
+        return TypeMismatch(finding, not misfit.column.checked, accepted)
     text = f"takes {either(accepted)} as its {words(name)}, not {dtype.label}"
     if chosen is not None:
         text = f"with {chosen.label} {words(anchor)} {text}"

@@ -26,9 +26,9 @@ FLEX_PREFIX = "Flex"
 
 _TENSOR_REASONS = {
     "unsized-type": "TFLM does not know the size of {} and refuses every model with such a tensor",
-    "external-buffer": "its data lie outside the FlatBuffer, where TFLM does not look",
-    "sparse-weights": "its data are stored sparse, and TFLM reads dense weights only",
-    "dynamic-shape": "its shape is not known before run time, and TFLM plans all memory ahead",
+    "external-buffer": "the tensor's data lie outside the FlatBuffer, where TFLM does not look",
+    "sparse-weights": "the tensor's data are stored sparse, and TFLM reads dense weights only",
+    "dynamic-shape": "the tensor's shape is not known before run time, and TFLM plans all memory ahead",
 }
 
 UNNOTICED = "; TFLM does not notice and goes wrong when it runs"
@@ -81,7 +81,7 @@ def _offline_plan(graph: Graph, table: SupportTable) -> Iterator[Refusal]:
     tensors = sum(len(subgraph.tensors) for subgraph in graph.subgraphs)
     count = struct.unpack_from("<I", data, 8)[0] if len(data) >= 12 else 0
     if count != tensors or len(data) < 12 + 4 * count:
-        text = f"its {OFFLINE_PLAN} metadata has offsets for {count} tensors, the model has {tensors}"
+        text = f"the {OFFLINE_PLAN} metadata have offsets for {count} tensors, and the model has {tensors}"
         yield Refusal(text, table.remedy("offline-plan"), "offline-plan")
 
 
