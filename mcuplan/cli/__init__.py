@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -18,7 +19,9 @@ _COMMANDS = {
     "check": "mcuplan.cli.check",
     "compare": "mcuplan.cli.compare",
     "completion": "mcuplan.cli.completion",
+    "explain": "mcuplan.cli.explain",
     "inspect": "mcuplan.cli.inspect",
+    "plan": "mcuplan.cli.plan",
     "schema": "mcuplan.cli.schema",
     "zoo": "mcuplan.cli.zoo",
 }
@@ -101,7 +104,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _INTERRUPTED
     except (ReaderGoneError, BrokenPipeError):
         # The interpreter must not complain again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BROKEN_PIPE
     except OSError as error:
         complain(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")

@@ -322,11 +322,12 @@ def choose_target(board: Board | None, kernels: str | None, target: str | None) 
         For an unknown target, or one that contradicts ``kernels``.
     """
     chosen = Target.parse(target or (board.target if board else DEFAULT_TARGET))
-    if kernels is None or kernels == chosen.library.name:
-        return chosen
-    if target and "+" in target:
-        raise McuplanError(f"--kernels {kernels} contradicts --target {target}: state one of them")
-    return Target.parse(f"{chosen.core.name}+{kernels}")
+    if kernels is not None and kernels != chosen.library.name:
+        if target and "+" in target:
+            raise McuplanError(f"--kernels {kernels} contradicts --target {target}: state one of them")
+        chosen = Target.parse(f"{chosen.core.name}+{kernels}")
+    # A target that is stated means the TFLM it names; the board's own means the one its toolchain ships.
+    return replace(chosen, older=board.tflm_note or "") if board and board.older_tflm and not target else chosen
 
 
 def check(arguments: Sequence[str], options: Options, *, write_baseline: bool = False) -> Report:

@@ -97,6 +97,11 @@ def target_options(function: _F) -> _F:
         "--build", type=click.Choice(["O2-logs", "O2", "Os"]), default=None,
         help="How TFLM is compiled: with log strings (default), without, or all for size.",
     )(function)  # fmt: skip
+    return kernel_options(function)
+
+
+def kernel_options(function: _F) -> _F:
+    """``--kernels`` and ``--target``."""
     function = click.option(
         "--target",
         metavar="CORE+KERNELS",

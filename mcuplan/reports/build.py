@@ -231,5 +231,5 @@ def _notes(analysis: Analysis, board: Board | None) -> Iterable[str]:
             yield note
     if not analysis.macs.exact:
         yield "the MACs of some operators are not known and left out"
-    if board is not None and board.tflm_note:
+    if board is not None and board.tflm_note and not analysis.target.older:
         yield board.tflm_note

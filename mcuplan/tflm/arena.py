@@ -138,11 +138,12 @@ def _notes(
         yield target.library.note
     if target.older:
         yield f"{target.older}, with a margin for what changed since"
+    reasons = tables(target.version).unknown_operators
     for s, k in unknown:
         label = graph.subgraphs[s].operators[k].label
+        reason = reasons.get(label, "has no measured kernel data")
         yield (
-            f"operator {k} ({label}) has no measured kernel data: operator data of 1 kB and scratch as large as its "
-            "activations are assumed"
+            f"operator {k} ({label}) {reason}: operator data of 1 kB and scratch as large as its activations are assumed"
         )
     for s in sorted({b.subgraph for b in buffers if b.operator >= 0 and b.first == NEVER}):
         # MarkAllocationLifetimes sets a request's bytes and handle, and it never comes there.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from mcuplan.errors import McuplanError
 from mcuplan.graph import Graph
@@ -85,6 +86,20 @@ def _lines(arena: ArenaPrediction) -> tuple[RecordedLine, ...]:
         if used := sum(a.used for a in chosen):
             lines.append(RecordedLine(name, used, sum(a.size for a in chosen)))
     return tuple(lines)
+
+
+def read_log(path: Path) -> str:
+    """The text of a log file; bytes that are no text become escapes.
+
+    Raises
+    ------
+    RecordingError
+        When the file cannot be read.
+    """
+    try:
+        return path.read_text("utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise RecordingError(f"{path}: cannot read the log: {error.strerror or error}") from error
 
 
 def parse_log(text: str, name: str = "log") -> tuple[RecordedLine, ...]:

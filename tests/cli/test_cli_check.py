@@ -54,7 +54,10 @@ def test_a_board_has_more_flash_and_counts_the_whole_need(cli: Cli, models: Path
     assert result["limits"]["macs"] is None
     ram = result["ram"]
     assert ram["total_bytes"] == sum(ram[k] for k in ram if k != "total_bytes")
-    assert ram["arena_bytes"] == result["arena"]["declare_bytes"] == 82_320
+    assert ram["arena_bytes"] == result["arena"]["declare_bytes"] == 87_920
+    # Its Arduino library ships an older TFLM: 82,320 for the measured one, and a margin.
+    assert not result["arena"]["exact"]
+    assert any("older than tflm-2026-08" in note for note in result["notes"])
     assert result["arena"]["nonpersistent_bytes"] == 55_296
     assert result["macs"] == 7_157_888
 

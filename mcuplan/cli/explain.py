@@ -1,0 +1,85 @@
+"""``mcuplan explain``: where every byte of the arena goes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mcuplan.cli.parameters import board_options, kernel_options, models_argument
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from mcuplan.graph import Graph
+    from mcuplan.reports.glyphs import Glyphs
+    from mcuplan.tflm import Target
+
+
+@click.command("explain", short_help="Show where every byte of the arena goes.")
+@models_argument(1)
+@click.option(
+    "--compare", metavar="LOG", type=click.Path(dir_okay=False, path_type=Path),
+    help="A log that TFLM's RecordingMicroInterpreter printed (PrintAllocations), to hold against the prediction.",
+)  # fmt: skip
+@board_options
+@kernel_options
+def command(
+    models: str,
+    compare: Path | None,
+    boards: tuple[str, ...],
+    board_dirs: tuple[Path, ...],
+    kernels: str | None,
+    target: str | None,
+) -> int:
+    """Account for every byte of MODEL's tensor arena: a table that adds up, and each operator's persistent bytes.
+
+    With --compare the exit code is 1 where the log differs from the prediction.
+    """
+    from mcuplan.boards import load_board
+    from mcuplan.cli.checking import choose_target
+    from mcuplan.cli.models import load_model
+    from mcuplan.cli.output import show
+
+    if len(boards) > 1:
+        raise click.UsageError("explain takes one board")
+    board = load_board(boards[0], board_dirs) if boards else None
+    chosen = choose_target(board, kernels, target)
+    graph = load_model(models)
+    if compare is not None:
+        return _compare(graph, chosen, compare)
+    show(lambda width, glyphs: _lines(models, graph, chosen, width, glyphs))
+    return 0
+
+
+def _compare(graph: Graph, target: Target, log: Path) -> int:
+    from mcuplan.cli.output import show
+    from mcuplan.reports.explain_text import comparison_lines
+    from mcuplan.tflm.recording import compare, parse_log, read_log, recorded_lines
+
+    rows = compare(recorded_lines(graph, target), parse_log(read_log(log), str(log)))
+    show(lambda width, _: comparison_lines(rows, width))
+    return int(any(row.difference for row in rows))
+
+
+def _lines(model: str, graph: Graph, target: Target, width: int, glyphs: Glyphs) -> Iterator[Text]:
+    from rich.text import Text
+
+    from mcuplan.reports import explain_text
+    from mcuplan.reports.explanation import explain
+    from mcuplan.reports.text import safe_name
+    from mcuplan.rewriting.diagnostics import diagnose
+    from mcuplan.tflm import predict
+
+    arena = predict(graph, target)
+    explanation = explain(graph, target, arena)
+    kind = "exact" if arena.exact else f"an upper bound, {arena.bounded_bytes:,} bytes of it bounded"
+    yield Text(safe_name(model, max(width, 20)), style="bold")
+    yield Text(f"  {arena.target}, {arena.tflm_version}: {kind}")
+    yield Text()
+    yield from explain_text.explanation_lines(explanation, width, glyphs)
+    yield Text()
+    yield from explain_text.operator_bytes_table(explanation.operators, width)
+    yield from explain_text.note_lines(arena, diagnose(graph, target, arena), width)
