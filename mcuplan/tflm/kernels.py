@@ -66,6 +66,8 @@ class Tables:
     abis: Mapping[str, Mapping[str, int]]
     operators: Mapping[str, KernelRow]
     custom_operators: Mapping[str, KernelRow]
+    unknown_operators: Mapping[str, str]
+    """Operators of TFLM's own without a row, with the reason."""
 
     def row(self, label: str, custom: bool) -> KernelRow | None:
         """The row of a builtin operator or of one of TFLM's own custom operators; None where there is none."""
@@ -112,6 +114,7 @@ def tables(version: str) -> Tables:
         abis,
         {name: _row(row, abis) for name, row in data["operators"].items()},
         {name: _row(row, abis) for name, row in data["custom_operators"].items()},
+        data["unknown_operators"],
     )
 
 
