@@ -264,18 +264,17 @@ def on_boards(model: str, plan: Plan, adjust: Adjust | None = None) -> Iterator[
     except Exception as error:
         yield building.failed(model, None, sentence(model, error))
         return
-    analyses: dict[str, budget.Analysis] = {}
+    analyses: dict[Target, budget.Analysis] = {}
     for board in plan.boards:
         try:
             target = choose_target(board, plan.kernels, plan.target)
             limits = _limits(board, plan.asked, plan.reserve)
-            name = str(target)
-            if name not in analyses:
-                analyses[name] = budget.analyse(graph, target, plan.build, plan.custom_operators)
-            analysis = analyses[name]
+            if target not in analyses:
+                analyses[target] = budget.analyse(graph, target, plan.build, plan.custom_operators)
+            analysis = analyses[target]
             need = analysis.need(plan.stack)
             if adjust is not None:
-                limits = adjust(model, board, name, need, limits)
+                limits = adjust(model, board, str(target), need, limits)
             judgement = budget.judge(need, limits, analysis.refusals)
             yield building.result(model, board, analysis, need, limits, judgement)
         except Exception as error:

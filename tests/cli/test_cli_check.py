@@ -62,6 +62,17 @@ def test_a_board_has_more_flash_and_counts_the_whole_need(cli: Cli, models: Path
     assert result["macs"] == 7_157_888
 
 
+def test_a_board_with_an_older_tflm_does_not_change_another_boards_figures(cli: Cli, models: Path) -> None:
+    same_target = ("-b", NANO, "-b", "seeed-xiao-nrf52840-sense", "-b", "stm32f4-discovery", "-b", "nrf52840-dk")
+    person = models / "deep" / "person.tflite"
+    together = parsed(cli("check", person, *same_target, "--format", "json").out)["results"]
+    for result in together:
+        alone = parsed(cli("check", person, "-b", result["board"], "--format", "json").out)["results"][0]
+        assert alone["arena"] == result["arena"]
+    assert {r["target"] for r in together} == {"cortex-m4+cmsis-nn"}
+    assert {r["arena"]["exact"] for r in together} == {True, False}
+
+
 def test_several_boards(cli: Cli, models: Path) -> None:
     done = cli("check", models / "deep" / "person.tflite", "-b", NANO, "-b", "arduino-nano-33-iot", "--format", "json")
     assert done.code == 1
