@@ -142,7 +142,7 @@ def _notes(
     for s, k in unknown:
         label = graph.subgraphs[s].operators[k].label
         reason = reasons.get(label, "has no measured kernel data")
-        yield f"operator {k} ({label}) {reason}: assumed are 1 kB of state and scratch as large as its activations"
+        yield f"operator {k} ({label}) {reason}: assumed are 1 KiB of state and scratch as large as its activations"
     for s in sorted({b.subgraph for b in buffers if b.operator >= 0 and b.first == NEVER}):
         # MarkAllocationLifetimes sets a request's bytes and handle, and it never comes there.
         yield f"nothing enters subgraph {s}, whose operators ask for scratch: TFLM plans that with sizes it never set"
