@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mcuplan.budget.files import write_text_atomically
+from mcuplan import files
 from mcuplan.budget.limits import Limits, with_baseline
 from mcuplan.budget.verdict import Judgement
 from mcuplan.errors import McuplanError
@@ -90,7 +90,7 @@ def write_baseline(path: Path, entries: Iterable[tuple[Key, Allowance]]) -> None
         for key, allowed in sorted(entries, key=lambda entry: (entry[0].model, entry[0].board or "", entry[0].target))
     ]
     document = {"mcuplan_baseline": _VERSION, "models": rows}
-    write_text_atomically(path, json.dumps(document, indent=2) + "\n")
+    files.write_text(path, json.dumps(document, indent=2) + "\n")
 
 
 def record(path: Path, found: Mapping[Key, Allowance | None]) -> None:

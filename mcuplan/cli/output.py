@@ -36,9 +36,9 @@ def write_text(text: str, output: Path | None) -> None:
         except BrokenPipeError:
             raise ReaderGoneError from None
         return
-    from mcuplan.budget.files import write_text_atomically
+    from mcuplan import files
 
-    write_text_atomically(output, text)
+    files.write_text(output, text)
 
 
 def show(parts: Callable[[int, Glyphs], Iterable[Text]], output: Path | None = None) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mcuplan.errors import ModelError
+from mcuplan.files import write_bytes
 from mcuplan.graph import Graph
 from mcuplan.tflite.appended import find_appended
 from mcuplan.tflite.carray import CArray, c_identifier, format_c_array, is_c_source, read_c_models
@@ -117,7 +118,7 @@ def save(graph: Graph, path: str | os.PathLike[str]) -> int:
     folder that cannot be written to.
     """
     data = write(graph)
-    replace_file(path, data)
+    write_bytes(path, data)
     return len(data)
 
 
@@ -128,34 +129,5 @@ def write_c_array(data: bytes | memoryview, path: str | os.PathLike[str], identi
     where it cannot be written.
     """
     safe = c_identifier(Path(path).stem if identifier is None else identifier)
-    replace_file(path, format_c_array(data, safe).encode())
+    write_bytes(path, format_c_array(data, safe).encode())
     return safe
-
-
-def replace_file(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write ``data`` to a temporary file beside ``path`` and move it there; ModelError where that fails.
-
-    A link is followed, the permissions of a file that is replaced are kept, and what is no regular file (a pipe, a
-    terminal) is written to as it is.
-    """
-    target = Path(os.path.realpath(path))
-    try:
-        if target.exists() and not target.is_file():
-            target.write_bytes(data)
-        else:
-            _replace_regular(target, data)
-    except OSError as error:
-        raise ModelError(f"{_shown(path)}: cannot be written: {error.strerror or error}") from None
-
-
-def _replace_regular(target: Path, data: bytes) -> None:
-    temporary = target.with_name(f".mcuplan-{os.urandom(8).hex()}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            file.write(data)
-        if target.exists():
-            temporary.chmod(target.stat().st_mode & 0o777)
-        temporary.replace(target)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
