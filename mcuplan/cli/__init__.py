@@ -22,6 +22,7 @@ _COMMANDS = {
     "explain": "mcuplan.cli.explain",
     "inspect": "mcuplan.cli.inspect",
     "plan": "mcuplan.cli.plan",
+    "report": "mcuplan.cli.report",
     "schema": "mcuplan.cli.schema",
     "zoo": "mcuplan.cli.zoo",
 }

@@ -80,6 +80,8 @@ class Checker:
     options: Options
     recording: bool = False
     overshoots: dict[Path, dict[Key, Allowance | None]] = field(default_factory=dict)
+    analyses: dict[tuple[str, str | None], budget.Analysis] | None = None
+    """Set to a dictionary, it collects the analysis of each model on each board, for those who draw them."""
     _boards: dict[tuple[str, tuple[Path, ...]], Board] = field(default_factory=dict)
     _baselines: dict[Path, Baseline] = field(default_factory=dict)
     _configs: dict[Path, Config | None] = field(default_factory=dict)
@@ -109,7 +111,7 @@ class Checker:
         except McuplanError as error:
             yield building.failed(model, None, str(error))
             return
-        yield from on_boards(model, plan, self._with_baseline)
+        yield from on_boards(model, plan, self._with_baseline, self.analyses)
 
     def _with_baseline(self, model: str, board: Board | None, target: str, need: Need, limits: Limits) -> Limits:
         """``limits``, raised to what the model's baseline allows."""
@@ -254,10 +256,15 @@ class Checker:
         )  # fmt: skip
 
 
-def on_boards(model: str, plan: Plan, adjust: Adjust | None = None) -> Iterator[Result]:
+def on_boards(
+    model: str,
+    plan: Plan,
+    adjust: Adjust | None = None,
+    keep: dict[tuple[str, str | None], budget.Analysis] | None = None,
+) -> Iterator[Result]:
     """The results of one model on the boards of a plan: read once, analysed once a target, judged on each board.
 
-    ``adjust`` may change the limits of a board before they count.
+    ``adjust`` may change the limits of a board before they count; ``keep`` collects the analyses by model and board.
     """
     try:
         graph = load_model(model)
@@ -272,6 +279,8 @@ def on_boards(model: str, plan: Plan, adjust: Adjust | None = None) -> Iterator[
             if target not in analyses:
                 analyses[target] = budget.analyse(graph, target, plan.build, plan.custom_operators)
             analysis = analyses[target]
+            if keep is not None:
+                keep[model, board.id if board else None] = analysis
             need = analysis.need(plan.stack)
             if adjust is not None:
                 limits = adjust(model, board, str(target), need, limits)

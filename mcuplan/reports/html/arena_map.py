@@ -1,0 +1,214 @@
+"""The arena as a picture: address upwards, the schedule to the right, each buffer a rectangle.
+
+Geometry only, in picture units; the template draws it. Strings are safe to show but not yet escaped for HTML.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mcuplan.graph import Graph
+from mcuplan.reports.costs import describe, place, tensor_name
+from mcuplan.reports.html.axis import Tick, fit, nice_ticks, short_bytes
+from mcuplan.reports.peak import live_at, live_steps, peak_step
+from mcuplan.reports.text import safe_name, show_bytes
+from mcuplan.tflm.results import ArenaPrediction, PlannedBuffer
+
+WIDTH, HEIGHT = 480.0, 330.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 54.0, 8.0, 16.0, 34.0
+_DRAWN = 400
+"""Buffers drawn one by one, the largest first; the others become one shape without labels."""
+_LIMIT_IN_SIGHT = 1.4
+"""A limit up to this many times the arena is drawn as a line; a farther one is said in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class BufferBox:
+    """One buffer: its rectangle, the short label that fits in it, all that is known of it, whether the peak has it."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    label: str
+    size_label: str
+    details: str
+    at_peak: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A part of the arena that lasts for the whole schedule."""
+
+    y: float
+    height: float
+    label: str
+    details: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The most bytes that the arena may have, and whose limit that is."""
+
+    arena_bytes: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class LimitLine:
+    """A limit in the picture; ``y`` is None where it lies too far above."""
+
+    y: float | None
+    label: str
+    broken: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """The step in which most bytes are taken."""
+
+    x: float
+    width: float
+    text_x: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class ArenaMap:
+    """One arena, ready to draw."""
+
+    title: str
+    summary: str
+    boxes: tuple[BufferBox, ...]
+    crumbs: str
+    crumbs_count: int
+    bands: tuple[Band, ...]
+    limit: LimitLine | None
+    peak: Peak | None
+    y_ticks: tuple[Tick, ...]
+    x_ticks: tuple[Tick, ...]
+    left: float = _LEFT
+    right: float = WIDTH - _RIGHT
+    top: float = _TOP
+    bottom: float = HEIGHT - _BOTTOM
+    width: float = WIDTH
+    height: float = HEIGHT
+
+
+def scale_top(arenas: Sequence[ArenaPrediction], limit: Limit | None) -> int:
+    """The address at the top of maps that are to be compared: the largest arena, or a limit close above it."""
+    top = max((arena.declare_bytes for arena in arenas), default=1)
+    if limit is not None and top < limit.arena_bytes <= _LIMIT_IN_SIGHT * top:
+        top = limit.arena_bytes
+    return max(top, 16)
+
+
+def arena_map(graph: Graph, arena: ArenaPrediction, title: str, limit: Limit | None = None, top: int = 0) -> ArenaMap:
+    """Lay out ``arena``; ``top`` is the address at the upper edge (0: what this arena asks for)."""
+    top = top or scale_top((arena,), limit)
+    first = -1 if any(b.first < 0 for b in arena.plan) else 0
+    steps = max(arena.steps + 1 - first, 1)
+    unit_x = (WIDTH - _LEFT - _RIGHT) / steps
+    unit_y = (HEIGHT - _TOP - _BOTTOM) / top
+    ground = HEIGHT - _BOTTOM
+    step = peak_step(live_steps(graph, arena))
+    peaking = set(map(id, live_at(arena, step.time))) if step else set()
+
+    def box(b: PlannedBuffer) -> BufferBox:
+        width = (b.last - b.first + 1) * unit_x
+        height = b.size * unit_y
+        tall, taller = height >= 12, height >= 27
+        return BufferBox(
+            round(_LEFT + (b.first - first) * unit_x, 1), round(ground - b.end * unit_y, 1), round(width, 1),
+            round(height, 1), fit(short_label(graph, b), width - 4) if tall else "",
+            fit(short_bytes(b.size), width - 4) if taller else "", buffer_details(graph, b), id(b) in peaking,
+        )  # fmt: skip
+
+    order = sorted(arena.plan, key=lambda b: (-b.size * (b.last - b.first + 1), b.first, b.offset))
+    drawn = sorted(order[:_DRAWN], key=lambda b: (b.first, b.offset))
+    crumbs = [box(b) for b in order[_DRAWN:]]
+    return ArenaMap(
+        title=title,
+        summary=_summary(arena, title),
+        boxes=tuple(map(box, drawn)),
+        crumbs="".join(f"M{c.x} {c.y}h{max(c.width, 0.3)}v{max(c.height, 0.3)}h-{max(c.width, 0.3)}z" for c in crumbs),
+        crumbs_count=len(crumbs),
+        bands=_bands(arena, ground, unit_y),
+        limit=_limit(arena, limit, ground, unit_y, top),
+        peak=_peak(graph, step.time - first, step.subgraph, step.operator, unit_x) if step and arena.plan else None,
+        y_ticks=tuple(Tick(round(ground - at * unit_y, 1), short_bytes(at)) for at in nice_ticks(top)),
+        x_ticks=tuple(
+            Tick(round(_LEFT + (at - first + 0.5) * unit_x, 1), str(at)) for at in nice_ticks(arena.steps, 8)
+        ),
+    )
+
+
+def buffer_details(graph: Graph, b: PlannedBuffer) -> str:
+    """All that is known of one buffer, in a sentence."""
+    parts = [safe_name(describe(graph, b))]
+    if b.tensor >= 0:
+        tensor = graph.subgraphs[b.subgraph].tensors[b.tensor]
+        shape = " x ".join(map(str, tensor.shape)) or "scalar"
+        parts.append(f"tensor {safe_name(tensor_name(graph, b)) or place(b.subgraph, b.tensor)}")
+        parts.append(f"{shape[:80]} {tensor.dtype.label}")
+    parts.append(f"{b.bytes:,} bytes" if b.exact else f"at most {b.bytes:,} bytes")
+    parts.append(f"steps [{b.first}, {b.last + 1})")
+    parts.append(f"offset {b.offset:,}{' (offline plan)' if b.offline else ''}")
+    return "; ".join(parts)
+
+
+def short_label(graph: Graph, b: PlannedBuffer) -> str:
+    """Whose buffer it is, in few characters: ``2 CONV_2D``."""
+    subgraph = graph.subgraphs[b.subgraph]
+    if b.tensor < 0:
+        return f"{place(b.subgraph, b.operator)} scratch"
+    producer = subgraph.producers.get(b.tensor)
+    if producer is not None:
+        return f"{place(b.subgraph, producer)} {safe_name(subgraph.operators[producer].label, 24)}"
+    return "input" if b.tensor in subgraph.inputs else "unused"
+
+
+def _bands(arena: ArenaPrediction, ground: float, unit: float) -> tuple[Band, ...]:
+    """The persistent section above the planned one, and what setting up takes beyond both."""
+    found = []
+    low = arena.nonpersistent_bytes
+    extra = arena.declare_bytes - arena.persistent_bytes - low
+    for label, size, why in (
+        ("persistent", arena.persistent_bytes, "stays for the life of the interpreter"),
+        ("set-up", extra, "taken while AllocateTensors works, and by rounding to 16 bytes"),
+    ):
+        if size > 0:
+            y, height = ground - (low + size) * unit, size * unit
+            text = f"{label} {short_bytes(size)}" if height >= 12 else ""
+            found.append(Band(round(y, 1), round(height, 1), text, f"{label}: {size:,} bytes, {why}"))
+            low += size
+    return tuple(found)
+
+
+def _limit(arena: ArenaPrediction, limit: Limit | None, ground: float, unit: float, top: int) -> LimitLine | None:
+    if limit is None:
+        return None
+    broken = arena.declare_bytes > limit.arena_bytes
+    label = f"limit {show_bytes(max(limit.arena_bytes, 0))}"
+    y = round(ground - max(limit.arena_bytes, 0) * unit, 1) if limit.arena_bytes <= top else None
+    return LimitLine(y, label, broken)
+
+
+def _peak(graph: Graph, step: int, subgraph: int, operator: int, unit: float) -> Peak:
+    x = _LEFT + step * unit
+    label = "peak"
+    if operator >= 0:
+        name = safe_name(graph.subgraphs[subgraph].operators[operator].label, 24)
+        label = f"peak: {place(subgraph, operator)} {name}"
+    half = len(label) * 3.2
+    middle = min(max(x + unit / 2, _LEFT + half), WIDTH - _RIGHT - half)
+    return Peak(round(x, 1), round(unit, 1), round(middle, 1), label)
+
+
+def _summary(arena: ArenaPrediction, title: str) -> str:
+    most = "" if arena.exact else "at most "
+    return (
+        f"{title}: {most}{arena.declare_bytes:,} bytes to declare, of which {arena.nonpersistent_bytes:,} planned and "
+        f"{arena.persistent_bytes:,} persistent"
+    )

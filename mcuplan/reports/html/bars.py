@@ -1,0 +1,135 @@
+"""Bars: memory operator by operator, block by block, and sizes by kind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mcuplan.reports.costs import place
+from mcuplan.reports.html.axis import Tick, nice_ticks, short_bytes
+from mcuplan.reports.inspection import BlockRow, OperatorRow
+from mcuplan.reports.text import safe_name, show_bytes
+
+WIDTH, HEIGHT = 480.0, 240.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 54.0, 8.0, 10.0, 34.0
+_MOST_COLUMNS = 120
+_MOST_ROWS = 26
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """An upright bar: operators that follow each other, one or several."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    details: str
+    peak: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnChart:
+    """Upright bars over the operators."""
+
+    summary: str
+    columns: tuple[Column, ...]
+    together: int
+    y_ticks: tuple[Tick, ...]
+    x_ticks: tuple[Tick, ...]
+    left: float = _LEFT
+    right: float = WIDTH - _RIGHT
+    top: float = _TOP
+    bottom: float = HEIGHT - _BOTTOM
+    width: float = WIDTH
+    height: float = HEIGHT
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A lying bar with its label and its amount; ``share`` of the longest is 0 to 100."""
+
+    label: str
+    amount: str
+    share: float
+    details: str = ""
+    peak: bool = False
+
+
+def operator_columns(rows: Sequence[OperatorRow]) -> ColumnChart:
+    """Live bytes while each operator runs; beyond 120 operators each bar is the most of several."""
+    together = max(-(-len(rows) // _MOST_COLUMNS), 1)
+    groups = [rows[i : i + together] for i in range(0, len(rows), together)]
+    top = max((row.live_bytes for row in rows), default=0)
+    pitch = (WIDTH - _LEFT - _RIGHT) / max(len(groups), 1)
+    unit = (HEIGHT - _TOP - _BOTTOM) / max(top, 1)
+    ground = HEIGHT - _BOTTOM
+    gap = min(pitch * 0.15, 2.0)
+    columns = []
+    marked = False
+    for i, group in enumerate(groups):
+        most = max(group, key=lambda row: row.live_bytes)
+        height = most.live_bytes * unit
+        peak = most.live_bytes == top > 0 and not marked
+        marked |= peak
+        columns.append(
+            Column(
+                round(_LEFT + i * pitch + gap / 2, 2), round(ground - height, 1), round(pitch - gap, 2),
+                round(height, 1), f"{_operators(group)}{most.live_bytes:,} bytes live", peak,
+            )
+        )  # fmt: skip
+    return ColumnChart(
+        summary=f"Bytes live while each operator runs; at most {top:,}",
+        columns=tuple(columns),
+        together=together,
+        y_ticks=tuple(Tick(round(ground - at * unit, 1), short_bytes(at)) for at in nice_ticks(top, 4)),
+        x_ticks=tuple(
+            Tick(round(_LEFT + (at / together + 0.5) * pitch, 1), str(at)) for at in nice_ticks(len(rows) - 1, 8)
+        ),
+    )
+
+
+def _operators(group: Sequence[OperatorRow]) -> str:
+    most = max(group, key=lambda row: row.live_bytes)
+    where = f"operator {place(most.subgraph, most.operator)}, {safe_name(most.name)}: "
+    if len(group) == 1:
+        return where
+    first, last = group[0], group[-1]
+    return (
+        f"operators {place(first.subgraph, first.operator)} to {place(last.subgraph, last.operator)}, most in {where}"
+    )
+
+
+def block_bars(rows: Sequence[BlockRow]) -> tuple[Row, ...]:
+    """Most live bytes in each block, in order; beyond 26 blocks each bar is the most of several."""
+    together = max(-(-len(rows) // _MOST_ROWS), 1)
+    groups = [rows[i : i + together] for i in range(0, len(rows), together)]
+    top = max((row.live_bytes for row in rows), default=0)
+    found: list[Row] = []
+    for group in groups:
+        first, last = group[0], group[-1]
+        most = max(group, key=lambda row: row.live_bytes)
+        span = place(first.subgraph, first.first)
+        if last.last != first.first or last.subgraph != first.subgraph:
+            span += f"–{place(last.subgraph, last.last)}"
+        kind = safe_name(most.kind, 28)
+        shape = "×".join(map(str, most.output_shape[1:]))[:24]
+        peak = most.live_bytes == top > 0 and not any(row.peak for row in found)
+        found.append(
+            Row(f"{span} {kind}", short_bytes(most.live_bytes), _share(most.live_bytes, top), f"output {shape}", peak)
+        )
+    return tuple(found)
+
+
+def kind_bars(items: Sequence[tuple[str, int]]) -> tuple[Row, ...]:
+    """Sizes by kind, as given, those of no bytes left out."""
+    top = max((size for _, size in items), default=0)
+    return tuple(
+        Row(safe_name(label), show_bytes(size), _share(size, top), f"{size:,} bytes")
+        for label, size in items
+        if size > 0
+    )
+
+
+def _share(part: int, whole: int) -> float:
+    return round(100 * part / max(whole, 1), 2)

@@ -1,0 +1,167 @@
+"""The verdict on one board: gauges, what is broken, what would help."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mcuplan.reports.advice import CLOSE
+from mcuplan.reports.costs import place
+from mcuplan.reports.html.study import Study
+from mcuplan.reports.report import Help, Result, Rule, SharedResult
+from mcuplan.reports.text import safe_name, show_bytes, show_count, show_share
+
+_LABELS = {"ram": "RAM", "flash": "Flash", "macs": "MACs"}
+_COUNTED = {"arena": "arena alone", "model": "model alone", "need": "", "macs": ""}
+_REASONS = 8
+STATES = {"pass": "pass", "fail": "fail", "unsupported": "fail", "error": "fail"}
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """A figure against its limit; ``filled`` and ``mark`` are percent of the bar, ``mark`` -1 inside the limit."""
+
+    label: str
+    figure: str
+    limit: str
+    share: str
+    state: str
+    filled: float
+    mark: float
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One board's verdict."""
+
+    title: str
+    verdict: str
+    state: str
+    target: str
+    gauges: tuple[Gauge, ...]
+    arena: str
+    problems: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tip:
+    """Something that would help, the bytes it saves, the command that does it."""
+
+    text: str
+    saves: str
+    command: str
+
+
+def card(row: Result) -> Card:
+    """The card of one result."""
+    return Card(
+        title=safe_name(row.board_name or row.board or "Rule of thumb (no board)"),
+        verdict=row.verdict.upper(),
+        state=STATES[row.verdict],
+        target=f"{row.target}, {row.tflm_version}" if row.target else "",
+        gauges=tuple(gauges(row, row.arena is None or row.arena.exact)),
+        arena=_arena(row),
+        problems=tuple(_problems(row)),
+        notes=tuple(safe_name(note, 400) for note in row.notes),
+    )
+
+
+def shared_card(group: SharedResult) -> Card:
+    """The card of several models on one board."""
+    names = ", ".join(safe_name(model, 40) for model in group.models)
+    how = "an arena each" if group.arenas == "sum" else "taking turns in one arena"
+    problems = [safe_name(v.message, 400) for v in group.violations]
+    return Card(
+        title=f"{safe_name(group.name)} together on {safe_name(group.board_name or group.board)}",
+        verdict=group.verdict.upper(),
+        state=STATES[group.verdict],
+        target=group.target or "",
+        gauges=tuple(gauges(group)),
+        arena=f"{names}; {how}",
+        problems=tuple(problems if group.error is None else [safe_name(group.error, 500)]),
+        notes=tuple(safe_name(note, 400) for note in group.notes),
+    )
+
+
+def gauges(row: Result | SharedResult, arena_exact: bool = True) -> Iterator[Gauge]:
+    """RAM, flash and MACs, each against its limit where it has one."""
+    if row.ram is None or row.flash is None or row.macs is None:
+        return
+    rules = {rule.resource: rule for rule in row.limits.rules}
+    bound = {"ram": not arena_exact, "flash": not row.flash.exact}
+    for resource, total in (("ram", row.ram.total_bytes), ("flash", row.flash.total_bytes), ("macs", row.macs)):
+        rule = next((rule for name, rule in rules.items() if name == resource), None)
+        yield _gauge(resource, total, rule, bound.get(resource, False) and (rule is None or rule.counted != "model"))
+
+
+def _gauge(resource: str, total: int, rule: Rule | None, bound: bool) -> Gauge:
+    show = show_count if resource == "macs" else show_bytes
+    most = "≤ " if bound else ""
+    if rule is None:
+        return Gauge(_LABELS[resource], most + show(total), "", "", "none", 0, -1, "no limit")
+    part = rule.figure / max(rule.limit, 1)
+    broken = rule.figure >= rule.limit if rule.strict else rule.figure > rule.limit
+    return Gauge(
+        label=_LABELS[resource],
+        figure=most + show(rule.figure),
+        limit=show(rule.limit),
+        share=show_share(part),
+        state="fail" if broken else "warn" if part >= CLOSE else "pass",
+        filled=100 if part > 1 else round(100 * part, 1),
+        mark=round(100 / part, 1) if part > 1 else -1,
+        note=_COUNTED[rule.counted],
+    )
+
+
+def _arena(row: Result) -> str:
+    if row.arena is None:
+        return ""
+    a = row.arena
+    bound = "" if a.exact else "at most "
+    return (
+        f"Arena to declare: {bound}{a.declare_bytes:,} bytes ({a.nonpersistent_bytes:,} planned, "
+        f"{a.persistent_bytes:,} persistent)"
+    )
+
+
+def _problems(row: Result) -> Iterator[str]:
+    if row.error is not None:
+        yield safe_name(row.error, 500)
+    for violation in row.violations:
+        yield safe_name(violation.message, 400)
+    for refusal in row.refusals[:_REASONS]:
+        where = (
+            f"Operator {place(refusal.subgraph, refusal.operator)}, {safe_name(refusal.operator_name)}: "
+            if refusal.operator >= 0
+            else ""
+        )
+        remedy = f" Remedy: {safe_name(refusal.remedy, 300)}" if refusal.remedy else ""
+        yield f"{where}{safe_name(refusal.reason, 300)}.{remedy}"
+    if len(row.refusals) > _REASONS:
+        yield f"and {len(row.refusals) - _REASONS} more reasons"
+
+
+def tips(study: Study) -> Iterator[Tip]:
+    """What would help, the plan first where there is one: it costs nothing."""
+    if study.plan is not None and study.plan.gain_bytes > 0:
+        from shlex import quote
+
+        options = f" --board {quote(study.shown.board)}" if study.shown.board else ""
+        factor = "same outputs bit for bit, same operators"
+        yield Tip(
+            f"mcuplan's plan: the arena goes from {study.plan.before.declare_bytes:,} to "
+            f"{study.plan.after.declare_bytes:,} bytes, {factor}",
+            f"{study.plan.gain_bytes:,} bytes of RAM",
+            safe_name(f"mcuplan plan {quote(study.model)}{options} -o planned.tflite", 400),
+        )
+    for tip in study.shown.help:
+        if not (study.plan is not None and tip.text.startswith("a better memory plan")):
+            yield _tip(tip)
+
+
+def _tip(tip: Help) -> Tip:
+    unit = "MACs" if tip.resource == "macs" else "bytes of RAM" if tip.resource == "ram" else "bytes of flash"
+    saves = f"up to {tip.saves:,} {unit}" if tip.saves else ""
+    return Tip(safe_name(tip.text, 300), saves, safe_name(tip.command, 400))

@@ -1,0 +1,272 @@
+"""What the templates show, gathered: everything here is a string or a number that is safe to show once escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from mcuplan import __version__
+from mcuplan.budget.analysis import Analysis
+from mcuplan.reports.costs import place
+from mcuplan.reports.explanation import explain
+from mcuplan.reports.html.arena_map import ArenaMap, Limit, arena_map, scale_top
+from mcuplan.reports.html.bars import ColumnChart, Row, block_bars, kind_bars, operator_columns
+from mcuplan.reports.html.cards import STATES, Card, Tip, card, shared_card, tips
+from mcuplan.reports.html.flow import FlowPicture, flow_picture
+from mcuplan.reports.html.study import Study
+from mcuplan.reports.html.table import OperatorTable, operator_table
+from mcuplan.reports.inspection import BufferRow, block_rows, buffer_rows, operator_rows
+from mcuplan.reports.report import Report, Result
+from mcuplan.reports.text import safe_name, show_bytes, show_share
+
+_BUFFERS = 500
+_PERSISTENT_KINDS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class BufferLine:
+    """One buffer as a line of the table under its map."""
+
+    offset: int
+    size: int
+    lifespan: str
+    what: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A figure's provenance: what it is, how good, where from."""
+
+    what: str
+    quality: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """Everything drawn of one model."""
+
+    board: str
+    maps: tuple[ArenaMap, ...]
+    plan_note: str
+    plan_steps: tuple[str, ...]
+    buffers: tuple[BufferLine, ...]
+    buffers_total: int
+    operators: ColumnChart
+    blocks: tuple[Row, ...]
+    flash: tuple[Row, ...]
+    arena: tuple[Row, ...]
+    flow: FlowPicture
+    subgraphs: int
+    table: OperatorTable
+    provenance: tuple[Fact, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model: its cards, what stands out, what would help, its pictures (None: it could not be read)."""
+
+    anchor: str
+    name: str
+    facts: str
+    peak: str
+    state: str
+    cards: tuple[Card, ...]
+    tips: tuple[Tip, ...]
+    pictures: Pictures | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One verdict in the overview."""
+
+    board: str
+    verdict: str
+    state: str
+    shares: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One model in the overview."""
+
+    anchor: str
+    name: str
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The whole page."""
+
+    title: str
+    version: str
+    summary: str
+    state: str
+    overview: tuple[Line, ...]
+    models: tuple[Model, ...]
+    shared: tuple[Card, ...]
+
+
+def page(report: Report, studies: Sequence[Study]) -> Page:
+    """The page of a report with its models' studies."""
+    models = tuple(_model(study, f"m{index}") for index, study in enumerate(studies, 1))
+    name = models[0].name if len(models) == 1 else f"{len(models)} models"
+    return Page(
+        title=f"{name} – mcuplan",
+        version=__version__,
+        summary=_summary(report),
+        state="pass" if report.exit_code == 0 else "fail",
+        overview=tuple(_line(study, model.anchor) for study, model in zip(studies, models, strict=True)),
+        models=models,
+        shared=tuple(map(shared_card, report.shared)),
+    )
+
+
+def _summary(report: Report) -> str:
+    verdicts = [*(r.verdict for r in report.results), *(group.verdict for group in report.shared)]
+    names = (("pass", "pass"), ("fail", "fail"), ("unsupported", "unsupported"), ("error", "unreadable"))
+    return ", ".join(f"{verdicts.count(v)} {label}" for v, label in names if v in verdicts)
+
+
+def _line(study: Study, anchor: str) -> Line:
+    def cell(row: Result) -> Cell:
+        parts = [
+            f"{ {'ram': 'RAM', 'flash': 'flash', 'macs': 'MACs'}[r.resource] } {show_share(r.figure / max(r.limit, 1))}"
+            for r in row.limits.rules
+        ]
+        board = safe_name(row.board_name or row.board or "rule of thumb", 40)
+        return Cell(board, row.verdict.upper(), STATES[row.verdict], ", ".join(parts))
+
+    return Line(anchor, safe_name(study.model, 80), tuple(map(cell, study.results)))
+
+
+def _model(study: Study, anchor: str) -> Model:
+    shown = study.shown
+    facts = ""
+    if shown.facts is not None and shown.flash is not None:
+        count = shown.facts.operators
+        facts = (
+            f"{count:,} operator{'s' * (count != 1)}, {shown.facts.activations}, "
+            f"model {show_bytes(shown.flash.model_bytes)}"
+        )
+    return Model(
+        anchor=anchor,
+        name=safe_name(study.model, 120),
+        facts=facts,
+        peak=_peak(shown),
+        state=STATES[shown.verdict],
+        cards=tuple(map(card, study.results)),
+        tips=tuple(tips(study)),
+        pictures=None if study.analysis is None else _pictures(study, study.analysis),
+    )
+
+
+def _peak(row: Result) -> str:
+    if row.peak is None or not row.peak.buffers:
+        return ""
+    p = row.peak
+    running = f"operator {place(p.subgraph, p.operator)}, {safe_name(p.operator_name)}"
+    where = running if p.operator >= 0 else "the start"
+    largest = "; ".join(f"{safe_name(b.what or b.tensor_name, 60)} {show_bytes(b.bytes)}" for b in p.buffers[:3])
+    more = f"; {len(p.buffers) - 3} more" if len(p.buffers) > 3 else ""
+    return f"Memory peaks at {where}: {p.live_bytes:,} bytes are live ({largest}{more})."
+
+
+def _pictures(study: Study, analysis: Analysis) -> Pictures:
+    operators = operator_rows(analysis)
+    buffers = buffer_rows(analysis)
+    maps, note = _maps(study, analysis)
+    return Pictures(
+        board=safe_name(study.shown.board_name or study.shown.board or "the rule of thumb"),
+        maps=maps,
+        plan_note=note,
+        plan_steps=tuple(
+            f"{step.name}: {step.gain_bytes:,} bytes ({safe_name(step.detail, 120)})"
+            for step in (study.plan.steps if study.plan else ())
+        ),
+        buffers=tuple(map(_buffer_line, buffers[:_BUFFERS])),
+        buffers_total=len(buffers),
+        operators=operator_columns(operators),
+        blocks=block_bars(block_rows(analysis)),
+        flash=kind_bars(_flash(study, analysis)),
+        arena=kind_bars(tuple(_arena(analysis))),
+        flow=flow_picture(analysis.graph, operators),
+        subgraphs=len(analysis.graph.subgraphs),
+        table=operator_table(operators, study.model),
+        provenance=tuple(_provenance(study, analysis)),
+    )
+
+
+def _buffer_line(row: BufferRow) -> BufferLine:
+    return BufferLine(row.offset, row.size, f"[{row.start}, {row.end})", safe_name(row.what), safe_name(row.name, 48))
+
+
+def _maps(study: Study, analysis: Analysis) -> tuple[tuple[ArenaMap, ...], str]:
+    limit = arena_limit(study.shown)
+    plan = study.plan
+    if plan is None or plan.gain_bytes <= 0:
+        top = scale_top((analysis.arena,), limit)
+        note = study.plan_note or ("No plan needs a smaller arena: TFLM's own is kept." if plan else "")
+        return (arena_map(analysis.graph, analysis.arena, "Stock TFLM", limit, top),), safe_name(note, 300)
+    top = scale_top((analysis.arena, plan.after), limit)
+    proof = f"No placement is smaller: {plan.proof}." if plan.optimal else f"{plan.proof}."
+    return (
+        arena_map(analysis.graph, analysis.arena, "Stock TFLM", limit, top),
+        arena_map(plan.graph, plan.after, "mcuplan's plan", limit, top),
+    ), safe_name(proof[:1].upper() + proof[1:], 300)
+
+
+def arena_limit(row: Result) -> Limit | None:
+    """The most bytes the arena may have: the limit on RAM less what stands beside the arena."""
+    rule = next((rule for rule in row.limits.rules if rule.resource == "ram"), None)
+    if rule is None or row.ram is None:
+        return None
+    beside = 0 if rule.counted == "arena" else row.ram.total_bytes - row.ram.arena_bytes
+    return Limit(rule.limit - beside - int(rule.strict), safe_name(rule.source))
+
+
+def _flash(study: Study, analysis: Analysis) -> tuple[tuple[str, int], ...]:
+    code, flash = analysis.code, study.shown.flash
+    if flash is None:
+        return ()
+    return (
+        ("weights", flash.weights_bytes),
+        ("model structure, metadata", flash.model_bytes - flash.weights_bytes),
+        ("TFLM interpreter", code.interpreter_bytes),
+        ("TFLM kernels", code.kernels_bytes),
+        ("initialised data", code.data_bytes),
+        ("margin for the linker", code.margin_bytes),
+    )
+
+
+def _arena(analysis: Analysis) -> Iterator[tuple[str, int]]:
+    rows = explain(analysis.graph, analysis.target, analysis.arena).rows
+    planned = analysis.arena.nonpersistent_bytes
+    live = sum(row.bytes for row in rows if row.section == "planned" and not row.what.startswith("gaps"))
+    yield "live at the peak", live
+    yield "gaps of the plan", planned - live
+    persistent = [row for row in rows if row.section == "persistent"]
+    for row in persistent[:_PERSISTENT_KINDS]:
+        yield row.what, row.bytes
+    yield "other persistent", sum(row.bytes for row in persistent[_PERSISTENT_KINDS:])
+    yield "set-up", sum(row.bytes for row in rows if row.section == "set-up")
+
+
+def _provenance(study: Study, analysis: Analysis) -> Iterator[Fact]:
+    arena, code, target = analysis.arena, analysis.code, analysis.target
+    checked = "checked against TFLM running on this core" if target.measured else "not checked on this core itself"
+    bounded = "exact" if arena.exact else f"upper bound ({arena.bounded_bytes:,} bytes are not known exactly)"
+    yield Fact("Arena", bounded, f"replay of TFLM {arena.tflm_version} for {target}; {checked}")
+    yield Fact("Model in flash", "exact", "bytes of the file")
+    measured = "measured, with the stated margin" if code.exact else "upper bound or estimate, see the notes"
+    yield Fact("TFLM's code", measured, f"links of TFLM {target.version}, build {code.build}")
+    yield Fact("Interpreter, resolver, data", "exact", f"sizes of TFLM {target.version} objects on {target.core.name}")
+    yield Fact("Stack", "allowance", "an assumption, not a measurement; --stack changes it")
+    macs = "exact" if analysis.macs.exact else "lower bound: some operators are unknown"
+    yield Fact("MACs", macs, "products summed into outputs; taps on padding count, bias and pooling do not")
+    for rule in study.shown.limits.rules:
+        unit = "MACs" if rule.resource == "macs" else "bytes"
+        label = {"ram": "RAM", "flash": "flash", "macs": "MACs"}[rule.resource]
+        yield Fact(f"Limit on {label}", f"{rule.limit:,} {unit}", safe_name(rule.source, 200))

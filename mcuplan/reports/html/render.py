@@ -1,0 +1,59 @@
+"""From a page to HTML text. The one module that imports Jinja2."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from functools import cache
+from importlib import resources
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from mcuplan.reports.html.page import page
+from mcuplan.reports.html.study import Study
+from mcuplan.reports.report import Report
+
+
+def render_report(report: Report, studies: Sequence[Study]) -> str:
+    """The report as one HTML document."""
+    return render("report.html", page=page(report, studies))
+
+
+def render(template: str, **values: object) -> str:
+    """A template of this package with the stylesheet and the script inside it.
+
+    Everything is escaped, whatever its name ends in, and a content security policy allows exactly the script and the
+    style that are written here: nothing that a model's strings might smuggle in would run.
+    """
+    style, script = _asset("report.css"), _asset("report.js")
+    policy = (
+        f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; base-uri 'none'; "
+        "form-action 'none'"
+    )
+    return _environment().get_template(template).render(
+        # Both files are this package's own.
+        style=Markup(style), script=Markup(script), policy=policy, **values,
+    )  # fmt: skip
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("mcuplan.reports.html"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+@cache
+def _asset(name: str) -> str:
+    return resources.files("mcuplan.reports.html").joinpath("assets", name).read_text("utf-8")
+
+
+def _digest(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
