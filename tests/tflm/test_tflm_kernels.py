@@ -110,12 +110,29 @@ def test_rows_name_their_upstream_files(name: str) -> None:
         assert any(folders[library] in source for source in row["source"])
 
 
-@pytest.mark.parametrize("name", DATA["operators"])
+OPERATORS = json.loads(resources.files("mcuplan.operators").joinpath("data/operators.json").read_text("utf-8"))[
+    "operators"
+]
+CALLS = json.loads(resources.files("mcuplan.tflm").joinpath("data/support-2026-08.json").read_text("utf-8"))[
+    "operators"
+]
+
+
+@pytest.mark.parametrize("name", OPERATORS)
 def test_roles_of_inputs_tell_inputs_apart(name: str) -> None:
-    roles = operator_info(name).inputs
-    assert operator_info(name).known
-    assert len(set(roles)) == len(roles)
-    assert not set(roles) & (WINDOW | EVERYWHERE)
+    info = operator_info(name)
+    assert len(set(info.inputs)) == len(info.inputs)
+    assert all(role.isidentifier() for role in info.inputs)
+    assert not set(info.inputs) & (WINDOW | EVERYWHERE)
+    if info.window:
+        assert {"x", "w"} <= {*info.inputs, *(["w"] if info.window == "pool" else [])}
+    assert name in builtin_codes()
+
+
+@pytest.mark.parametrize("name", DATA["operators"])
+def test_no_role_is_of_an_input_that_the_kernel_does_not_take(name: str) -> None:
+    taken = [word for word in CALLS[name]["call"].split("->")[0].split(",") if word.strip()]
+    assert len(operator_info(name).inputs) <= len(taken)
 
 
 def test_both_abis_have_the_same_objects_and_operators() -> None:
