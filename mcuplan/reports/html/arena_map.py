@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from mcuplan.graph import Graph
 from mcuplan.reports.costs import describe, place, tensor_name
-from mcuplan.reports.html.axis import Tick, fit, nice_ticks, short_bytes
+from mcuplan.reports.html.axis import CHARACTER, Tick, fit, nice_ticks, short_bytes
 from mcuplan.reports.peak import live_at, live_steps, peak_step
 from mcuplan.reports.text import safe_name, show_bytes
 from mcuplan.tflm.results import ArenaPrediction, PlannedBuffer
@@ -19,6 +19,7 @@ WIDTH, HEIGHT = 480.0, 330.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 54.0, 8.0, 16.0, 34.0
 _DRAWN = 400
 """Buffers drawn one by one, the largest first; the others become one shape without labels."""
+_CALLOUTS = 5
 _LIMIT_IN_SIGHT = 1.4
 """A limit up to this many times the arena is drawn as a line; a farther one is said in words."""
 
@@ -35,6 +36,17 @@ class BufferBox:
     size_label: str
     details: str
     at_peak: bool
+    callout: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Callout:
+    """A label beside a buffer of the peak that is too narrow for its own."""
+
+    x: float
+    y: float
+    anchor: str
+    label: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +93,7 @@ class ArenaMap:
     title: str
     summary: str
     boxes: tuple[BufferBox, ...]
+    callouts: tuple[Callout, ...]
     crumbs: str
     crumbs_count: int
     bands: tuple[Band, ...]
@@ -123,15 +136,18 @@ def arena_map(graph: Graph, arena: ArenaPrediction, title: str, limit: Limit | N
             round(_LEFT + (b.first - first) * unit_x, 1), round(ground - b.end * unit_y, 1), round(width, 1),
             round(height, 1), fit(short_label(graph, b), width - 4) if tall else "",
             fit(short_bytes(b.size), width - 4) if taller else "", buffer_details(graph, b), id(b) in peaking,
+            f"{short_label(graph, b)}, {short_bytes(b.size)}",
         )  # fmt: skip
 
     order = sorted(arena.plan, key=lambda b: (-b.size * (b.last - b.first + 1), b.first, b.offset))
     drawn = sorted(order[:_DRAWN], key=lambda b: (b.first, b.offset))
+    boxes = tuple(map(box, drawn))
     crumbs = [box(b) for b in order[_DRAWN:]]
     return ArenaMap(
         title=title,
         summary=_summary(arena, title),
-        boxes=tuple(map(box, drawn)),
+        boxes=boxes,
+        callouts=_callouts(boxes),
         crumbs="".join(f"M{c.x} {c.y}h{max(c.width, 0.3)}v{max(c.height, 0.3)}h-{max(c.width, 0.3)}z" for c in crumbs),
         crumbs_count=len(crumbs),
         bands=_bands(arena, ground, unit_y),
@@ -167,6 +183,18 @@ def short_label(graph: Graph, b: PlannedBuffer) -> str:
     if producer is not None:
         return f"{place(b.subgraph, producer)} {safe_name(subgraph.operators[producer].label, 24)}"
     return "input" if b.tensor in subgraph.inputs else "unused"
+
+
+def _callouts(boxes: Sequence[BufferBox]) -> tuple[Callout, ...]:
+    """Labels for the largest buffers of the peak that have none inside, where they do not cover each other."""
+    wanted = [b for b in boxes if b.at_peak and len(b.label) < 8 and b.height >= 6]
+    found: list[Callout] = []
+    for b in sorted(wanted, key=lambda b: -b.height):
+        y = round(b.y + b.height / 2 + 4, 1)
+        if len(found) < _CALLOUTS and all(abs(y - other.y) >= 13 for other in found):
+            right = b.x + b.width + 5 + len(b.callout) * CHARACTER <= WIDTH - _RIGHT
+            found.append(Callout(*((b.x + b.width + 5, y, "start") if right else (b.x - 5, y, "end")), b.callout))
+    return tuple(found)
 
 
 def _bands(arena: ArenaPrediction, ground: float, unit: float) -> tuple[Band, ...]:

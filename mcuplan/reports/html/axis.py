@@ -36,8 +36,8 @@ def short_bytes(amount: int) -> str:
     """Bytes for an axis: ``800 B``, ``20 kB``, ``1.5 MB``."""
     if amount < 1_000:
         return f"{amount} B"
-    unit, size = ("MB", 1_000_000) if amount >= 1_000_000 else ("kB", 1_000)
-    return f"{amount / size:.4g} {unit}"
+    unit, size = ("MB", 1_000_000) if amount >= 999_500 else ("kB", 1_000)
+    return f"{amount / size:.3g} {unit}" if amount < 999_500_000 else f"{amount / size:,.0f} {unit}"
 
 
 def fit(text: str, width: float) -> str:

@@ -112,7 +112,7 @@ def block_bars(rows: Sequence[BlockRow]) -> tuple[Row, ...]:
         span = place(first.subgraph, first.first)
         if last.last != first.first or last.subgraph != first.subgraph:
             span += f"–{place(last.subgraph, last.last)}"
-        kind = safe_name(most.kind, 28)
+        kind = safe_name(most.kind.replace("depthwise-separable", "separable"), 28)
         shape = "×".join(map(str, most.output_shape[1:]))[:24]
         peak = most.live_bytes == top > 0 and not any(row.peak for row in found)
         found.append(

@@ -16,8 +16,8 @@ from mcuplan.reports.html.axis import fit
 from mcuplan.reports.inspection import OperatorRow
 from mcuplan.reports.text import safe_name
 
-_NODE_WIDTH, _NODE_HEIGHT = 158.0, 24.0
-_PITCH_X, _PITCH_Y = 174.0, 40.0
+_NODE_WIDTH, _NODE_HEIGHT = 172.0, 24.0
+_PITCH_X, _PITCH_Y = 188.0, 40.0
 _MARGIN, _ASIDE = 14.0, 26.0
 _COLUMN_LAYERS = 16
 _MOST_NODES = 320
@@ -169,7 +169,7 @@ def _label(group: range, rows: Sequence[OperatorRow]) -> str:
     number = str(group[0]) if len(group) == 1 else f"{group[0]}–{group[-1]}"
     shape = "×".join(map(str, row.output_shape[1:]))
     text = f"{number} {_SHORT.get(row.name) or safe_name(row.name, 18)}"
-    return fit(f"{text} {shape}" if shape and len(text) + len(shape) < 23 else text, _NODE_WIDTH - 8)
+    return fit(f"{text} {shape}" if shape and len(text) + len(shape) < 24 else text, _NODE_WIDTH - 8)
 
 
 _SHORT = {
