@@ -9,7 +9,6 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
 UNKNOWN = 0
 """The value of bytes that hold nothing in particular: never written, scratch, or different things on two paths."""
@@ -126,27 +125,38 @@ class Memory:
                     yield c
 
     def met(self, other: Memory) -> Memory:
-        """What both memories hold: UNKNOWN where they differ, written by whoever wrote the other."""
+        """What both memories hold: UNKNOWN where they differ, by the later writer (writers are numbered in time)."""
         twin = object.__new__(Memory)
         cells: list[Cell] = []
-        end = self._cells[-1].end
-        for low, high in pairwise(sorted({*self._starts, *other._starts, end})):
-            a, b = next(self.cells(low, high)), next(other.cells(low, high))
-            same = (a.value, a.shift) == (b.value, b.shift)
-            cell = a if same else Cell(low, high, UNKNOWN, 0, b.writer if b.writer != NOBODY else a.writer)
-            last = cells[-1] if cells else None
-            if last is not None and (last.value, last.shift, last.writer) == (cell.value, cell.shift, cell.writer):
-                cells[-1] = Cell(last.begin, high, cell.value, cell.shift, cell.writer)
+        value = shift = writer = end = begin = 0
+        for low, high, a, b in self._side_by_side(other):
+            if a.value == b.value and a.shift == b.shift:
+                now = (a.value, a.shift, a.writer)
             else:
-                cells.append(cell)
+                now = (UNKNOWN, 0, max(a.writer, b.writer))
+            if low == end and now == (value, shift, writer) and begin < end:
+                end = high
+                continue
+            if begin < end:
+                cells.append(Cell(begin, end, value, shift, writer))
+            (value, shift, writer), begin, end = now, low, high
+        cells.append(Cell(begin, end, value, shift, writer))
         twin._cells, twin._starts = cells, [c.begin for c in cells]
         return twin
 
     def same_values(self, other: Memory) -> bool:
         """True where both hold the same everywhere, whoever wrote it."""
-        bounds = sorted({*self._starts, *other._starts, self._cells[-1].end})
-        for low, high in pairwise(bounds):
-            a, b = next(self.cells(low, high)), next(other.cells(low, high))
-            if (a.value, a.shift) != (b.value, b.shift):
-                return False
-        return True
+        return all(a.value == b.value and a.shift == b.shift for _, _, a, b in self._side_by_side(other))
+
+    def _side_by_side(self, other: Memory) -> Iterator[tuple[int, int, Cell, Cell]]:
+        """Ranges in which neither memory has a boundary, with the cells around them."""
+        ours, theirs = self._cells, other._cells
+        i = j = 0
+        low = ours[0].begin
+        while i < len(ours) and j < len(theirs):
+            a, b = ours[i], theirs[j]
+            high = min(a.end, b.end)
+            yield low, high, a, b
+            low = high
+            i += a.end == high
+            j += b.end == high

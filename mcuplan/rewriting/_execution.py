@@ -27,8 +27,9 @@ Node = tuple[int, int]
 Tensor = tuple[int, int]
 """(subgraph, tensor)"""
 
-MOST_STEPS = 200_000
-"""Operators followed until the proof is given up: nested control flow can have any number of paths."""
+MOST_STEPS = 5_000
+"""Operators followed, beyond 50 times those there are, until the proof is given up: nested control flow can have any
+number of paths."""
 
 _ENDLESS = 1 << 62
 """More bytes than any constant has."""
@@ -88,7 +89,7 @@ class Execution:
         self._writers: list[tuple[Node, Tensor]] = []
         self._accesses: dict[Node, Access] = {}
         self._running: list[int] = []
-        self._steps = 0
+        self._steps_left = MOST_STEPS + 50 * sum(len(s.operators) for s in graph.subgraphs)
 
     def invoke(self) -> None:
         """The application writes the inputs, the main subgraph runs, the application reads the outputs.
@@ -196,8 +197,8 @@ class Execution:
     def _subgraph(self, state: State, index: int) -> None:
         self._running.append(index)
         for k, operator in enumerate(self.graph.subgraphs[index].operators):
-            self._steps += 1
-            if self._steps > MOST_STEPS:
+            self._steps_left -= 1
+            if self._steps_left < 0:
                 raise TooLongError
             called = called_subgraphs(operator)
             if not called:

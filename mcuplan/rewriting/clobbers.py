@@ -79,8 +79,10 @@ class Clobber:
         where = f"bytes {self.begin:,} to {self.end:,} of the arena"
         match self.kind:
             case ClobberKind.OVERWRITTEN:
-                by = f"{writer.who} with {writer.what}" if writer else "nothing: they were never written"
-                return f"{reader.who} reads {reader.what}, but {where} were overwritten by {by}"
+                if writer is None:
+                    return f"{reader.who} reads {reader.what}, but {where} were never written"
+                thing = "its scratch" if writer.tensor == SCRATCH else writer.what
+                return f"{reader.who} reads {reader.what}, but {where} were overwritten by {writer.who} with {thing}"
             case ClobberKind.OVERLAP:
                 other = writer.what if writer else "something"
                 return f"{reader.who} writes {other} while it needs {reader.what}: both lie at {where}"
