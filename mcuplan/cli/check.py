@@ -8,6 +8,7 @@ import click
 
 from mcuplan.cli import complain
 from mcuplan.cli.parameters import COUNT, SIZE, board_options, models_argument, target_options
+from mcuplan.reports.formats import FORMATS
 
 
 @click.command("check", short_help="Check models against boards and limits.")
@@ -20,7 +21,7 @@ from mcuplan.cli.parameters import COUNT, SIZE, board_options, models_argument, 
               "firmware's linker map, ELF file or `size` output to read it from.")  # fmt: skip
 @click.option("--stack", type=SIZE, help="Stack counted for the calling thread (default 4096).")
 @target_options
-@click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", help="How to report.")
+@click.option("--format", "format_", type=click.Choice(["text", *FORMATS]), default="text", help="How to report.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the report to a file.")
 @click.option("-q", "--quiet", is_flag=True, help="Report only what does not pass.")
 @click.option("--config", type=click.Path(path_type=Path), help="Configuration to use for every model.")
@@ -67,11 +68,10 @@ def command(
     errors = [*(result.error for result in report.results), *(group.error for group in report.shared)]
     for sentence in dict.fromkeys(error for error in errors if error is not None):
         complain(sentence)
-    if format_ == "json":
+    if format_ in FORMATS:
         from mcuplan.cli.output import write_text
-        from mcuplan.reports.json_report import to_json
 
-        write_text(to_json(report), output)
+        write_text(FORMATS[format_](report), output)
         return report.exit_code
     from mcuplan.cli.output import show
     from mcuplan.reports.terminal import report_lines

@@ -45,7 +45,7 @@ def find_plan(analysis: Analysis) -> tuple[Plan | None, str]:
     """A plan for the model, or why none was sought; deterministic, for no clock ends the search."""
     operators = sum(len(subgraph.operators) for subgraph in analysis.graph.subgraphs)
     if operators > _FAST:
-        return None, f"No plan was sought: {operators:,} operators. `mcuplan plan` does."
+        return None, f"No plan was sought: {operators:,} operators. mcuplan plan does."
     from mcuplan.planning.plan import PlanOptions, make_plan
 
     effort = "default" if operators <= _DEFAULT_EFFORT else "fast"
