@@ -24,6 +24,7 @@ _COMMANDS = {
     "plan": "mcuplan.cli.plan",
     "report": "mcuplan.cli.report",
     "schema": "mcuplan.cli.schema",
+    "whatif": "mcuplan.cli.whatif",
     "zoo": "mcuplan.cli.zoo",
 }
 _INTERRUPTED, _BROKEN_PIPE, _BAD_USAGE = 130, 141, 2

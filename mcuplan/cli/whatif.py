@@ -1,0 +1,74 @@
+"""``mcuplan whatif``: the same network as int8, pruned, narrower or at another resolution."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mcuplan.cli.parameters import board_options, kernel_options, models_argument
+
+
+@click.command("whatif", short_help="Show what a model would take as int8, pruned, narrower or smaller.")
+@models_argument(1)
+@click.option("--int8", "int8", is_flag=True, help="Quantize: the int8 form that the converter would make.")
+@click.option(
+    "--float-io", is_flag=True, help="With --int8: keep float inputs and outputs, as the converter does by default."
+)
+@click.option(
+    "--ranges/--no-ranges",
+    default=None,
+    help="With --int8: count the min and max that converters before TensorFlow 2.8 keep.",
+)
+@click.option(
+    "--build",
+    type=click.Choice(["O2-logs", "O2", "Os"]),
+    default="O2-logs",
+    show_default=True,
+    help="How TFLM is compiled.",
+)
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="What to print."
+)
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write to FILE.")
+@board_options
+@kernel_options
+def command(
+    models: str,
+    int8: bool,
+    float_io: bool,
+    ranges: bool | None,
+    build: str,
+    form: str,
+    output: Path | None,
+    boards: tuple[str, ...],
+    board_dirs: tuple[Path, ...],
+    kernels: str | None,
+    target: str | None,
+) -> int:
+    """Show what MODEL would take after a change, before anyone trains again.
+
+    Changes apply in this order and add up. The changed models are for their sizes only: they are never written.
+    """
+    from mcuplan.boards import load_board
+    from mcuplan.cli.checking import choose_target
+    from mcuplan.cli.models import load_model
+    from mcuplan.cli.output import show, write_text
+    from mcuplan.estimates.change import Changes, what_if
+    from mcuplan.reports.estimate_json import estimate_json
+    from mcuplan.reports.estimate_text import whatif_lines
+
+    if len(boards) > 1:
+        raise click.UsageError("whatif takes one board")
+    if (float_io or ranges is not None) and not int8:
+        raise click.UsageError("--float-io and --ranges go with --int8")
+    changes = Changes(int8=int8, float_io=float_io, ranges=ranges)
+    if not changes.any:
+        raise click.UsageError("say what to change: --int8")
+    board = load_board(boards[0], board_dirs) if boards else None
+    result = what_if(load_model(models), models, choose_target(board, kernels, target), build, changes)
+    if form == "json":
+        write_text(estimate_json(result, "whatif"), output)
+    else:
+        show(lambda width, _: whatif_lines(result, width), output)
+    return 0

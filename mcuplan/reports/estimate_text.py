@@ -1,0 +1,104 @@
+"""What-ifs, latency and energy on a terminal: every estimate with its source and its error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from rich.text import Text
+
+from mcuplan.estimates.basis import Basis
+from mcuplan.estimates.weights import WeightError
+from mcuplan.estimates.whatif import WhatIf
+from mcuplan.reports.grid import Column, grid
+from mcuplan.reports.lines import Lines
+from mcuplan.reports.text import safe_name, show_count
+
+_WORST = 10
+
+
+def heading(model: str, target: str, version: str, width: int) -> Iterator[Text]:
+    """The model and what the figures are for."""
+    yield Text(safe_name(model, max(width, 20)), style="bold")
+    yield from Lines(width).wrapped(Text(f"  {target}, {version}"), hang=2)
+
+
+def basis_lines(bases: Iterable[Basis], width: int) -> Iterator[Text]:
+    """Each source and its error, once."""
+    lines = Lines(width)
+    for basis in dict.fromkeys(bases):
+        yield from lines.wrapped(Text(f"source: {basis.source}"), hang=2)
+        yield from lines.wrapped(Text(f"error: {basis.error}"), hang=2)
+
+
+def note_lines(notes: Iterable[str], width: int) -> Iterator[Text]:
+    """Remarks, one sentence each."""
+    for note in dict.fromkeys(notes):
+        yield from Lines(width).wrapped(Text(f"note: {safe_name(note, 400)}"), hang=2)
+
+
+def whatif_lines(result: WhatIf, width: int) -> Iterator[Text]:
+    """The steps as a table, the worst layers, sources and errors."""
+    yield from heading(result.model, result.target, result.tflm_version, width)
+    yield Text()
+    yield from _steps(result, width)
+    if result.weights:
+        yield Text()
+        yield from weight_table(result.weights, width)
+    yield Text()
+    yield from basis_lines((step.basis for step in result.steps), width)
+    yield from note_lines((*result.notes, *(note for step in result.steps for note in step.notes)), width)
+
+
+def _steps(result: WhatIf, width: int) -> Iterator[Text]:
+    columns = (
+        Column("model", least=10), Column("arena to declare", right=True), Column("activations", right=True),
+        Column("model file", right=True), Column("code", right=True), Column("MACs", right=True),
+    )  # fmt: skip
+    rows: list[tuple[str, ...]] = [
+        (
+            safe_name(step.name, 60), _bound(step.footprint.arena_bytes, step.footprint.exact),
+            f"{step.footprint.activations_bytes:,}", f"{step.footprint.model_bytes:,}",
+            f"{step.footprint.code_bytes:,}", show_count(step.footprint.macs),
+        )
+        for step in result.steps
+    ]  # fmt: skip
+    first, last = result.steps[0].footprint, result.steps[-1].footprint
+    if len(result.steps) > 1:
+        pairs = (
+            (first.arena_bytes, last.arena_bytes), (first.activations_bytes, last.activations_bytes),
+            (first.model_bytes, last.model_bytes), (first.code_bytes, last.code_bytes), (first.macs, last.macs),
+        )  # fmt: skip
+        rows.append(("change", *(_change(a, b) for a, b in pairs)))
+    yield from grid(columns, rows, width)
+
+
+def _bound(amount: int, exact: bool) -> str:
+    return f"{amount:,}" if exact else f"{amount:,} or less"
+
+
+def _change(before: int, after: int) -> str:
+    return "=" if before == after or not before else f"{(after / before - 1) * 100:+.0f}%"
+
+
+def weight_table(rows: Sequence[WeightError], width: int, worst: int = _WORST) -> Iterator[Text]:
+    """Signal-to-quantization-noise ratios of the worst layers."""
+    columns = (
+        Column("#", right=True), Column("operator", least=8), Column("weights", right=True),
+        Column("int8", right=True), Column("int8/channel", right=True), Column("int4", right=True),
+        Column("int4/channel", right=True), Column("tensor", least=8, optional=True),
+    )  # fmt: skip
+    cells = [
+        (
+            str(r.operator), safe_name(r.operator_name, 24), f"{r.elements:,}", _db(r.int8_tensor_db),
+            _db(r.int8_channel_db), _db(r.int4_tensor_db), _db(r.int4_channel_db), safe_name(r.tensor_name, 30),
+        )
+        for r in rows[:worst]
+    ]  # fmt: skip
+    left = len(rows) - len(cells)
+    title = f"quantization of weights: signal-to-noise ratio in dB (higher is better), the {len(cells)} worst layers"
+    yield from Lines(width).wrapped(Text(title + (f" of {len(rows)}" if left else "")), hang=2)
+    yield from grid(columns, cells, width)
+
+
+def _db(ratio: float | None) -> str:
+    return "exact" if ratio is None else f"{ratio:.1f}"
