@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from sketch import Sketch
 from toy_executor import ELEMENTWISE, Toy, size_of
 
-from mcuplan.graph import DType, Graph, Quantization, Subgraph
+from mcuplan.graph import DType, Graph, Subgraph
 from mcuplan.rewriting.edit import set_offline_plan
 from mcuplan.tflm import predict
 from mcuplan.tflm.offline import ONLINE
@@ -88,10 +88,9 @@ def control_graph(seed: int) -> Graph:
     results = [sketch.tensor(*shape) for _ in state]
     bodies: list[Subgraph] = []
     if loop:
-        counter = sketch.op(
-            "CAST", [_one_byte(sketch, pool[0])], (1,), in_data_type=DType.INT8, out_data_type=DType.INT32
-        )
-        sketch.tensors[counter] = sketch.tensors[counter].__class__("counter", DType.INT32, (1,))
+        counter = sketch.tensor(1, dtype=DType.INT32)
+        types = {"in_data_type": DType.INT8, "out_data_type": DType.INT32}
+        sketch.into("CAST", [_one_byte(sketch, pool[0])], [counter], **types)
         count = sketch.tensor(1, dtype=DType.INT32)
         condition = Sketch(sketch.buffers)
         ends = [condition.input(1, dtype=DType.INT32), *(condition.input(*shape) for _ in state)]
@@ -244,7 +243,3 @@ def outputs_of(graph: Graph, offsets: Offsets, scratch: dict[tuple[int, int], li
     for turns, branch in paths:
         found += Toy(graph, offsets, scratch, turns, branch).run(data)
     return found
-
-
-def scale(value: float) -> Quantization:
-    return Quantization(scales=(value,), zero_points=(0,))
