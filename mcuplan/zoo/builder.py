@@ -268,6 +268,16 @@ class Builder:
         out[axis] = sum(v.shape[axis] for v in values)
         return self._moved("CONCATENATION", values, out, name, axis=axis)
 
+    def slice(self, x: Value, begin: Sequence[int], size: Sequence[int], *, name: str = "slice") -> Value:
+        """SLICE of ``size`` elements from ``begin`` on along each axis."""
+        first = self.indices(begin, name=f"{name}/begin")
+        count = self.indices(size, name=f"{name}/size")
+        return self._moved("SLICE", (x, first, count), size, name)
+
+    def relu(self, x: Value, *, name: str = "relu") -> Value:
+        """RELU as an operator of its own, in the input's quantization."""
+        return self._moved("RELU", (x,), x.shape, name)
+
     def softmax(self, x: Value, *, name: str = "softmax") -> Value:
         """SOFTMAX over the last dimension, into TFLite's fixed quantization."""
         fixed = {DType.INT8: Affine(1 / 256, -128), DType.INT16: Affine(1 / 32768, 0)}.get(x.dtype)

@@ -1,0 +1,174 @@
+"""``mcuplan plan``: the least arena without touching a multiply, written into the model."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mcuplan.cli.parameters import SIZE, board_options, kernel_options, models_argument
+
+if TYPE_CHECKING:
+    from mcuplan.boards import Board
+    from mcuplan.graph import Graph
+    from mcuplan.planning.plan import Plan, PlanOptions
+    from mcuplan.tflm import Target
+
+
+@click.command("plan", short_help="Find the least arena and write the model that needs it.")
+@models_argument(1)
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the planned model.")
+@click.option("--in-place", is_flag=True, help="Write the planned model over the given one.")
+@click.option("--fit", is_flag=True, help="Stop at the first step that fits --ram or the board; exit code 1 if none.")
+@click.option("--ram", type=SIZE, metavar="SIZE", help="Arena to fit into (with --fit), such as 64kB or 64KiB.")
+@click.option("--no-clean-up", is_flag=True, help="Leave padding, identities and dead parts of the graph as they are.")
+@click.option("--no-alias", is_flag=True, help="Let no two tensors share bytes.")
+@click.option("--no-order", is_flag=True, help="Keep the operators in the order of the file.")
+@click.option("--strip", is_flag=True, help="Also make the file smaller: names, ranges, what TFLM never reads.")
+@click.option("--int8-io", is_flag=True, help="Drop QUANTIZE and DEQUANTIZE at the ends; the firmware then feeds int8.")
+@click.option("--effort", type=click.Choice(["fast", "default", "best"]), default="default", show_default=True)
+@click.option("--time-limit", type=click.FloatRange(min=0), metavar="SECONDS", help="CPU seconds to search at most.")
+@click.option("--map/--no-map", "show_map", default=True, help="Show the arena as a map of address and time.")
+@click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@board_options
+@kernel_options
+def command(
+    models: str,
+    output: Path | None,
+    in_place: bool,
+    fit: bool,
+    ram: int | None,
+    no_clean_up: bool,
+    no_alias: bool,
+    no_order: bool,
+    strip: bool,
+    int8_io: bool,
+    effort: str,
+    time_limit: float | None,
+    show_map: bool,
+    format_: str,
+    boards: tuple[str, ...],
+    board_dirs: tuple[Path, ...],
+    kernels: str | None,
+    target: str | None,
+) -> int:
+    """Plan MODEL: offsets, aliases and operator order that need the least arena, as metadata that stock TFLM honours.
+
+    Same operators, same outputs bit for bit. Without -o nothing is written.
+    """
+    from mcuplan.boards import load_board
+    from mcuplan.cli.checking import choose_target
+    from mcuplan.cli.models import load_model
+    from mcuplan.planning.plan import PlanOptions
+
+    if len(boards) > 1:
+        raise click.UsageError("plan takes one board")
+    board = load_board(boards[0], board_dirs) if boards else None
+    if fit and ram is None and board is None:
+        raise click.UsageError("--fit needs --ram or --board")
+    if ram is not None and not fit:
+        raise click.UsageError("--ram goes with --fit")
+    destination = _destination(models, output, in_place)
+    chosen = choose_target(board, kernels, target)
+    original = load_model(models)
+    options = PlanOptions(
+        effort=effort,
+        time_limit=time_limit,
+        reorder=not no_order,
+        alias=not no_alias,
+        clean_up=not no_clean_up,
+        fit_bytes=_room(original, chosen, board, ram) if fit else None,
+    )
+    plan, graph = _plan(original, chosen, options, strip, int8_io)
+    written = _write(graph, destination, chosen, plan) if destination else None
+    return _show(models, original, plan, graph, options.fit_bytes, destination, written, format_, show_map)
+
+
+def _destination(model: str, output: Path | None, in_place: bool) -> Path | None:
+    from mcuplan.cli.models import ZOO
+
+    if in_place:
+        if output is not None:
+            raise click.UsageError("--in-place and --output exclude each other")
+        if model.startswith(ZOO):
+            raise click.UsageError("--in-place needs a file")
+        return Path(model)
+    if output is not None and os.path.exists(output) and os.path.exists(model) and os.path.samefile(output, model):
+        raise click.UsageError("the output is the input; use --in-place to write over it")
+    return output
+
+
+def _room(graph: Graph, target: Target, board: Board | None, ram: int | None) -> int:
+    """The arena that fits: ``ram`` itself, or what the board leaves beside the interpreter, the stack and the like."""
+    from mcuplan import budget
+
+    if board is None:
+        assert ram is not None
+        return ram
+    limit = budget.limits_on_board(board, budget.Asked(ram=ram)).ram
+    assert limit is not None
+    need = budget.analyse(graph, target).need().ram
+    return max(limit.amount - (need.total_bytes - need.arena_bytes), 0)
+
+
+def _plan(original: Graph, target: Target, options: PlanOptions, strip: bool, int8_io: bool) -> tuple[Plan, Graph]:
+    """The plan, and the graph to write."""
+    from mcuplan.cli.progress import searching
+    from mcuplan.planning.plan import make_plan
+
+    start = original
+    if int8_io:
+        from mcuplan.rewriting.strip import int8_io as without_conversions
+
+        start = without_conversions(original)
+    with searching(options) as watched:
+        plan = make_plan(start, target, watched)
+    graph = plan.graph
+    if strip:
+        from mcuplan.rewriting.strip import strip as stripped
+
+        graph, _ = stripped(graph)
+    return plan, graph
+
+
+def _write(graph: Graph, destination: Path, target: Target, plan: Plan) -> int:
+    """Write the planned model, if the static check finds nothing wrong with it; its bytes."""
+    from mcuplan.planning.plan import PlanError
+    from mcuplan.rewriting.verify import static_check
+    from mcuplan.tflite import save
+
+    found = static_check(graph, target) if plan.offsets else ()
+    if found:
+        raise PlanError(f"{destination}: not written, the plan does not stand the static check: {found[0]}")
+    return save(graph, destination)
+
+
+def _show(
+    model: str,
+    original: Graph,
+    plan: Plan,
+    graph: Graph,
+    fit_bytes: int | None,
+    destination: Path | None,
+    written: int | None,
+    format_: str,
+    show_map: bool,
+) -> int:
+    from mcuplan.reports.plan_report import plan_report
+
+    report = plan_report(model, original, plan, fit_bytes, str(destination) if destination else None, written)
+    if format_ == "json":
+        import json
+        from dataclasses import asdict
+
+        from mcuplan.cli.output import write_text
+
+        write_text(json.dumps(asdict(report), indent=2, ensure_ascii=True) + "\n", None)
+    else:
+        from mcuplan.cli.output import show
+        from mcuplan.reports.plan_text import plan_lines
+
+        show(lambda width, _: plan_lines(report, graph, plan.after, width, show_map))
+    return int(report.fits is False)

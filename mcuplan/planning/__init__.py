@@ -1,0 +1,1 @@
+"""How a plan is found: order, aliases and offsets that need the least arena."""

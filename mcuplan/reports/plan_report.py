@@ -1,0 +1,143 @@
+"""The document of ``mcuplan plan``: what a plan does and what each step gains. Sizes are bytes.
+
+Like the report it is made of plain frozen dataclasses with stable keys; names from the model are untrusted text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mcuplan import __version__
+from mcuplan.graph import Graph
+from mcuplan.operators import model_macs
+from mcuplan.reports.peak import live_steps, lower_bound
+from mcuplan.reports.report import Arena, Tool
+from mcuplan.tflm.results import ArenaPrediction
+
+if TYPE_CHECKING:
+    from pydantic import ConfigDict
+
+    from mcuplan.planning.plan import Plan
+
+PLAN_SCHEMA_VERSION = "1.0"
+_CONFIG: ConfigDict = {"use_attribute_docstrings": True, "json_schema_serialization_defaults_required": True}
+
+
+@dataclass(frozen=True, slots=True)
+class StepGain:
+    """One step of the plan, with the arena to declare before and after it."""
+
+    __pydantic_config__ = _CONFIG
+
+    name: str
+    detail: str
+    before_bytes: int
+    after_bytes: int
+    gain_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class AliasShown:
+    """Two tensors that share bytes: ``tensor`` lies at byte ``at`` of ``of``."""
+
+    __pydantic_config__ = _CONFIG
+
+    subgraph: int
+    operator: int
+    tensor: int
+    tensor_name: str
+    of: int
+    of_name: str
+    at: int
+    relation: str
+    """`share`: both hold the same values there; `overwrite`: an output takes the place of an input that dies."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlanShown:
+    """The plan itself: order of operators, offsets of tensors (-1: none), aliases."""
+
+    __pydantic_config__ = _CONFIG
+
+    order: tuple[int, ...]
+    offsets: tuple[int, ...]
+    aliases: tuple[AliasShown, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanReport:
+    """What ``mcuplan plan --format json`` writes."""
+
+    __pydantic_config__ = _CONFIG
+
+    tool: Tool
+    model: str
+    target: str
+    tflm_version: str
+    before: Arena
+    after: Arena
+    gain_bytes: int
+    lower_bound_bytes: int
+    """No offsets get the non-persistent section below this, in the plan's order and with its aliases."""
+    optimal: bool
+    proof: str
+    macs_factor: float
+    """Multiply-accumulates of the planned model over those of the given one."""
+    steps: tuple[StepGain, ...]
+    plan: PlanShown
+    fit_bytes: int | None = None
+    """The arena that was asked for, null where none was."""
+    fits: bool | None = None
+    output: str | None = None
+    """The file written, null where none was."""
+    output_bytes: int | None = None
+    schema_version: str = PLAN_SCHEMA_VERSION
+
+
+def arena_shown(graph: Graph, arena: ArenaPrediction) -> Arena:
+    """The arena as reports show it."""
+    return Arena(
+        arena.declare_bytes, arena.used_bytes, arena.nonpersistent_bytes, arena.persistent_bytes, arena.exact,
+        arena.bounded_bytes, lower_bound(live_steps(graph, arena)),
+    )  # fmt: skip
+
+
+def plan_report(
+    model: str,
+    original: Graph,
+    plan: Plan,
+    fit_bytes: int | None = None,
+    output: str | None = None,
+    output_bytes: int | None = None,
+) -> PlanReport:
+    """The document for one plan."""
+    before, after = model_macs(original).total, model_macs(plan.graph).total
+    tensors = [s.tensors for s in plan.graph.subgraphs]
+    aliases = tuple(
+        AliasShown(
+            a.subgraph, a.operator, a.inner, tensors[a.subgraph][a.inner].name, a.outer,
+            tensors[a.subgraph][a.outer].name, a.at, a.relation.value, a.reason,
+        )
+        for a in plan.aliases
+    )  # fmt: skip
+    return PlanReport(
+        tool=Tool("mcuplan", __version__),
+        model=model,
+        target=plan.after.target,
+        tflm_version=plan.after.tflm_version,
+        before=arena_shown(original, plan.before),
+        after=arena_shown(plan.graph, plan.after),
+        gain_bytes=plan.gain_bytes,
+        lower_bound_bytes=plan.lower_bound_bytes,
+        optimal=plan.optimal,
+        proof=plan.proof,
+        macs_factor=round(after / before, 6) if before else 1.0,
+        steps=tuple(StepGain(s.name, s.detail, s.before_bytes, s.after_bytes, s.gain_bytes) for s in plan.steps),
+        plan=PlanShown(plan.order, plan.offsets, aliases),
+        fit_bytes=fit_bytes,
+        fits=None if fit_bytes is None else plan.after.declare_bytes <= fit_bytes,
+        output=output,
+        output_bytes=output_bytes,
+    )
