@@ -28,7 +28,9 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
         else:
             _replace(target, data)
     except FileNotFoundError:
-        raise McuplanError(f"{_shown(path)}: cannot be written: the folder {_shown(Path(path).parent)} does not exist") from None
+        raise McuplanError(
+            f"{_shown(path)}: cannot be written: the folder {_shown(Path(path).parent)} does not exist"
+        ) from None
     except OSError as error:
         raise McuplanError(f"{_shown(path)}: cannot be written: {error.strerror or error}") from None
 
@@ -36,6 +38,17 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write UTF-8 ``text`` to ``path`` as :func:`write_bytes` does; what is no text becomes escapes."""
     write_bytes(path, text.encode("utf-8", "backslashreplace"))
+
+
+def copy(source: Path, path: str | os.PathLike[str]) -> int:
+    """Copy ``source`` to ``path`` as :func:`write_bytes` writes; the bytes copied. Nothing happens to a file itself."""
+    try:
+        data = source.read_bytes()
+    except OSError as error:
+        raise McuplanError(f"{_shown(source)}: cannot be read: {error.strerror or error}") from None
+    if not (os.path.exists(path) and os.path.samefile(source, path)):
+        write_bytes(path, data)
+    return len(data)
 
 
 def _replace(target: Path, data: bytes) -> None:

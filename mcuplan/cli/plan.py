@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mcuplan import files
 from mcuplan.cli.parameters import SIZE, board_options, kernel_options, models_argument
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def command(
     """
     from mcuplan.boards import load_board
     from mcuplan.cli.checking import choose_target
-    from mcuplan.cli.models import load_model
+    from mcuplan.cli.models import is_model_file, load_model
     from mcuplan.planning.plan import PlanOptions
 
     if len(boards) > 1:
@@ -82,7 +83,11 @@ def command(
         fit_bytes=_room(original, chosen, board, ram) if fit else None,
     )
     plan, graph = _plan(original, chosen, options, strip, int8_io)
-    written = _write(graph, destination, chosen, plan) if destination else None
+    written = None
+    if destination:
+        # A model that gains nothing keeps its very bytes.
+        kept = Path(models) if graph is original and is_model_file(models) else None
+        written = files.copy(kept, destination) if kept else _write(graph, destination, chosen, plan)
     return _show(models, original, plan, graph, options.fit_bytes, destination, written, format_, show_map)
 
 

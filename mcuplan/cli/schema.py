@@ -8,11 +8,11 @@ from typing import Any
 import click
 
 
-@click.command("schema", short_help="Print a JSON Schema: report, board or config.")
-@click.argument("what", type=click.Choice(["report", "board", "config"]))
+@click.command("schema", short_help="Print a JSON Schema: report, plan, board or config.")
+@click.argument("what", type=click.Choice(["report", "plan", "board", "config"]))
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the schema to a file.")
 def command(what: str, output: Path | None) -> int:
-    """Print the JSON Schema (2020-12) of reports, board files or the configuration."""
+    """Print the JSON Schema (2020-12) of reports, plans, board files or the configuration."""
     import json
 
     from mcuplan.cli.output import write_text
@@ -27,6 +27,12 @@ def _report() -> dict[str, Any]:
     return report_schema()
 
 
+def _plan() -> dict[str, Any]:
+    from mcuplan.reports.schema import plan_schema
+
+    return plan_schema()
+
+
 def _board() -> dict[str, Any]:
     from mcuplan.boards import board_json_schema
 
@@ -39,4 +45,4 @@ def _config() -> dict[str, Any]:
     return config_schema()
 
 
-_SCHEMAS = {"report": _report, "board": _board, "config": _config}
+_SCHEMAS = {"report": _report, "plan": _plan, "board": _board, "config": _config}

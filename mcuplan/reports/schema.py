@@ -30,6 +30,17 @@ def report_schema() -> dict[str, Any]:
     return head | schema | head
 
 
+def plan_schema() -> dict[str, Any]:
+    """JSON Schema (draft 2020-12) of the document that ``mcuplan plan --format json`` writes."""
+    from pydantic import TypeAdapter
+
+    from mcuplan.reports.plan_report import PlanReport
+
+    schema = TypeAdapter(PlanReport).json_schema(mode="serialization")
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "mcuplan plan"}
+    return head | schema | head
+
+
 def from_json(text: str | bytes) -> Report:
     """A report from its JSON text.
 

@@ -1,0 +1,124 @@
+"""``mcuplan plan``, ``explain`` and ``schema plan`` as commands."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+from conftest import Cli
+
+from mcuplan.reports.schema import plan_schema
+from mcuplan.tflite import load, save
+from mcuplan.tflm import predict
+from mcuplan.zoo import build
+
+ROOT = Path(__file__).parents[2]
+VWW = "zoo:visual-wake-words"
+
+
+def test_plan_writes_the_model_it_promises(cli: Cli, tmp_path: Path) -> None:
+    out = tmp_path / "planned.tflite"
+    done = cli("plan", VWW, "-o", out, "--format", "json")
+    assert done.code == 0, done.err
+    document = json.loads(done.out)
+    jsonschema.validate(document, plan_schema())
+    assert document["before"]["declare_bytes"] == 100_720
+    assert document["after"]["declare_bytes"] == 82_288
+    assert document["macs_factor"] == 1.0
+    assert document["output_bytes"] == out.stat().st_size
+    assert predict(load(out)).declare_bytes == 82_288
+    assert sum(step["gain_bytes"] for step in document["steps"]) == document["gain_bytes"]
+
+
+def test_plan_on_screen_shows_steps_bound_and_map(cli: Cli) -> None:
+    done = cli("plan", VWW)
+    assert done.code == 0
+    for wanted in (
+        "allocation",
+        "82,288",
+        "18,432",
+        "lower bound",
+        "55,296 bytes, met",
+        "address (bytes) against step",
+    ):
+        assert wanted in done.out
+
+
+def test_a_model_with_nothing_to_gain_is_left_alone(cli: Cli, tmp_path: Path) -> None:
+    given, out = tmp_path / "m.tflite", tmp_path / "out.tflite"
+    save(build("person-detection"), given)
+    done = cli("plan", given, "-o", out)
+    assert done.code == 0
+    assert "nothing to gain" in done.out
+    assert out.read_bytes() == given.read_bytes()
+
+
+def test_fit_says_by_its_exit_code_whether_it_fits(cli: Cli) -> None:
+    assert cli("plan", VWW, "--fit", "--ram", "90kB").code == 0
+    missed = cli("plan", VWW, "--fit", "--ram", "20kB")
+    assert missed.code == 1
+    assert "does not fit" in missed.out
+    assert cli("plan", VWW, "--fit", "--board", "sparkfun-edge").code == 0
+
+
+def test_the_input_is_overwritten_only_when_asked(cli: Cli, tmp_path: Path) -> None:
+    given = tmp_path / "m.tflite"
+    save(build("visual-wake-words"), given)
+    before = given.read_bytes()
+    refused = cli("plan", given, "-o", given)
+    assert refused.code == 2
+    assert "--in-place" in refused.err
+    assert given.read_bytes() == before
+    assert cli("plan", given, "--in-place").code == 0
+    assert predict(load(given)).declare_bytes == 82_288
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--fit",), "--fit needs --ram or --board"),
+        (("--ram", "9kB"), "--ram goes with --fit"),
+        (("-o", "none/out.tflite"), "the folder none does not exist"),
+        (("--in-place",), "--in-place needs a file"),
+    ],
+)
+def test_bad_usage(cli: Cli, arguments: tuple[str, ...], sentence: str) -> None:
+    done = cli("plan", VWW, *arguments)
+    assert done.code == 2
+    assert sentence in done.err
+
+
+def test_the_committed_schema_is_the_code_s() -> None:
+    committed = json.loads((ROOT / "docs" / "schemas" / "plan.schema.json").read_text("utf-8"))
+    assert committed == plan_schema()
+
+
+def test_explain_adds_up(cli: Cli) -> None:
+    done = cli("explain", "zoo:person-detection")
+    assert done.code == 0
+    rows = [line.split() for line in done.out.splitlines()]
+    parts = [int(row[1].replace(",", "")) for row in rows if row and row[0] in ("planned", "persistent", "set-up")]
+    assert sum(parts) == 82_320
+    assert any(row[:2] == ["total", "82,320"] for row in rows)
+
+
+def test_explain_holds_a_log_against_the_prediction(cli: Cli, tmp_path: Path) -> None:
+    log = tmp_path / "device.log"
+    text = "boot\n" + "".join(
+        f"[RecordingMicroAllocator] Arena allocation {name} {used} bytes\n"
+        for name, used in (("total", 82_420), ("head", 55_296), ("tail", 27_124))
+    )
+    text += (
+        "[RecordingMicroAllocator] 'TfLiteEvalTensor data' used 1068 bytes with alignment overhead "
+        "(requested 1068 bytes for 89 allocations)\n"
+    )
+    log.write_text(text)
+    done = cli("explain", "zoo:person-detection", "--compare", log)
+    assert "equal" in done.out
+    assert done.code == 1  # the log lacks lines that the prediction has
+    log.write_text("nothing here")
+    refused = cli("explain", "zoo:person-detection", "--compare", log)
+    assert refused.code == 2
+    assert "no line of TFLM's RecordingMicroAllocator" in refused.err
