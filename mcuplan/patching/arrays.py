@@ -21,6 +21,7 @@ class RowMap:
         low, high = source.envelope()
         self._low = np.array((*low, source.input), dtype=np.int64)
         self._high = np.array((0, *high), dtype=np.int64)
+        self.identity = low == tuple(range(source.input)) and high == tuple(range(1, source.input + 1))
 
     def needs(self, begin: Ints, end: Ints) -> tuple[Ints, Ints]:
         """The input spans that output spans read; empty spans (begin = end) for empty ones."""

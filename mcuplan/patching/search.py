@@ -21,8 +21,8 @@ from functools import cached_property
 import numpy as np
 
 from mcuplan.patching.accounting import PAPERS, Accounting, NetworkInput, StageCost, even, fusion, patches, reach
-from mcuplan.patching.arrays import Ints, begins, row_map, strip_ends
-from mcuplan.patching.chain import Chain
+from mcuplan.patching.arrays import Ints, RowMap, begins, row_map, strip_ends
+from mcuplan.patching.chain import Chain, ChainLayer
 from mcuplan.patching.pareto import Curve, Front, Point, Step, merge
 
 Progress = Callable[[int, int], None]
@@ -122,6 +122,7 @@ class ChainSearch:
         self.chain = chain
         self.accounting = accounting
         self.space = space
+        self._facts = tuple(map(_facts, chain.layers))
         self._edges: dict[tuple[int, int], Curve] = {}
         for last in range(len(chain)):
             self._add_stages(last)
@@ -150,6 +151,10 @@ class ChainSearch:
 
     # -- stages with one end ------------------------------------------------------------------------------------
 
+    def _sweep(self, last: int, height: int, first: int) -> _Sweep:
+        ends = strip_ends(self.chain.layers[last].rows.output, height)
+        return _Sweep(self._facts, ends, (first, last), self.accounting.network_input, self.space)
+
     def _first_allowed(self, last: int) -> int:
         return 0 if self.space.longest is None else max(last - self.space.longest + 1, 0)
 
@@ -164,7 +169,7 @@ class ChainSearch:
         found: dict[int, list[Curve]] = {}
         rows = self.chain.layers[last].rows.output
         for height in self.space.sizes(rows):
-            sweep = _Sweep(self.chain, last, height, self.accounting, self.space, self._first_allowed(last))
+            sweep = self._sweep(last, height, self._first_allowed(last))
             for first, curve in sweep.stages.items():
                 found.setdefault(first, []).append(curve.coded(_code(height, 0)))
         if self.space.patches:
@@ -183,7 +188,7 @@ class ChainSearch:
             widths = even(layer.columns.output, width)
             cost = patches(self.chain, first, last, heights, widths, self.accounting)
             return ChainStage(cost, heights, widths, ())
-        sweep = _Sweep(self.chain, last, height, self.accounting, self.space, first)
+        sweep = self._sweep(last, height, first)
         kept = sweep.kept(first, step.ram_bytes - self._fixed_bytes(first, last), step.macs)
         cost = fusion(self.chain, first, last, heights, kept, self.accounting)
         return ChainStage(cost, heights, (), kept)
@@ -200,22 +205,42 @@ def _decode(code: int) -> tuple[int, int]:
     return divmod(code, _WIDTH_STEP)
 
 
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What a sweep asks of a layer: its rows' map, its input's columns and bytes a position, the columns looked at."""
+
+    rows: RowMap
+    columns: int
+    bytes: int
+    window: int
+    macs_a_row: int
+
+
+def _facts(layer: ChainLayer) -> _Facts:
+    window = reach(layer.column_map)
+    return _Facts(row_map(layer.row_map), layer.columns.input, layer.input_bytes, window, layer.macs_a_row)
+
+
 class _Sweep:
-    """All fusions that end with layer ``last`` in strips of ``height``, backwards from there.
+    """All fusions within layers ``[first, last]`` that end with ``last``, in strips that end at ``ends``, backwards.
 
     ``labels[i]`` are the Pareto-best (bytes, MACs) of layers ``i`` to ``last`` where layer ``i``'s input is kept;
     ``stages[m]`` those of the stage that begins with layer ``m``. Codes say which label a value continues.
     """
 
     def __init__(
-        self, chain: Chain, last: int, height: int, accounting: Accounting, space: Space, first_allowed: int
+        self, facts: Sequence[_Facts], ends: Ints, layers: tuple[int, int], network_input: NetworkInput, space: Space
     ) -> None:
-        self._chain = chain
+        first_allowed, last = layers
+        self._facts = facts
         self._space = space
-        self._input = accounting.network_input
-        self._ends = [strip_ends(chain.layers[last].rows.output, height)]
+        self._input = network_input
+        # How far each layer's input (at last + 1: the output) has been computed after each strip.
+        self._ends = {last + 1: ends}
         for index in range(last, first_allowed - 1, -1):
-            self._ends.append(row_map(chain.layers[index].row_map).reached(self._ends[-1]))
+            self._ends[index] = facts[index].rows.reached(self._ends[index + 1])
+        self._begins = {index: begins(ends) for index, ends in self._ends.items()}
+        self._fresh = {index: int((ends - self._begins[index]).max()) for index, ends in self._ends.items()}
         self._last, self._first = last, first_allowed
         self._waiting: dict[int, list[Curve]] = {}
         self._finished: dict[int, list[Curve]] = {}
@@ -228,26 +253,22 @@ class _Sweep:
             self._continue_from(index)
         self.stages = {first: merge(curves) for first, curves in self._finished.items()}
 
-    def _end_of(self, index: int) -> Ints:
-        """How far layer ``index``'s input (for ``last + 1``: the output) has been computed after each strip."""
-        return self._ends[self._last + 1 - index]
-
     def _walk(self, start: int) -> Iterator[_Walked]:
         """From the kept input of layer ``start`` backwards, all recomputed, layer by layer."""
-        end = self._end_of(start)
-        begin = begins(end)
+        end = self._ends[start]
+        begin = self._begins[start]
+        rows = int((end - begin).sum())
+        longest = halo = 0
         held = macs = 0
         for index in range(start - 1, self._first - 1, -1):
-            layer = self._chain.layers[index]
-            macs += int((end - begin).sum()) * layer.macs_a_row
-            begin, end = row_map(layer.row_map).needs(begin, end)
-            fresh_end = self._end_of(index)
-            fresh_begin = begins(fresh_end)
-            window = reach(layer.column_map)
-            halo = max(int(np.max(np.where(begin < end, fresh_begin - begin, 0))), 0)
-            fresh = int(np.max(fresh_end - fresh_begin))
-            line_buffer = (halo * layer.columns.input + window * fresh) * layer.input_bytes
-            column_cache = window * int(np.max(end - begin)) * layer.input_bytes
+            layer = self._facts[index]
+            macs += rows * layer.macs_a_row
+            if index == start - 1 or not layer.rows.identity:
+                begin, end = layer.rows.needs(begin, end)
+                rows, longest = int((end - begin).sum()), int((end - begin).max())
+                halo = max(int(np.where(begin < end, self._begins[index] - begin, 0).max()), 0)
+            line_buffer = (halo * layer.columns + layer.window * self._fresh[index]) * layer.bytes
+            column_cache = layer.window * longest * layer.bytes
             yield _Walked(index, held, macs, line_buffer, column_cache)
             held += column_cache
 
@@ -255,11 +276,11 @@ class _Sweep:
         """Every way on from the labels of ``start``: the tensor that is kept next, or the stage's beginning."""
         label = self.labels[start].coded(start)
         for at in self._walk(start):
-            here = label.shifted(at.held, at.macs)
-            begun = here.shifted(self._first_buffer(at), 0)
+            begun = label.shifted(at.held + self._first_buffer(at), at.macs)
             self._finished.setdefault(at.index, []).append(begun)
             if self._space.line_buffers and at.index > self._first:
-                self._waiting.setdefault(at.index, []).append(here.shifted(at.line_buffer, 0))
+                held = label.shifted(at.held + at.line_buffer, at.macs)
+                self._waiting.setdefault(at.index, []).append(held)
             if not self._space.recompute:
                 break
 
