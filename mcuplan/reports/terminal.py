@@ -245,7 +245,7 @@ def _help(tips: Sequence[Help], lines: Lines) -> Iterator[Text]:
     yield Text()
     yield Text("What would help", style="bold")
     for tip in tips:
-        gain = f" (saves up to {tip.saves:,} bytes)" if tip.saves else ""
+        gain = f" (saves {tip.saves:,} bytes)" if tip.saves else ""
         command = f": {tip.command}" if tip.command else ""
         yield from lines.wrapped(Text(f"- {safe_name(tip.text, 200)}{gain}{command}"), indent=2, hang=2)
 

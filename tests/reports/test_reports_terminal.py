@@ -30,7 +30,13 @@ def test_one_model_says_verdict_bars_peak_and_costs() -> None:
     assert "Memory peaks at operator 1, RELU: 160 bytes live in 3 buffers" in shown
     costs = shown[shown.index("Largest costs") :].splitlines()[1:6]
     assert len(costs) == 5
+
+
+def test_what_would_help_is_said() -> None:
+    found = analyse(build("visual-wake-words"), Target.parse("cortex-m4+cmsis-nn"))
+    shown = text(report(result(found)))
     assert "What would help" in shown
+    assert "18,432 bytes" in shown
 
 
 def test_a_real_model_fits_one_screen() -> None:
