@@ -21,6 +21,7 @@ _COMMANDS = {
     "completion": "mcuplan.cli.completion",
     "explain": "mcuplan.cli.explain",
     "inspect": "mcuplan.cli.inspect",
+    "latency": "mcuplan.cli.latency",
     "plan": "mcuplan.cli.plan",
     "report": "mcuplan.cli.report",
     "schema": "mcuplan.cli.schema",

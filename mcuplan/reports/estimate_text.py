@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from rich.text import Text
 
 from mcuplan.estimates.basis import Basis
+from mcuplan.estimates.latency import Latency
 from mcuplan.estimates.weights import WeightError
 from mcuplan.estimates.whatif import WhatIf
 from mcuplan.reports.grid import Column, grid
 from mcuplan.reports.lines import Lines
-from mcuplan.reports.text import safe_name, show_count
+from mcuplan.reports.text import safe_name, show_count, show_share
 
 _WORST = 10
 
@@ -102,3 +103,40 @@ def weight_table(rows: Sequence[WeightError], width: int, worst: int = _WORST) -
 
 def _db(ratio: float | None) -> str:
     return "exact" if ratio is None else f"{ratio:.1f}"
+
+
+def latency_lines(model: str, latency: Latency, width: int) -> Iterator[Text]:
+    """Time by operator and in all."""
+    lines = Lines(width)
+    yield Text(safe_name(model, max(width, 20)), style="bold")
+    yield from lines.wrapped(Text(f"  {latency.system}"), hang=2)
+    yield Text()
+    if any(row.microseconds is not None for row in latency.operators):
+        yield from _operator_times(latency, width)
+        yield Text()
+    yield from lines.wrapped(Text(_total_time(latency)), hang=2)
+    yield from basis_lines([latency.basis], width)
+    yield from note_lines(latency.notes, width)
+
+
+def _operator_times(latency: Latency, width: int) -> Iterator[Text]:
+    columns = (
+        Column("#", right=True), Column("operator", least=12), Column("ms", right=True), Column("share", right=True),
+    )  # fmt: skip
+    cells = [
+        (str(row.operator), safe_name(row.name, 30), *_time_cells(row.microseconds, latency.covered_us))
+        for row in latency.operators
+    ]
+    yield from grid(columns, cells, width)
+
+
+def _time_cells(us: float | None, total: float) -> tuple[str, str]:
+    return ("not measured", "") if us is None else (f"{us / 1e3:,.3f}", show_share(us / total) if total else "")
+
+
+def _total_time(latency: Latency) -> str:
+    if latency.total_us is not None:
+        return f"one inference: about {latency.total_us / 1e3:,.1f} ms (error below)"
+    missing = ", ".join(safe_name(name) for name in latency.missing)
+    measured = f"; the other operators take {latency.covered_us / 1e3:,.1f} ms" if latency.covered_us else ""
+    return f"one inference: unknown, for {missing} was not measured{measured}"

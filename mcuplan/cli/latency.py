@@ -1,0 +1,51 @@
+"""``mcuplan latency``: how long one inference takes on a board that was measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mcuplan.cli.parameters import board_options, kernel_options, models_argument
+
+
+@click.command("latency", short_help="Estimate the time of one inference on a measured board.")
+@models_argument(1)
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="What to print."
+)
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write to FILE.")
+@board_options
+@kernel_options
+def command(
+    models: str,
+    form: str,
+    output: Path | None,
+    boards: tuple[str, ...],
+    board_dirs: tuple[Path, ...],
+    kernels: str | None,
+    target: str | None,
+) -> int:
+    """Estimate how long one inference of MODEL takes, operator by operator.
+
+    Only for boards on which TFLM was measured; every figure says by whom, and how far the model is off.
+    """
+    from mcuplan.boards import load_board
+    from mcuplan.cli.checking import choose_target
+    from mcuplan.cli.models import load_model
+    from mcuplan.cli.output import show, write_text
+    from mcuplan.estimates.latency import estimate_latency, find_throughput
+    from mcuplan.reports.estimate_json import estimate_json
+    from mcuplan.reports.estimate_text import latency_lines
+
+    if len(boards) != 1:
+        raise click.UsageError("latency takes one board: --board NAME")
+    board = load_board(boards[0], board_dirs)
+    chosen = choose_target(board, kernels, target)
+    throughput = find_throughput(board.soc.name, board.soc.clock_mhz, chosen.library.name)
+    latency = estimate_latency(load_model(models), throughput)
+    if form == "json":
+        write_text(estimate_json(latency, "latency"), output)
+    else:
+        show(lambda width, _: latency_lines(models, latency, width), output)
+    return 0
