@@ -19,6 +19,7 @@ _COMMANDS = {
     "check": "mcuplan.cli.check",
     "compare": "mcuplan.cli.compare",
     "completion": "mcuplan.cli.completion",
+    "diff": "mcuplan.cli.diff",
     "explain": "mcuplan.cli.explain",
     "inspect": "mcuplan.cli.inspect",
     "latency": "mcuplan.cli.latency",

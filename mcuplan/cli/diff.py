@@ -1,0 +1,98 @@
+"""``mcuplan diff``: what changed between two models, and what made it so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mcuplan.cli.parameters import board_options, target_options
+
+if TYPE_CHECKING:
+    from mcuplan.reports.diff import Measure
+
+_MEASURES: tuple[Measure, ...] = ("arena", "ram", "flash", "macs")
+
+
+@click.command("diff", short_help="Show what changed between two models, and why.")
+@click.argument("old", metavar="OLD")
+@click.argument("new", metavar="NEW")
+@click.option("--max-growth", "growth", multiple=True, metavar="RESOURCE=AMOUNT",
+              help="Exit with 1 where arena, ram, flash or macs grow by more: ram=2kB. May be repeated.")  # fmt: skip
+@click.option(
+    "--format", "format_", type=click.Choice(["text", "markdown", "html", "json"]), default="text", show_default=True
+)
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write it to a file.")
+@board_options
+@target_options
+def command(
+    old: str,
+    new: str,
+    growth: tuple[str, ...],
+    format_: str,
+    output: Path | None,
+    boards: tuple[str, ...],
+    board_dirs: tuple[Path, ...],
+    kernels: str | None,
+    target: str | None,
+    build: str | None,
+    custom_operators: tuple[str, ...],
+) -> int:
+    """Compare OLD and NEW: arena, RAM, flash, MACs, operators, quantization, each change attributed to the byte.
+
+    A model is a file, zoo:NAME, or REVISION:path as in `git show` (HEAD~1:models/kws.tflite).
+
+    \b
+    Exit codes:
+      0  no limit on growth is broken
+      1  a limit on growth is broken
+      2  bad usage, or a model that cannot be read
+    """
+    from mcuplan import budget
+    from mcuplan.boards import load_board
+    from mcuplan.cli.checking import choose_target
+    from mcuplan.cli.output import show, write_text
+    from mcuplan.cli.revisions import load_revision
+    from mcuplan.reports.diff import diff
+
+    if len(boards) > 1:
+        raise click.UsageError("diff takes one board")
+    limits = _growth(growth)
+    chosen = choose_target(load_board(boards[0], board_dirs) if boards else None, kernels, target)
+    analyses = [
+        budget.analyse(load_revision(name), chosen, build or budget.DEFAULT_BUILD, custom_operators)
+        for name in (old, new)
+    ]
+    found = diff(old, analyses[0], new, analyses[1], limits)
+    if format_ == "text":
+        from mcuplan.reports.diff_text import diff_lines
+
+        show(lambda width, _: diff_lines(found, width), output)
+    elif format_ == "markdown":
+        from mcuplan.reports.diff_markdown import diff_markdown
+
+        write_text(diff_markdown(found), output)
+    elif format_ == "html":
+        from mcuplan.reports.html.diff_page import render_diff
+
+        write_text(render_diff(found, analyses[0], analyses[1]), output)
+    else:
+        import json
+        from dataclasses import asdict
+
+        write_text(json.dumps(asdict(found), indent=2, ensure_ascii=True) + "\n", output)
+    return found.exit_code
+
+
+def _growth(entries: tuple[str, ...]) -> dict[Measure, int]:
+    from mcuplan.budget.units import parse_bytes, parse_count
+
+    limits: dict[Measure, int] = {}
+    for part in (part for entry in entries for part in entry.split(",")):
+        name, equals, amount = part.partition("=")
+        measure = next((m for m in _MEASURES if m == name.strip().lower()), None)
+        if measure is None or not equals:
+            raise click.UsageError(f"--max-growth {part!r}: write {', '.join(_MEASURES)} = an amount, such as ram=2kB")
+        limits[measure] = (parse_count if measure == "macs" else parse_bytes)(amount)
+    return limits

@@ -1,0 +1,110 @@
+"""A difference as one HTML file: totals, attributions, the two arenas side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mcuplan import __version__
+from mcuplan.budget.analysis import Analysis
+from mcuplan.reports.diff import Change, Diff
+from mcuplan.reports.diff_changes import OperatorChange, QuantizationChange
+from mcuplan.reports.diff_text import LABELS, bound_note, growth_sentence, signed
+from mcuplan.reports.html.arena_map import ArenaMap, arena_map, scale_top
+from mcuplan.reports.html.render import render
+from mcuplan.reports.text import safe_name
+
+_PARTS, _LISTED = 40, 300
+
+
+@dataclass(frozen=True, slots=True)
+class PartLine:
+    """One attribution."""
+
+    what: str
+    name: str
+    old: str
+    new: str
+    change: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeTable:
+    """One resource and its attributions."""
+
+    label: str
+    old: str
+    new: str
+    change: str
+    parts: tuple[PartLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GrowthLine:
+    """One limit on growth."""
+
+    state: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListLine:
+    """One operator or tensor that changed."""
+
+    kind: str
+    where: str
+    name: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class DiffPage:
+    """The whole page."""
+
+    version: str
+    old: str
+    new: str
+    target: str
+    growth: tuple[GrowthLine, ...]
+    changes: tuple[ChangeTable, ...]
+    maps: tuple[ArenaMap, ...]
+    operators: tuple[ListLine, ...]
+    operators_total: int
+    quantization: tuple[ListLine, ...]
+    quantization_total: int
+
+
+def render_diff(found: Diff, old: Analysis, new: Analysis) -> str:
+    """The difference as one HTML document."""
+    top = scale_top((old.arena, new.arena), None)
+    return render("diff.html", page=DiffPage(
+        version=__version__,
+        old=safe_name(found.old.model, 120),
+        new=safe_name(found.new.model, 120),
+        target=f"{found.target}, {found.tflm_version}{bound_note(found)}",
+        growth=tuple(GrowthLine("fail" if g.broken else "pass", growth_sentence(g)) for g in found.growth),
+        changes=tuple(map(_table, found.changes)),
+        maps=(arena_map(old.graph, old.arena, "Old", None, top), arena_map(new.graph, new.arena, "New", None, top)),
+        operators=tuple(_line(c.kind, c) for c in found.operators[:_LISTED]),
+        operators_total=len(found.operators),
+        quantization=tuple(_line(c.role, c) for c in found.quantization[:_LISTED]),
+        quantization_total=len(found.quantization),
+    ))  # fmt: skip
+
+
+def _line(kind: str, change: OperatorChange | QuantizationChange) -> ListLine:
+    where = f"{change.place} {safe_name(change.operator_name, 40)}"
+    return ListLine(kind, where, safe_name(change.name, 48), safe_name(change.detail, 200))
+
+
+def _table(change: Change) -> ChangeTable:
+    parts = [
+        PartLine(safe_name(p.what, 80), safe_name(p.name, 48), f"{p.old:,}", f"{p.new:,}", signed(p.change))
+        for p in change.parts[:_PARTS]
+    ]
+    rest = change.parts[_PARTS:]
+    if rest:
+        old, new = sum(p.old for p in rest), sum(p.new for p in rest)
+        parts.append(PartLine(f"{len(rest)} smaller changes", "", f"{old:,}", f"{new:,}", signed(new - old)))
+    return ChangeTable(
+        LABELS[change.resource], f"{change.old:,}", f"{change.new:,}", signed(change.change), tuple(parts)
+    )
