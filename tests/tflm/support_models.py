@@ -13,7 +13,7 @@ from typing import Any
 
 from mcuplan.graph import Buffer, DType, Graph, Operator, Quantization, Subgraph, Tensor
 from mcuplan.tflite import operator_code, record
-from mcuplan.tflm._support_table import OperatorRule
+from mcuplan.tflm.support.table import OperatorRule
 
 FORMATS = {
     DType.FLOAT32: "f", DType.FLOAT16: "e", DType.INT32: "i", DType.UINT8: "B", DType.INT64: "q", DType.BOOL: "?",

@@ -29,10 +29,10 @@ from support_models import (
 
 from mcuplan.errors import McuplanError
 from mcuplan.graph import Buffer, DType, Graph, Metadata, Operator, Quantization, Record, Tensor
-from mcuplan.tflm._support_checks import CHECKS
-from mcuplan.tflm._support_table import operator_rule, support_table
 from mcuplan.tflm.results import Refusal
 from mcuplan.tflm.support import UNNOTICED, unsupported
+from mcuplan.tflm.support.checks import CHECKS
+from mcuplan.tflm.support.table import operator_rule, support_table
 
 F32, F16, I8, I16, I32, U8 = DType.FLOAT32, DType.FLOAT16, DType.INT8, DType.INT16, DType.INT32, DType.UINT8
 

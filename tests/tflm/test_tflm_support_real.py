@@ -36,9 +36,9 @@ from support_models import (
 from mcuplan.graph import DType, Graph
 from mcuplan.tflite import write
 from mcuplan.tflite.schema import builtin_codes
-from mcuplan.tflm._support_table import OperatorRule, operator_rule, support_table
 from mcuplan.tflm.results import Refusal
 from mcuplan.tflm.support import UNNOTICED, unsupported
+from mcuplan.tflm.support.table import OperatorRule, operator_rule, support_table
 
 TYPES = tuple(dtype for dtype in DType if dtype is not DType.RESOURCE)
 EXHAUSTIVE = bool(os.environ.get("MCUPLAN_EXHAUSTIVE"))

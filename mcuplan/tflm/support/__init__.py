@@ -12,13 +12,13 @@ import struct
 from collections.abc import Collection, Iterator, Sequence
 
 from mcuplan.graph import CUSTOM, DType, Graph, Operator, Subgraph, Tensor
-from mcuplan.tflm import _support_shapes  # noqa: F401 - registers its checks
-from mcuplan.tflm._support_call import Call, Finding, Shape, has_data, resolved_shapes, words
-from mcuplan.tflm._support_checks import CHECKS
-from mcuplan.tflm._support_subgraphs import recursive_calls, tensor_bytes
-from mcuplan.tflm._support_table import OperatorRule, SupportTable, known_kernels, operator_rule, support_table
-from mcuplan.tflm._support_types import type_mismatch
 from mcuplan.tflm.results import Refusal
+from mcuplan.tflm.support import shapes  # noqa: F401 - registers its checks
+from mcuplan.tflm.support.call import Call, Finding, Shape, has_data, resolved_shapes, words
+from mcuplan.tflm.support.checks import CHECKS
+from mcuplan.tflm.support.subgraphs import recursive_calls, tensor_bytes
+from mcuplan.tflm.support.table import OperatorRule, SupportTable, known_kernels, operator_rule, support_table
+from mcuplan.tflm.support.types import type_mismatch
 
 OFFLINE_PLAN = "OfflineMemoryAllocation"
 

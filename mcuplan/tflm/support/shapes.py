@@ -9,9 +9,9 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 
-from mcuplan.tflm._support_call import Call, Finding, Shape, words
-from mcuplan.tflm._support_checks import check, plain_check
-from mcuplan.tflm._support_table import CheckSpec
+from mcuplan.tflm.support.call import Call, Finding, Shape, words
+from mcuplan.tflm.support.checks import check, plain_check
+from mcuplan.tflm.support.table import CheckSpec
 
 
 def _mismatch(text: str, tensor: int, unchecked: bool = False) -> Finding:

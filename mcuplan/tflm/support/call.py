@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from mcuplan.graph import DType, Graph, Operator, Subgraph, Tensor
-from mcuplan.tflm._support_table import CheckSpec, Operand, OperatorRule
+from mcuplan.tflm.support.table import CheckSpec, Operand, OperatorRule
 
 Shape = tuple[int, ...]
 

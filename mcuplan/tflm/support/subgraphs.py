@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from mcuplan.graph import DType, Graph, Operator, Subgraph, Tensor
-from mcuplan.tflm._support_call import Call, Finding
-from mcuplan.tflm._support_checks import plain_check
+from mcuplan.tflm.support.call import Call, Finding
+from mcuplan.tflm.support.checks import plain_check
 
 CALLEES: Mapping[str, tuple[str, ...]] = {
     "IF": ("then_subgraph_index", "else_subgraph_index"),

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mcuplan.graph import DType
-from mcuplan.tflm._support_call import Call, Finding, words
-from mcuplan.tflm._support_table import Column, Types
+from mcuplan.tflm.support.call import Call, Finding, words
+from mcuplan.tflm.support.table import Column, Types
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
-from mcuplan.tflm._support_call import Call, Finding, has_data, quantized, scale, scale_count, words, zero_point
-from mcuplan.tflm._support_table import CheckSpec
+from mcuplan.tflm.support.call import Call, Finding, has_data, quantized, scale, scale_count, words, zero_point
+from mcuplan.tflm.support.table import CheckSpec
 
 Check = Callable[[Call, CheckSpec], Iterator[Finding]]
 
