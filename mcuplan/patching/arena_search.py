@@ -1,0 +1,343 @@
+"""The patch stages that leave the least tensor arena to declare on a target, persistent growth included.
+
+Every candidate is written as a graph, and a lower bound of its arena is worked out from that graph itself: the most
+bytes in use at one step, and the persistent section as TFLM will allocate it. The best by that bound are placed and
+replayed. Stages are added one at a time as long as they gain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from mcuplan.errors import McuplanError
+from mcuplan.graph import Graph
+from mcuplan.operators import model_macs
+from mcuplan.patching.rewrite import StageForm, even_cuts, stage_cost, write_stage
+from mcuplan.patching.rewrite_build import Draft
+from mcuplan.patching.rewrite_stage import POINTWISE, WINDOWED, Stage, UnsupportedStageError, find_stages, supported
+from mcuplan.patching.stage_plan import DraftProblem, PlannedDraft
+from mcuplan.rewriting.edit import set_offline_plan
+from mcuplan.tflm.arena import predict
+from mcuplan.tflm.results import ArenaPrediction
+from mcuplan.tflm.target import DEFAULT_TARGET, Target
+
+Progress = Callable[[str, int], None]
+"""Called with what is being done and the least arena found so far, in bytes."""
+
+
+class PatchRefusal(McuplanError):  # noqa: N818 - a finding about the model, not a failure
+    """Why nothing can be gained from patch stages, in one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageChoice:
+    """A stage as it was written: operators ``[first, last)`` of the given model, and in what form."""
+
+    first: int
+    last: int
+    form: StageForm
+    macs: int
+    """MACs of the stage run by strips."""
+    whole_macs: int
+    """MACs of the same operators in the given model."""
+
+    @property
+    def overhead(self) -> float:
+        """MACs of the stage by those of its operators run whole."""
+        return self.macs / self.whole_macs if self.whole_macs else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class FrontPoint:
+    """A candidate that no other one beats in both arena and MACs."""
+
+    declare_bytes: int
+    macs_factor: float
+    stages: tuple[StageChoice, ...]
+
+
+@dataclass(frozen=True)
+class PatchPlan:
+    """A model with patch stages and its plan in it.
+
+    ``graph`` is the model to write; ``before`` and ``after`` predict the arena of the given and the written model;
+    ``macs_factor`` is the MACs of one ``Invoke`` by those of the given model.
+    """
+
+    graph: Graph
+    before: ArenaPrediction
+    after: ArenaPrediction
+    macs_factor: float
+    stages: tuple[StageChoice, ...]
+    front: tuple[FrontPoint, ...]
+    lower_bound_bytes: int
+    tried: int
+
+    @property
+    def gain_bytes(self) -> int:
+        """Bytes of arena to declare that the stages save."""
+        return self.before.declare_bytes - self.after.declare_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much is tried: strips of unrolled stages, rows a turn of rolled ones, starts, candidates placed, stages,
+    candidates extended by another stage, and the solver's effort."""
+
+    strips: tuple[int, ...]
+    rows: tuple[int, ...]
+    starts: int
+    placed: int
+    stages: int
+    beam: int
+    solver: str
+
+
+EFFORTS: Mapping[str, Effort] = {
+    "fast": Effort((2, 3), (1, 2), 2, 3, 1, 1, "fast"),
+    "default": Effort((2, 3, 4), (1, 2, 4), 3, 6, 2, 3, "default"),
+    "best": Effort((2, 3, 4, 5, 6, 8), (1, 2, 3, 4, 5, 6, 8), 8, 16, 3, 8, "best"),
+}
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    choices: tuple[StageChoice, ...]
+    macs_factor: float
+    draft: DraftProblem = field(compare=False)
+
+    @property
+    def rank(self) -> tuple[int, float]:
+        return self.draft.declare_bound, self.macs_factor
+
+
+def find_patch_plan(
+    graph: Graph,
+    target: Target | str = DEFAULT_TARGET,
+    max_overhead: float = 1.1,
+    fit_bytes: int | None = None,
+    effort: str = "default",
+    progress: Progress | None = None,
+) -> PatchPlan | None:
+    """Find the patch stages with the least arena to declare at no more than ``max_overhead`` times the MACs.
+
+    Parameters
+    ----------
+    graph
+        The model; an offline plan in it is dropped.
+    target
+        What to predict for.
+    max_overhead
+        Most MACs of the whole model, as a factor.
+    fit_bytes
+        With it, the fewest MACs among the candidates whose arena to declare is at most this many bytes; the least
+        arena where none is.
+    effort
+        ``fast``, ``default`` or ``best``.
+    progress
+        Called as the search goes on.
+
+    Returns
+    -------
+    PatchPlan or None
+        None where stages are possible but none makes the arena smaller.
+
+    Raises
+    ------
+    PatchRefusal
+        Where the model has no operators that strips could run.
+    """
+    chosen = Target.parse(target) if isinstance(target, str) else target
+    return _Search(graph, chosen, max_overhead, fit_bytes, EFFORTS[effort], progress).run()
+
+
+class _Search:
+    def __init__(
+        self,
+        graph: Graph,
+        target: Target,
+        max_overhead: float,
+        fit_bytes: int | None,
+        effort: Effort,
+        progress: Progress | None,
+    ) -> None:
+        self.graph = set_offline_plan(graph, None)
+        self.target = target
+        self.max_overhead = max_overhead
+        self.fit_bytes = fit_bytes
+        self.effort = effort
+        self.progress = progress
+        self.before = predict(graph, target)
+        self.macs = max(model_macs(self.graph).total, 1)
+        self.tried = 0
+        self.placed: list[tuple[_Candidate, PlannedDraft]] = []
+        sizes = {b.tensor: b.size for b in self.before.plan if b.subgraph == 0 and b.tensor >= 0}
+        self.op_bytes = [
+            0 if op.name in POINTWISE else sum(sizes.get(t, 0) for t in {*op.inputs, *op.outputs})
+            for op in self.graph.main.operators
+        ]
+        self.input_bytes = sum(sizes.get(t, 0) for t in self.graph.main.inputs)
+
+    def run(self) -> PatchPlan | None:
+        why = refusal(self.graph)
+        if why is not None:
+            raise PatchRefusal(why)
+        best = self._place(self._candidates())
+        if best is None or best[1].arena.declare_bytes >= self.before.declare_bytes:
+            return None
+        if self.fit_bytes is not None:
+            best = min(filter(self._fits, self.placed), key=_cheapest, default=best)
+        candidate, planned = best
+        return PatchPlan(
+            graph=planned.graph,
+            before=self.before,
+            after=planned.arena,
+            macs_factor=candidate.macs_factor,
+            stages=candidate.choices,
+            front=self._front(),
+            lower_bound_bytes=planned.lower_bound_bytes,
+            tried=self.tried,
+        )
+
+    def _fits(self, found: tuple[_Candidate, PlannedDraft]) -> bool:
+        return self.fit_bytes is not None and found[1].arena.declare_bytes <= self.fit_bytes
+
+    @staticmethod
+    def _better(found: tuple[_Candidate, PlannedDraft], best: tuple[_Candidate, PlannedDraft]) -> bool:
+        return found[1].arena.declare_bytes < best[1].arena.declare_bytes
+
+    # -- candidates --------------------------------------------------------------------------------------------------
+
+    def _starts(self, after: int) -> Iterator[int]:
+        """Where stages may begin: at the first operators that can be in one, and at the hungriest operators."""
+        usable = [k for k in range(after, len(self.op_bytes)) if supported(self.graph, k) is None]
+        near = usable[: self.effort.starts]
+        hungry = sorted(usable, key=lambda k: (-self.op_bytes[k], k))[: self.effort.starts]
+        yield from sorted({*near, *hungry})
+
+    def _stages(self, choices: Sequence[StageChoice]) -> Iterator[Stage]:
+        after = max((c.last for c in choices), default=0)
+        for first in self._starts(after):
+            yield from (s for s in find_stages(self.graph, first) if s.last - s.first > 1)
+
+    def _outside(self, stages: Iterable[tuple[int, int]]) -> int:
+        """Bytes that some operator outside the stages needs at least, the network's input aside."""
+        inside = {k for first, last in stages for k in range(first, last)}
+        return max([self.input_bytes, *(b for k, b in enumerate(self.op_bytes) if k not in inside)])
+
+    def _candidates(self) -> list[_Candidate]:
+        """The candidates to place, best bound first: a beam search, one stage more at each level."""
+        best: list[_Candidate] = []
+        level: list[tuple[StageChoice, ...]] = [()]
+        for _ in range(self.effort.stages):
+            found: dict[tuple[tuple[int, int], ...], _Candidate] = {}
+            for choices in level:
+                for candidate in self._extensions(choices, best):
+                    key = tuple((c.first, c.last) for c in candidate.choices)
+                    if key not in found or candidate.rank < found[key].rank:
+                        found[key] = candidate
+                    best = sorted([*best, candidate], key=lambda c: c.rank)[: self.effort.placed]
+                    if self.progress is not None:
+                        self.progress("patch stages", best[0].draft.declare_bound)
+            level = [c.choices for c in sorted(found.values(), key=lambda c: c.rank)[: self.effort.beam]]
+        return best
+
+    def _extensions(self, choices: tuple[StageChoice, ...], best: Sequence[_Candidate]) -> Iterator[_Candidate]:
+        """Candidates with one stage more, without those that some operator outside the stages rules out."""
+        stages = [
+            (self._outside([*((c.first, c.last) for c in choices), (s.first, s.last)]), s.first, s.last, s)
+            for s in self._stages(choices)
+        ]
+        for outside, _, _, stage in sorted(stages, key=lambda row: row[:3]):
+            if outside + self.before.persistent_bytes >= self.before.declare_bytes:
+                continue
+            if choices and best and outside + self.before.persistent_bytes >= best[0].draft.declare_bound:
+                continue
+            for form in self._forms(stage):
+                candidate = self._candidate(choices, stage, form)
+                if candidate is not None and candidate.draft.declare_bound < self.before.declare_bytes:
+                    yield candidate
+
+    def _forms(self, stage: Stage) -> Iterator[StageForm]:
+        height = self.graph.main.tensors[stage.result].shape[1]
+        for padding in ("pad", "crop"):
+            for rows in self.effort.rows:
+                if rows < height and height % rows == 0:
+                    yield StageForm(even_cuts(height, rows), padding, rolled=True, flow=True)
+                if 3 * rows < height:
+                    yield StageForm(even_cuts(height, rows), padding, rolled=True)
+            for strips in self.effort.strips:
+                if strips <= height:
+                    rows = -(-height // strips)
+                    yield StageForm(even_cuts(height, rows), padding)
+                    yield StageForm(even_cuts(height, rows), padding, stream=False)
+
+    def _candidate(self, choices: Sequence[StageChoice], stage: Stage, form: StageForm) -> _Candidate | None:
+        try:
+            whole, macs = stage_cost(self.graph, stage, form)
+        except UnsupportedStageError:
+            return None
+        more = (StageChoice(stage.first, stage.last, form, macs, whole), *choices)
+        factor = (self.macs + sum(c.macs - c.whole_macs for c in more)) / self.macs
+        if factor > self.max_overhead:
+            return None
+        self.tried += 1
+        try:
+            draft = self._draft(more)
+        except UnsupportedStageError:
+            return None
+        return _Candidate(tuple(sorted(more, key=lambda c: c.first)), factor, draft)
+
+    def _draft(self, choices: Sequence[StageChoice]) -> DraftProblem:
+        draft = Draft(self.graph)
+        for choice in sorted(choices, key=lambda c: -c.first):
+            stage = next(s for s in find_stages(self.graph, choice.first) if s.last == choice.last)
+            draft = write_stage(draft, stage, choice.form)
+        return DraftProblem(draft.tidy(), self.target)
+
+    # -- placing -----------------------------------------------------------------------------------------------------
+
+    def _place(self, candidates: Sequence[_Candidate]) -> tuple[_Candidate, PlannedDraft] | None:
+        best: tuple[_Candidate, PlannedDraft] | None = None
+        for candidate in candidates:
+            if best is not None and candidate.draft.declare_bound >= best[1].arena.declare_bytes:
+                break
+            planned = candidate.draft.plan(self.effort.solver)
+            self.placed.append((candidate, planned))
+            if best is None or planned.arena.declare_bytes < best[1].arena.declare_bytes:
+                best = candidate, planned
+                if self.progress is not None:
+                    self.progress("placing", planned.arena.declare_bytes)
+        return best
+
+    def _front(self) -> tuple[FrontPoint, ...]:
+        points = [FrontPoint(self.before.declare_bytes, 1.0, ())]
+        points += [FrontPoint(p.arena.declare_bytes, c.macs_factor, c.choices) for c, p in self.placed]
+        front: list[FrontPoint] = []
+        for point in sorted(points, key=lambda p: (p.macs_factor, p.declare_bytes)):
+            if not front or point.declare_bytes < front[-1].declare_bytes:
+                front.append(point)
+        return tuple(front)
+
+
+def _cheapest(found: tuple[_Candidate, PlannedDraft]) -> tuple[float, int]:
+    return found[0].macs_factor, found[1].arena.declare_bytes
+
+
+def refusal(graph: Graph) -> str | None:
+    """Why no part of a model can run by strips; None where some can."""
+    main = graph.main
+    possible = False
+    reasons: dict[str, int] = {}
+    for k, op in enumerate(main.operators):
+        why = supported(graph, k)
+        if why is None:
+            possible = possible or op.name in WINDOWED
+        elif op.name in WINDOWED:
+            reasons[why] = reasons.get(why, 0) + 1
+    if possible:
+        return None
+    if reasons:
+        return f"no operator can run by strips of rows: {max(sorted(reasons), key=lambda r: reasons[r])}"
+    return "the model has no convolution or pooling over rows, so that there is nothing to run by strips"

@@ -1,0 +1,227 @@
+"""Subgraphs under construction: tensors, constants and operators are added, ties noted, and a graph comes out."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from mcuplan.graph import Buffer, DType, Graph, Operator, OperatorCode, Subgraph, Tensor
+from mcuplan.rewriting.edit import keep_tensors
+from mcuplan.tflite import schema
+
+Place = tuple[int, int]
+"""(subgraph, tensor)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Tie:
+    """Tensor ``inner`` lies at byte ``at`` of tensor ``outer``, because the rewriting made them so."""
+
+    inner: Place
+    outer: Place
+    at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """A WHILE that the rewriting made: operator ``operator`` of the main subgraph, its two subgraphs and its turns."""
+
+    operator: int
+    condition: int
+    body: int
+    turns: int
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A rewritten graph with what its planner must know: ties, loops, and tensors whose place is the rewriting's.
+
+    ``own`` are the tensors that the rewriting added; other aliases leave them alone.
+    """
+
+    graph: Graph
+    ties: tuple[Tie, ...] = ()
+    loops: tuple[Loop, ...] = ()
+    own: frozenset[Place] = frozenset()
+
+    def tidy(self) -> Draft:
+        """The draft without tensors that nothing names, everything renumbered."""
+        graph, draft = self.graph, self
+        for index, subgraph in enumerate(graph.subgraphs):
+            used = {*subgraph.inputs, *subgraph.outputs}
+            for op in subgraph.operators:
+                used.update(i for i in (*op.inputs, *op.outputs, *(op.intermediates or ())) if i >= 0)
+            for signature in graph.signatures:
+                if signature.get("subgraph_index", 0) == index:
+                    for side in ("inputs", "outputs"):
+                        used.update(entry["tensor_index"] for entry in signature.get(side) or ())
+            numbers = {old: new for new, old in enumerate(sorted(used))}
+
+            def moved(place: Place, index: int = index, numbers: Mapping[int, int] = numbers) -> Place:
+                return (index, numbers[place[1]]) if place[0] == index else place
+
+            graph = keep_tensors(graph, index, used)
+            kept = [
+                tie for tie in draft.ties
+                if all(place[0] != index or place[1] in numbers for place in (tie.inner, tie.outer))
+            ]  # fmt: skip
+            draft = replace(
+                draft,
+                graph=graph,
+                ties=tuple(Tie(moved(tie.inner), moved(tie.outer), tie.at) for tie in kept),
+                own=frozenset(moved(p) for p in draft.own if p[0] != index or p[1] in numbers),
+            )
+        return draft
+
+
+class GraphBuilder:
+    """A graph that grows: constant buffers and subgraphs are added to it."""
+
+    def __init__(self, draft: Draft) -> None:
+        self.draft = draft
+        self.buffers = list(draft.graph.buffers)
+        self.codes: dict[tuple[str, DType], OperatorCode] = {}
+        for _, _, op in draft.graph.operators():
+            if op.outputs and op.outputs[0] >= 0:
+                dtype = draft.graph.main.tensors[op.outputs[0]].dtype if op in draft.graph.main.operators else None
+                if dtype is not None:
+                    self.codes.setdefault((op.name, dtype), op.code)
+        self.constants: dict[bytes, int] = {}
+        self.ties = list(draft.ties)
+        self.own = set(draft.own)
+        self.loops: list[Loop] = []
+
+    def buffer(self, data: bytes) -> int:
+        """The index of a constant buffer with ``data``; equal ones are shared."""
+        if data not in self.constants:
+            self.constants[data] = len(self.buffers)
+            self.buffers.append(Buffer(data))
+        return self.constants[data]
+
+    def code(self, name: str, dtype: DType) -> OperatorCode:
+        """The operator code of ``name`` for elements of ``dtype``: the model's own where it has one."""
+        version = _VERSIONS.get(name, {}).get(dtype, 1)
+        return self.codes.setdefault((name, dtype), schema.operator_code(name, version))
+
+
+_VERSIONS: Mapping[str, Mapping[DType, int]] = {
+    "SLICE": {DType.INT8: 2, DType.INT16: 4},
+    "CONCATENATION": {DType.INT8: 2, DType.INT16: 3},
+    "PAD": {DType.INT8: 2, DType.INT16: 3},
+}
+"""Versions other than 1; source: tensorflow/compiler/mlir/lite/tools/versioning/op_version.cc."""
+
+NO_ACTIVATION = 0
+
+
+@dataclass
+class SubgraphBuilder:
+    """A subgraph that grows operator by operator."""
+
+    parent: GraphBuilder
+    index: int
+    tensors: list[Tensor] = field(default_factory=list)
+    operators: list[Operator] = field(default_factory=list)
+    _constants: dict[tuple[Any, ...], int] = field(default_factory=dict)
+    _imported: dict[int, int] = field(default_factory=dict)
+
+    def tensor(self, tensor: Tensor, name: str, shape: Sequence[int] | None = None) -> int:
+        """A new activation like ``tensor``."""
+        dims = tensor.shape if shape is None else tuple(shape)
+        self.tensors.append(
+            replace(tensor, name=name, shape=dims, buffer=0, shape_signature=None, is_variable=False, has_shape=True)
+        )
+        self.parent.own.add((self.index, len(self.tensors) - 1))
+        return len(self.tensors) - 1
+
+    def integers(self, values: Sequence[int], shape: Sequence[int] | None = None) -> int:
+        """A constant int32 tensor; equal ones are one tensor."""
+        dims = (len(values),) if shape is None else tuple(shape)
+        key = (dims, tuple(values))
+        if key not in self._constants:
+            data = struct.pack(f"<{len(values)}i", *values)
+            self.tensors.append(Tensor("rows", DType.INT32, dims, self.parent.buffer(data)))
+            self._constants[key] = len(self.tensors) - 1
+        return self._constants[key]
+
+    def imported(self, number: int) -> int:
+        """A constant of the main subgraph here, sharing its bytes."""
+        if self.index == 0:
+            return number
+        if number not in self._imported:
+            self.tensors.append(self.parent.draft.graph.main.tensors[number])
+            self._imported[number] = len(self.tensors) - 1
+        return self._imported[number]
+
+    def add(self, operator: Operator) -> int:
+        """Append an operator; returns its index."""
+        self.operators.append(operator)
+        return len(self.operators) - 1
+
+    def operation(
+        self, name: str, inputs: Sequence[int], outputs: Sequence[int], table: str | None = None, **options: Any
+    ) -> int:
+        """Append a builtin operator, its options at their defaults but for ``options``."""
+        dtype = self.tensors[outputs[0]].dtype if outputs else DType.INT32
+        record = schema.record(table, **options) if table else None
+        return self.add(Operator(self.parent.code(name, dtype), tuple(inputs), tuple(outputs), record))
+
+    def bytes(self, tensor: int) -> int:
+        """Bytes of an activation in the arena."""
+        found = self.tensors[tensor]
+        return found.elements * max((found.dtype.bits or 8) // 8, 1)
+
+    def row_bytes(self, tensor: int) -> int:
+        """Bytes of one row of a map."""
+        return self.bytes(tensor) // self.tensors[tensor].shape[1]
+
+    def tie(self, inner: int, outer: int, at: int = 0) -> None:
+        """Note that ``inner`` lies at byte ``at`` of ``outer``."""
+        self.parent.ties.append(Tie((self.index, inner), (self.index, outer), at))
+
+    def rows(self, source: int, begin: int, end: int, name: str, tie: bool = True) -> int:
+        """Rows ``[begin, end)`` of a map: itself where that is all of it, else a SLICE, by default one in place."""
+        shape = self.tensors[source].shape
+        if (begin, end) == (0, shape[1]):
+            return source
+        out = self.tensor(self.tensors[source], name, (shape[0], end - begin, *shape[2:]))
+        sizes = self.integers([shape[0], end - begin, *shape[2:]])
+        self.operation("SLICE", [source, self.integers([0, begin, 0, 0]), sizes], [out], "SliceOptions")
+        if tie:
+            self.tie(out, source, begin * self.row_bytes(source))
+        return out
+
+    def stacked(self, parts: Sequence[int], like: Tensor, name: str, into: int | None = None) -> int:
+        """Maps one below the other, each in its place in the result; at most ten to a CONCATENATION."""
+        level = list(parts)
+        while len(level) > MOST_PARTS:
+            level = [
+                self._joined(level[i : i + MOST_PARTS], like, name, None) for i in range(0, len(level), MOST_PARTS)
+            ]
+        if len(level) == 1 and into is None:
+            return level[0]
+        return self._joined(level, like, name, into)
+
+    def _joined(self, parts: Sequence[int], like: Tensor, name: str, into: int | None) -> int:
+        if len(parts) == 1 and into is None:
+            return parts[0]
+        height = sum(self.tensors[p].shape[1] for p in parts)
+        out = self.tensor(like, name, (like.shape[0], height, *like.shape[2:])) if into is None else into
+        self.operation(
+            "CONCATENATION", parts, [out], "ConcatenationOptions", axis=1, fused_activation_function=NO_ACTIVATION
+        )
+        at = 0
+        for part in parts:
+            self.tie(part, out, at)
+            at += self.bytes(part)
+        return out
+
+    def finished(self, inputs: Sequence[int], outputs: Sequence[int], name: str | None) -> Subgraph:
+        """The subgraph."""
+        return Subgraph(tuple(self.tensors), tuple(self.operators), tuple(inputs), tuple(outputs), name)
+
+
+MOST_PARTS = 10
+"""Inputs that TFLM's CONCATENATION takes (``kMaxInputNum`` in micro/kernels/concatenation.cc)."""

@@ -1,0 +1,314 @@
+"""A patch stage as one loop without border strips: rows flow through the layers, a few more each turn.
+
+Every layer makes the same number of new rows each turn, as far down its map as the rows it has got allow; so a layer
+lags behind the one before it, and the first and last turns make rows that lie outside their maps. Where a later layer
+reads such a row, it must find padding there: a MUL by a constant 1 or 0 a row (scale 1, so exact) puts the zero point.
+The rows above a map are the loop variables' initial values. So each operator exists once, and the cost is the turns
+that the lag adds.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from mcuplan.graph import DType, Quantization, Subgraph, Tensor
+from mcuplan.operators import Axis
+from mcuplan.patching.rewrite_build import GraphBuilder, SubgraphBuilder
+from mcuplan.patching.rewrite_loop import Variables, begin_over_source, overlays
+from mcuplan.patching.rewrite_rows import Layer, StageNet, Strip, Window
+from mcuplan.patching.rewrite_stage import Stage, UnsupportedStageError
+from mcuplan.patching.rewrite_strips import StripWriter
+
+_ENDLESS = 1 << 30
+"""Rows of a map that goes on above and below."""
+
+_MASKED = frozenset({DType.FLOAT32, DType.INT8, DType.INT16})
+"""Element types of which MUL by a scale-1 constant gives the value or 0, exactly."""
+
+
+@dataclass(frozen=True)
+class Flow:
+    """How rows flow through a stage.
+
+    ``net`` is the stage with masks in it and maps that have no end; ``rows[t]`` are the rows that tensor ``t`` gains
+    each turn and ``starts[t]`` the first of them in turn 0; ``masked`` are the masks by the tensor they make.
+    ``base`` is the turn that ``strip`` shows: late enough that all rows are positive.
+    """
+
+    net: StageNet
+    rows: Mapping[int, int]
+    starts: Mapping[int, int]
+    turns: int
+    masked: Mapping[int, int]
+    base: int
+    strip: Strip
+
+    @property
+    def following(self) -> Strip:
+        """The windows one turn later."""
+        return {t: Window(w.low + self.rows[t], w.new + self.rows[t], w.high + self.rows[t])
+                for t, w in self.strip.items()}  # fmt: skip
+
+
+def find_flow(net: StageNet, result_rows: int) -> Flow:
+    """The flow that gives ``result_rows`` rows of the result each turn.
+
+    Raises
+    ------
+    UnsupportedStageError
+        Where rows do not divide the maps' heights, branches run at different rates, or elements cannot be masked.
+    """
+    if net.height(net.result) % result_rows:
+        raise UnsupportedStageError(f"{result_rows} rows do not divide the result's {net.height(net.result)}")
+    endless, masked = _with_masks(net)
+    rows = _rates(endless, result_rows)
+    starts = _starts(endless, rows)
+    late = starts[net.result] // result_rows * result_rows
+    starts[net.result] = late
+    turns = (net.height(net.result) - late) // result_rows
+    height = net.height(net.source)
+    if height % rows[net.source] or rows[net.source] > height:
+        raise UnsupportedStageError(f"{rows[net.source]} rows do not divide the source's {height}")
+    endless, masked = _without_idle_masks(endless, masked, rows, starts, turns)
+    base = 1 + max(-(-(-starts[t] + 64) // rows[t]) for t in starts)
+    return Flow(endless, rows, starts, turns, masked, base, _turn(endless, rows, starts, base))
+
+
+def _with_masks(net: StageNet) -> tuple[StageNet, dict[int, int]]:
+    """Every map without ends, and a mask before each layer that reads padding rows."""
+    tensors = dict(net.tensors)
+    number = max(tensors) + 1
+    masks: dict[int, int] = {}
+    layers: list[Layer] = []
+    for layer in net.layers:
+        inputs = layer.inputs
+        if (layer.pads or layer.crops) and (layer.rows.before or layer.rows.after):
+            (t,) = inputs
+            if layer.pools:
+                raise UnsupportedStageError("a pooling with padded rows has no value to put in their place")
+            if t not in masks:
+                tensor = net.tensors[t]
+                if tensor.dtype not in _MASKED:
+                    raise UnsupportedStageError(f"elements of type {tensor.dtype.label} cannot be masked")
+                masks[t], number = number, number + 1
+                tensors[masks[t]] = replace(tensor, name=tensor.name + "/masked")
+                layers.append(Layer(-1, (t,), masks[t], _open(Axis(tensor.shape[1], 0, 1, 1, 1, 0, 0)), masks=True))
+            inputs = (masks[t],)
+        layers.append(replace(layer, inputs=inputs, rows=_open(layer.rows)))
+    return StageNet(tuple(layers), tensors, net.source, net.result), {m: t for t, m in masks.items()}
+
+
+def _open(axis: Axis) -> Axis:
+    return replace(axis, input=_ENDLESS, output=_ENDLESS)
+
+
+def _without_idle_masks(
+    net: StageNet, masked: Mapping[int, int], rows: Mapping[int, int], starts: Mapping[int, int], turns: int
+) -> tuple[StageNet, dict[int, int]]:
+    """The stage without masks over rows that never leave their map."""
+    idle = {
+        m: t for m, t in masked.items()
+        if starts[m] >= 0 and starts[m] + turns * rows[m] <= net.tensors[t].shape[1]
+    }  # fmt: skip
+    layers = tuple(
+        replace(layer, inputs=tuple(idle.get(t, t) for t in layer.inputs))
+        for layer in net.layers
+        if layer.output not in idle
+    )
+    return replace(net, layers=layers), {m: t for m, t in masked.items() if m not in idle}
+
+
+def _rates(net: StageNet, result_rows: int) -> dict[int, int]:
+    rows = {net.result: result_rows}
+    for layer in reversed(net.layers):
+        if layer.output not in rows:
+            raise UnsupportedStageError("a layer's result is not used")
+        for t in layer.inputs:
+            rate = rows[layer.output] * layer.rows.stride
+            if rows.setdefault(t, rate) != rate:
+                raise UnsupportedStageError("branches of the stage run at different rates")
+    return rows
+
+
+_FAR = 1 << 16
+
+
+def _starts(net: StageNet, rows: Mapping[int, int]) -> dict[int, int]:
+    """The first new row of each tensor in turn 0: as far down as its inputs' new rows allow."""
+    starts = {net.source: 0}
+    for layer in net.layers:
+        d = rows[layer.output]
+        shift = _FAR * d
+        first = math.inf
+        for t in layer.inputs:
+            have = starts[t] + rows[t] + _FAR * rows[t]
+            start = (starts[t] + _FAR * rows[t] + layer.rows.before) // layer.rows.stride + 1
+            while layer.span(start, start + d).end > have:
+                start -= 1
+            first = min(first, start - shift)
+        # Rows before the first new one are there from the beginning: padding, and nothing else.
+        starts[layer.output] = min(int(first), layer.rows.before if layer.pads else 0)
+    return starts
+
+
+def _turn(net: StageNet, rows: Mapping[int, int], starts: Mapping[int, int], turn: int) -> Strip:
+    new = {t: starts[t] + turn * rows[t] for t in rows if t in starts}
+    lows = dict(new)
+    for layer in net.layers:
+        span = layer.span(new[layer.output], new[layer.output] + rows[layer.output])
+        for t in layer.inputs:
+            lows[t] = min(lows[t], span.begin)
+    used = {net.source, *(layer.output for layer in net.layers)}
+    return {t: Window(lows[t], new[t], new[t] + rows[t]) for t in used}
+
+
+class FlowStrip(StripWriter):
+    """Writes the body's strip; masks come from tables that the loop's turn looks up."""
+
+    masks: Mapping[int, int]
+
+    def _operate(self, layer: Layer, source: int, out: int) -> None:
+        if not layer.masks:
+            super()._operate(layer, source, out)
+            return
+        self.builder.operation("MUL", [source, self.masks[layer.output]], [out], "MulOptions")
+
+
+class FlowWriter:
+    """Writes one stage as a flow into a graph under construction."""
+
+    def __init__(
+        self, parent: GraphBuilder, main: SubgraphBuilder, net: StageNet, stage: Stage, result_rows: int, over: bool
+    ) -> None:
+        self.parent = parent
+        self.main = main
+        self.stage = stage
+        self.flow = find_flow(net, result_rows)
+        self.over = over
+        count = len(parent.draft.graph.subgraphs)
+        self.condition = SubgraphBuilder(parent, count)
+        self.body = SubgraphBuilder(parent, count + 1)
+
+    def _source_rows(self, turn: int) -> int:
+        """Where the source is read in a turn; behind its end, where rows are masked, its last rows."""
+        rows = self.flow.rows[self.flow.net.source]
+        return min(turn * rows, self.flow.net.height(self.flow.net.source) - rows)
+
+    def _result_rows(self, turn: int) -> int:
+        """Where a turn writes; rows above the result are written to its beginning, which is written again."""
+        result = self.flow.net.result
+        return max(self.flow.starts[result] + turn * self.flow.rows[result], 0)
+
+    def write(self) -> tuple[Subgraph, Subgraph]:
+        """Write the stage; returns the two new subgraphs."""
+        main, body, condition, flow = self.main, self.body, self.condition, self.flow
+        net, strip = flow.net, flow.strip
+        source, result = net.tensors[net.source], net.tensors[net.result]
+        kept = sorted(t for t, w in strip.items() if w.kept and t != net.result)
+        outer = [main.integers([0]), self.stage.source, self._begun(), *(self._above(t) for t in kept)]
+        variables = Variables.declare(main, condition, body, outer)
+        given = variables.given
+        variables.done[2] = self.stage.result
+
+        four = body.integers([4])
+        piece = self._piece(source, given, four)
+        writer = FlowStrip(body, net, self.parent.draft.graph.main.operators)
+        writer.streams_source = True
+        writer.masks = self._masks(given[0], four)
+        writer.kept = {t: given[3 + i] for i, t in enumerate(kept)}
+        part = writer.write(piece, strip[net.source].low, strip, flow.following, "turn")
+        assert part is not None
+        written = body.tensor(result, f"{result.name}/written")
+        place = self._looked_up([[0, self._result_rows(i), 0, 0] for i in range(flow.turns)], given[0], four)
+        body.operation("DYNAMIC_UPDATE_SLICE", [given[2], part, place], [written], "DynamicUpdateSliceOptions")
+        body.tie(written, given[2])
+        following = body.tensor(body.tensors[given[0]], "turn/next")
+        body.operation("ADD", [given[0], four], [following], "AddOptions")
+        variables.back = [following, given[1], written, *(writer.kept[t] for t in kept)]
+
+        more = condition.tensor(Tensor("more", DType.BOOL, (1,)), "more")
+        end = condition.integers([4 * flow.turns])
+        condition.operation("LESS", [variables.asked[0], end], [more], "LessOptions")
+        return variables.close(main, condition, body, more, flow.turns)
+
+    def _begun(self) -> int:
+        """The result before the loop: over the source's used rows where that is safe, else its own bytes."""
+        main, net = self.main, self.flow.net
+        result = net.tensors[net.result]
+        rows, height = self.flow.rows[net.source], net.height(net.source)
+        turns = range(self.flow.turns)
+        ends = [self._result_rows(i) + self.flow.rows[net.result] for i in turns]
+        needed = [min((i + 1) * rows, height) for i in turns]
+        clamped = [min(n, self._source_rows(i + 1)) if self._source_rows(i) + rows < height else height
+                   for i, n in zip(turns, needed, strict=True)]  # fmt: skip
+        if self.over and overlays(net, ends, clamped):
+            return begin_over_source(main, net, self.stage.source)
+        out = main.tensor(result, f"{result.name}/begun")
+        value = _constant(main, replace(result, shape=()), _stored(0, result.dtype), "nothing")
+        main.operation("FILL", [main.integers(result.shape), value], [out], "FillOptions")
+        return out
+
+    def _above(self, t: int) -> int:
+        """The rows above a map, which are padding, as a constant."""
+        tensor = self.flow.net.tensors[t]
+        rows = self.flow.strip[t].kept
+        shape = (1, rows, *tensor.shape[2:])
+        zero = tensor.quantization.zero_points[0] if tensor.quantization and tensor.quantization.zero_points else 0
+        data = _stored(zero, tensor.dtype) * math.prod(shape)
+        return _constant(self.main, replace(tensor, shape=shape), data, f"{tensor.name}/above")
+
+    def _looked_up(self, table: Sequence[Sequence[int]], at: int, four: int) -> int:
+        """This turn's four integers of a table."""
+        body = self.body
+        flat = [value for row in table for value in row]
+        out = body.tensor(Tensor("turn", DType.INT32, (4,)), "turn/rows")
+        body.operation("SLICE", [body.integers(flat), at, four], [out], "SliceOptions")
+        return out
+
+    def _piece(self, source: Tensor, given: Sequence[int], four: int) -> int:
+        """This turn's new rows of the source."""
+        body, flow = self.body, self.flow
+        rows = flow.rows[flow.net.source]
+        shape = (source.shape[0], rows, *source.shape[2:])
+        begin = self._looked_up([[0, self._source_rows(i), 0, 0] for i in range(flow.turns)], given[0], four)
+        out = body.tensor(source, f"{source.name}/turn", shape)
+        body.operation("SLICE", [given[1], begin, body.integers(shape)], [out], "SliceOptions")
+        return out
+
+    def _masks(self, at: int, four: int) -> dict[int, int]:
+        """This turn's mask for each masked tensor: a 1 for every new row inside the map."""
+        body, flow = self.body, self.flow
+        if not flow.masked:
+            return {}
+        begin = self._looked_up([[i, 0, 0, 0] for i in range(flow.turns)], at, four)
+        made: dict[tuple[object, ...], int] = {}
+        found: dict[int, int] = {}
+        for masked, t in flow.masked.items():
+            tensor = flow.net.tensors[t]
+            rows, start, height = flow.rows[t], flow.starts[masked], tensor.shape[1]
+            inside = tuple(int(0 <= start + i < height) for i in range(flow.turns * rows))
+            key = (inside, rows, tensor.dtype)
+            if key not in made:
+                quantization = None if tensor.dtype is DType.FLOAT32 else Quantization((1.0,), (0,))
+                like = Tensor("inside", tensor.dtype, (flow.turns, rows, 1, 1), 0, quantization)
+                data = b"".join(_stored(bit, tensor.dtype) for bit in inside)
+                table = _constant(body, like, data, "inside")
+                made[key] = body.tensor(like, "inside/turn", (1, rows, 1, 1))
+                body.operation("SLICE", [table, begin, body.integers([1, rows, 1, 1])], [made[key]], "SliceOptions")
+            found[masked] = made[key]
+        return found
+
+
+def _stored(value: int, dtype: DType) -> bytes:
+    code = {DType.FLOAT32: "f", DType.INT8: "b", DType.INT16: "h", DType.INT32: "i"}[dtype]
+    return struct.pack(f"<{code}", value)
+
+
+def _constant(builder: SubgraphBuilder, like: Tensor, data: bytes, name: str) -> int:
+    builder.tensors.append(
+        replace(like, name=name, buffer=builder.parent.buffer(data), shape_signature=None, is_variable=False)
+    )
+    return len(builder.tensors) - 1

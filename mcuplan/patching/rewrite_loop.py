@@ -1,0 +1,279 @@
+"""A patch stage rolled: strips that are alike run as the body of one WHILE, so that their operators exist once.
+
+Loop variables are the rows where a strip begins in the source and in the result, the source, the result so far, and
+the rows kept for the next strip. Each lies at one address in the main subgraph, the condition and the body, where
+TFLM's copies between them are skipped (micro/kernels/kernel_util.cc, "Don't copy if the tensors share memory").
+Border strips, whose padding is another, stay unrolled before and behind the loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from mcuplan.graph import DType, Operator, Subgraph, Tensor
+from mcuplan.patching.rewrite_build import GraphBuilder, Loop, SubgraphBuilder, Tie
+from mcuplan.patching.rewrite_rows import StageNet, Strip
+from mcuplan.patching.rewrite_stage import Stage, UnsupportedStageError
+from mcuplan.patching.rewrite_strips import StripWriter
+
+LEAST_TURNS = 2
+"""A loop with fewer turns than this is no loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Strips ``[first, last)`` that are alike; one turn goes on by ``source_rows`` and ``result_rows``."""
+
+    first: int
+    last: int
+    source_rows: int
+    result_rows: int
+
+
+def _likeness(net: StageNet, strip: Strip, after: Strip) -> tuple[object, ...]:
+    """What two strips must share to be turns of one loop: all rows counted from their windows' first."""
+    spans: list[object] = []
+    for layer in net.layers:
+        window = strip[layer.output]
+        if window.new == window.high:
+            spans.append(None)
+            continue
+        span = layer.span(window.new, window.high)
+        first = tuple(span.begin - strip[t].low for t in layer.inputs)
+        spans.append((first, span.end - span.begin, span.made, span.drop, span.top, span.bottom))
+    rows = tuple((w.high - w.low, w.kept) for _, w in sorted(strip.items()))
+    moves = tuple((after[t].low - w.low, after[t].kept) for t, w in sorted(strip.items()))
+    return tuple(spans), rows, moves
+
+
+def find_run(net: StageNet, strips: Sequence[Strip]) -> Run:
+    """The longest run of strips that are alike.
+
+    Raises
+    ------
+    UnsupportedStageError
+        Where no two strips that follow one another are alike.
+    """
+    like = [_likeness(net, strip, after) for strip, after in pairwise(strips)]
+    best = (0, 0)
+    begin = 0
+    for j in range(len(like)):
+        if like[j] != like[begin]:
+            begin = j
+        if begin and j + 1 - begin > best[1] - best[0]:
+            best = begin, j + 1
+    if best[1] - best[0] < LEAST_TURNS:
+        raise UnsupportedStageError("no two strips inside the stage are alike")
+    first, after = strips[best[0]], strips[best[0] + 1]
+    moves = (after[t].low - first[t].low for t in (net.source, net.result))
+    return Run(best[0], best[1], *moves)
+
+
+def overlays(net: StageNet, written: Sequence[int], needed: Sequence[int]) -> bool:
+    """True where the result, laid over the source from its first byte on, only ever covers rows that are used up.
+
+    ``written`` are the ends of the rows of the result that strips write, ``needed`` the first row of the source that
+    is read after each of them (its height where none is).
+    """
+    source, result = net.tensors[net.source], net.tensors[net.result]
+    if source.dtype != result.dtype or result.elements > source.elements:
+        return False
+    source_row, result_row = source.elements // source.shape[1], result.elements // result.shape[1]
+    return all(w * result_row <= n * source_row for w, n in zip(written, needed, strict=True))
+
+
+def _still_needed(net: StageNet, strips: Sequence[Strip]) -> list[int]:
+    """For each strip, the first row of the source that a later one reads."""
+    found = [net.height(net.source)]
+    for strip in reversed(strips[1:]):
+        window = strip[net.source]
+        found.append(min(found[-1], window.low) if window.low < window.high else found[-1])
+    return found[::-1]
+
+
+def begin_over_source(main: SubgraphBuilder, net: StageNet, source: int) -> int:
+    """The result before anything is written to it: the source's first bytes, whatever they hold; costs no memory."""
+    like, given = net.tensors[net.result], net.tensors[net.source]
+    row = given.elements // given.shape[1]
+    if like.elements % row == 0:
+        piece = main.rows(source, 0, like.elements // row, f"{like.name}/place")
+    else:
+        flat = main.tensor(given, f"{given.name}/flat", (given.elements,))
+        _reshape(main, source, flat)
+        piece = main.tensor(given, f"{like.name}/place", (like.elements,))
+        main.operation("SLICE", [flat, main.integers([0]), main.integers([like.elements])], [piece], "SliceOptions")
+        main.tie(piece, flat)
+    out = main.tensor(like, f"{like.name}/begun")
+    _reshape(main, piece, out)
+    return out
+
+
+def _reshape(main: SubgraphBuilder, source: int, out: int) -> None:
+    shape = main.tensors[out].shape
+    main.operation("RESHAPE", [source, main.integers(shape)], [out], "ReshapeOptions", new_shape=shape)
+    main.tie(out, source)
+
+
+@dataclass
+class Variables:
+    """A loop's variables: before the loop, in the condition, in the body before and after a turn, and behind it."""
+
+    outer: list[int]
+    asked: list[int]
+    given: list[int]
+    back: list[int]
+    done: list[int]
+
+    @classmethod
+    def declare(
+        cls, main: SubgraphBuilder, condition: SubgraphBuilder, body: SubgraphBuilder, outer: Sequence[int]
+    ) -> Variables:
+        """Tensors for variables that begin as ``outer``."""
+        like = [main.tensors[t] for t in outer]
+        asked = [condition.tensor(_moving(t), f"{t.name}/condition") for t in like]
+        given = [body.tensor(_moving(t), f"{t.name}/turn") for t in like]
+        done = [main.tensor(_moving(t), f"{t.name}/loop") for t in like]
+        return cls(list(outer), asked, given, [], done)
+
+    def close(
+        self, main: SubgraphBuilder, condition: SubgraphBuilder, body: SubgraphBuilder, more: int, turns: int
+    ) -> tuple[Subgraph, Subgraph]:
+        """Write the WHILE, tie each variable to one place, and return its two subgraphs."""
+        operator = main.operation(
+            "WHILE", self.outer, self.done, "WhileOptions",
+            cond_subgraph_index=condition.index, body_subgraph_index=body.index,
+        )  # fmt: skip
+        parent = main.parent
+        parent.loops.append(Loop(operator, condition.index, body.index, turns))
+        for a, b, c, d, e in zip(self.outer, self.given, self.asked, self.done, self.back, strict=True):
+            for place in ((0, a), (condition.index, c), (0, d), (body.index, e)):
+                parent.ties.append(Tie((body.index, b), place))
+        return (
+            condition.finished(self.asked, [more], "patch-condition"),
+            body.finished(self.given, self.back, "patch-body"),
+        )
+
+
+class LoopWriter:
+    """Writes one stage rolled into a graph under construction."""
+
+    def __init__(
+        self,
+        parent: GraphBuilder,
+        main: SubgraphBuilder,
+        net: StageNet,
+        stage: Stage,
+        strips: Sequence[Strip],
+        over: bool,
+    ) -> None:
+        self.parent = parent
+        self.main = main
+        self.net = net
+        self.stage = stage
+        self.strips = strips
+        self.run = find_run(net, strips)
+        self.operators: tuple[Operator, ...] = parent.draft.graph.main.operators
+        written = [strip[net.result].high for strip in strips]
+        self.overlaid = over and overlays(net, written, _still_needed(net, strips))
+        count = len(parent.draft.graph.subgraphs)
+        self.condition = SubgraphBuilder(parent, count)
+        self.body = SubgraphBuilder(parent, count + 1)
+
+    def write(self) -> tuple[Subgraph, Subgraph]:
+        """Write the stage; returns the two new subgraphs."""
+        main, run, stage, net = self.main, self.run, self.stage, self.net
+        writer = StripWriter(main, net, self.operators, loose=True)
+        result = begin_over_source(main, net, stage.source) if self.overlaid else None
+        for j in range(run.first):
+            part = writer.write(stage.source, 0, self.strips[j], self.strips[j + 1], f"strip{j}")
+            result = self._put(part, self.strips[j], result, last=False)
+        source, result = self._loop(writer, result)
+        for j in range(run.last, len(self.strips)):
+            after = self.strips[j + 1] if j + 1 < len(self.strips) else None
+            part = writer.write(source, 0, self.strips[j], after, f"strip{j}")
+            result = self._put(part, self.strips[j], result, last=after is None)
+        return self._subgraphs
+
+    def _put(self, part: int | None, strip: Strip, result: int | None, last: bool) -> int | None:
+        """Put a border strip's rows into the result."""
+        if part is None:
+            return result
+        main, like = self.main, self.net.tensors[self.net.result]
+        begin = strip[self.net.result].low
+        out = self.stage.result if last else main.tensor(like, f"{like.name}/rows{begin}")
+        if result is None:
+            below = like.shape[1] - main.tensors[part].shape[1]
+            main.operation("PAD", [part, main.integers([0, 0, 0, below, 0, 0, 0, 0], (4, 2))], [out], "PadOptions")
+            return out
+        main.operation(
+            "DYNAMIC_UPDATE_SLICE", [result, part, main.integers([0, begin, 0, 0])], [out],
+            "DynamicUpdateSliceOptions",
+        )  # fmt: skip
+        main.tie(out, result)
+        source_row = main.row_bytes(self.stage.source)
+        if (
+            not self.overlaid
+            or strip[self.net.result].high * main.row_bytes(out) <= strip[self.net.source].low * source_row
+        ):
+            main.tie(part, out, begin * main.row_bytes(out))
+        return out
+
+    def _loop(self, writer: StripWriter, result: int | None) -> tuple[int, int]:
+        """Write WHILE and its subgraphs; returns the source and the result behind the loop."""
+        main, body, condition, run, net = self.main, self.body, self.condition, self.run, self.net
+        if result is None:
+            raise UnsupportedStageError("the first strips give no row of the result")
+        strip, after = self.strips[run.first], self.strips[run.first + 1]
+        kept = sorted(writer.kept)
+        x_row, y_row = strip[net.source].low, strip[net.result].low
+        y_end = y_row + (run.last - run.first) * run.result_rows
+        outer = [
+            main.integers([0, y_row, 0, 0]), main.integers([0, x_row, 0, 0]), self.stage.source, result,
+            *(writer.kept[t] for t in kept),
+        ]  # fmt: skip
+        variables = Variables.declare(main, condition, body, outer)
+        given, asked, done = variables.given, variables.asked, variables.done
+        if run.last == len(self.strips):
+            done[3] = self.stage.result
+
+        window = strip[net.source]
+        rows = window.high - window.low
+        shape = net.tensors[net.source].shape
+        piece = body.tensor(
+            net.tensors[net.source], f"{net.tensors[net.source].name}/strip", (shape[0], rows, *shape[2:])
+        )
+        sizes = body.integers([shape[0], rows, *shape[2:]])
+        body.operation("SLICE", [given[2], given[1], sizes], [piece], "SliceOptions")
+        inner = StripWriter(body, net, self.operators)
+        inner.kept = {t: given[4 + i] for i, t in enumerate(kept)}
+        part = inner.write(piece, window.low, strip, after, "strip")
+        if part is None or set(inner.kept) != set(kept):
+            raise UnsupportedStageError("what strips keep changes from strip to strip")
+        written = body.tensor(net.tensors[net.result], f"{net.tensors[net.result].name}/written")
+        body.operation("DYNAMIC_UPDATE_SLICE", [given[3], part, given[0]], [written], "DynamicUpdateSliceOptions")
+        body.tie(written, given[3])
+        moved = [self._advance(given[0], run.result_rows), self._advance(given[1], run.source_rows)]
+        variables.back = [*moved, given[2], written, *(inner.kept[t] for t in kept)]
+
+        more = condition.tensor(Tensor("more", DType.BOOL, (1,)), "more")
+        at = condition.tensor(Tensor("at", DType.INT32, (1,)), "at")
+        one = condition.integers([1])
+        condition.operation("SLICE", [asked[0], one, one], [at], "SliceOptions")
+        condition.operation("LESS", [at, condition.integers([y_end])], [more], "LessOptions")
+
+        self._subgraphs = variables.close(main, condition, body, more, run.last - run.first)
+        writer.kept = {t: done[4 + i] for i, t in enumerate(kept)}
+        return done[2], done[3]
+
+    def _advance(self, rows: int, by: int) -> int:
+        body = self.body
+        out = body.tensor(body.tensors[rows], body.tensors[rows].name + "/next")
+        body.operation("ADD", [rows, body.integers([0, by, 0, 0])], [out], "AddOptions")
+        return out
+
+
+def _moving(tensor: Tensor) -> Tensor:
+    """The tensor as a loop variable."""
+    return Tensor(tensor.name, tensor.dtype, tensor.shape, 0, tensor.quantization)

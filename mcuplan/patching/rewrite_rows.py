@@ -1,0 +1,201 @@
+"""Which rows of which tensor each strip of a patch stage computes, keeps and reads.
+
+A stage is a run of operators with one tensor coming in (its *source*) and one going out (its *result*). The result's
+rows are cut into strips. For each strip and each tensor there is a *window* of rows that are in memory: the first of
+them kept from the strip before (streaming) and the others computed; where nothing is kept, the halo is recomputed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from mcuplan.graph import Tensor
+from mcuplan.operators import Axis, window_axis
+from mcuplan.operators.geometry import SAME
+
+
+class UnsupportedStageError(ValueError):
+    """A run of operators that cannot be a patch stage, or not in this form; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Input rows ``[begin, end)`` that give some output rows.
+
+    ``top`` and ``bottom`` are rows of padding to add (PAD only), ``drop`` the rows that come before the wanted ones
+    and ``made`` the rows that the operator makes in all (cropped SAME only, else those that are wanted).
+    """
+
+    begin: int
+    end: int
+    made: int
+    drop: int = 0
+    top: int = 0
+    bottom: int = 0
+
+    @property
+    def empty(self) -> bool:
+        """True where all that is read is padding."""
+        return self.begin >= self.end
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One operator of a stage as strips see it.
+
+    ``operator`` is its index in the main subgraph, -1 for one that the stage adds. ``inputs`` are the tensors it reads
+    by rows. ``pads`` tells a PAD, which adds ``columns`` (before, behind); ``crops`` that the operator keeps its SAME
+    padding and makes rows that are thrown away; ``valid`` that it has no padding; ``masks`` that it clears rows outside
+    the map (for flows); ``pools`` that padding does not count as zeros. ``row_macs`` are the MACs of one output row.
+    """
+
+    operator: int
+    inputs: tuple[int, ...]
+    output: int
+    rows: Axis
+    pads: bool = False
+    columns: tuple[int, int] = (0, 0)
+    crops: bool = False
+    valid: bool = False
+    masks: bool = False
+    pools: bool = False
+    row_macs: int = 0
+
+    def span(self, begin: int, end: int) -> Span:
+        """The input rows that output rows ``[begin, end)`` need."""
+        if self.crops:
+            return _cropped(self.rows, begin, end)
+        first, last = self.rows.needs(begin, end)
+        if not self.pads:
+            return Span(first, last, end - begin)
+        top = min(max(self.rows.before - begin, 0), end - begin)
+        bottom = min(max(end - self.rows.before - self.rows.input, 0), end - begin)
+        return Span(first, last, end - begin, 0, top, bottom)
+
+
+def _cropped(rows: Axis, begin: int, end: int) -> Span:
+    """The rows to give a SAME operator so that its own padding puts the windows where the whole map has them.
+
+    TFLite pads ``total // 2`` rows before the input, where ``total`` depends on the number of rows given
+    (``ComputePaddingHeightWidth`` in tensorflow/lite/kernels/padding.h); so the number is chosen to fit.
+    """
+    first_tap = begin * rows.stride - rows.before
+    last_tap = (end - 1) * rows.stride - rows.before + rows.extent
+    first, last = rows.needs(begin, end)
+    reach = rows.extent + rows.stride
+    found: list[tuple[int, int, int, Span]] = []
+    for low in range(first, max(first - reach, 0) - 1, -1):
+        for high in range(last, min(last + reach, rows.input) + 1):
+            own = window_axis(high - low, rows.kernel, rows.stride, rows.dilation, SAME)
+            shift = first_tap - low + own.before
+            drop = shift // rows.stride
+            if shift % rows.stride or drop < 0 or drop + end - begin > own.output:
+                continue
+            if (first_tap < low and low > 0) or (last_tap > high and high < rows.input):
+                continue
+            found.append((own.output, high - low, high, Span(low, high, own.output, drop)))
+    if not found:  # the whole map always fits
+        return Span(0, rows.input, rows.output, begin)
+    return min(found, key=lambda row: row[:3])[3]
+
+
+@dataclass(frozen=True)
+class StageNet:
+    """The operators of a stage in order, its tensors (padded ones that the stage adds included) and its two ends."""
+
+    layers: tuple[Layer, ...]
+    tensors: Mapping[int, Tensor]
+    source: int
+    result: int
+
+    def height(self, tensor: int) -> int:
+        """Rows of a tensor."""
+        return self.tensors[tensor].shape[1]
+
+    def free(self) -> frozenset[int]:
+        """Tensors that cost no MACs to compute again from the source, the source included."""
+        found = {self.source}
+        for layer in self.layers:
+            if not layer.row_macs and found.issuperset(layer.inputs):
+                found.add(layer.output)
+        return frozenset(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Rows ``[low, high)`` of a tensor in one strip; those from ``new`` on are computed, the others kept."""
+
+    low: int
+    new: int
+    high: int
+
+    @property
+    def kept(self) -> int:
+        """Rows kept from the strip before."""
+        return self.new - self.low
+
+
+Strip = Mapping[int, Window]
+"""The windows of one strip, by tensor."""
+
+
+def strip_windows(net: StageNet, cuts: Sequence[int], keep: Collection[int]) -> list[Strip]:
+    """The windows of every strip.
+
+    Parameters
+    ----------
+    net
+        The stage.
+    cuts
+        Rows of the result where strips begin, 0 first, and its height last.
+    keep
+        Tensors whose rows are kept from strip to strip as far as the next strip needs them again.
+    """
+    strips: list[Strip] = []
+    before: Strip = {}
+    for begin, end in pairwise(cuts):
+        before = _windows(net, begin, end, before, keep)
+        strips.append(before)
+    return strips
+
+
+def _windows(net: StageNet, begin: int, end: int, before: Strip, keep: Collection[int]) -> Strip:
+    wanted: dict[int, tuple[int, int]] = {net.result: (begin, end)}
+    found: dict[int, Window] = {}
+    for layer in reversed(net.layers):
+        t = layer.output
+        old = before.get(t)
+        if t not in wanted:
+            found[t] = Window(old.low, old.high, old.high) if old and t in keep else Window(0, 0, 0)
+            continue
+        low, high = wanted[t]
+        new = low
+        if t in keep and old is not None and old.low <= low <= old.high:
+            high = max(high, old.high)
+            new = min(old.high, high)
+        if new < high:
+            while layer.span(new, high).empty:  # a strip of padding alone: take rows of the map with it
+                if t == net.result:
+                    raise UnsupportedStageError("a strip of the result would be padding alone")
+                new, high = (new - 1, high) if new > 0 else (new, high + 1)
+            span = layer.span(new, high)
+            for source in layer.inputs:
+                a, b = wanted.get(source, (span.begin, span.end))
+                wanted[source] = min(a, span.begin), max(b, span.end)
+        found[t] = Window(min(low, new), new, high)
+    low, high = wanted.get(net.source, (0, 0))
+    found[net.source] = Window(low, low, high)
+    return found
+
+
+def stage_macs(net: StageNet, strips: Sequence[Strip]) -> int:
+    """MACs of the stage run by strips, by the counting rule of :mod:`mcuplan.operators.macs`."""
+    total = 0
+    for strip in strips:
+        for layer in net.layers:
+            window = strip[layer.output]
+            if layer.row_macs and window.new < window.high:
+                total += layer.row_macs * layer.span(window.new, window.high).made
+    return total

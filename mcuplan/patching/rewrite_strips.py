@@ -1,0 +1,158 @@
+"""One strip of a stage written as operators of a subgraph, whichever subgraph that is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from mcuplan.graph import Operator
+from mcuplan.operators.geometry import VALID
+from mcuplan.patching.rewrite_build import SubgraphBuilder
+from mcuplan.patching.rewrite_rows import Layer, Span, StageNet, Strip
+from mcuplan.patching.rewrite_stage import POINTWISE
+
+
+class StripWriter:
+    """Writes strips one after the other into a subgraph.
+
+    ``held`` are the windows in memory now, ``kept`` the rows that were kept of them for the next strip. ``loose``
+    keeps rows that are thrown away out of the result's place.
+    """
+
+    def __init__(
+        self, builder: SubgraphBuilder, net: StageNet, operators: tuple[Operator, ...], loose: bool = False
+    ) -> None:
+        self.builder = builder
+        self.loose = loose
+        self.streams_source = False
+        self.pieces: set[int] = set()
+        self.net = net
+        self.operators = operators
+        self.held: dict[int, int] = {}
+        self.kept: dict[int, int] = {}
+        self.last_reader = {t: i for i, layer in enumerate(net.layers) for t in layer.inputs}
+        self.readers: dict[int, int] = {}
+        for layer in net.layers:
+            for t in layer.inputs:
+                self.readers[t] = self.readers.get(t, 0) + 1
+
+    def write(self, source: int, source_low: int, strip: Strip, after: Strip | None, label: str) -> int | None:
+        """Write one strip; returns the tensor with the result's new rows.
+
+        Parameters
+        ----------
+        source, source_low
+            The subgraph's tensor with the stage's source, and which of its rows is the tensor's first.
+        strip, after
+            The windows of this strip and of the one that follows it (for what to keep), None for the last one.
+        label
+            Goes into tensors' names.
+        """
+        parts = [self.kept.pop(self.net.source), source] if self.net.source in self.kept else [source]
+        self.held = {self.net.source: self.builder.stacked(parts, self.net.tensors[self.net.source], f"{label}/source")}
+        lows = {t: w.low for t, w in strip.items()} | {self.net.source: source_low}
+        part = None
+        for i, layer in enumerate(self.net.layers):
+            window = strip[layer.output]
+            made = self._layer(layer, strip, after, lows, label) if window.new < window.high else None
+            if layer.output == self.net.result:
+                part = made
+            else:
+                self._window(layer.output, strip, made, label)
+            for t in dict.fromkeys(layer.inputs):
+                if self.last_reader[t] == i:
+                    self._keep(t, strip, after, label)
+        return part
+
+    def _layer(self, layer: Layer, strip: Strip, after: Strip | None, lows: Mapping[int, int], label: str) -> int:
+        """The operator's clone for this strip; returns the tensor with the rows that are wanted."""
+        b = self.builder
+        window = strip[layer.output]
+        span = layer.span(window.new, window.high)
+        read = {}
+        for t in dict.fromkeys(layer.inputs):
+            name = f"{self.net.tensors[t].name}/{label}/read"
+            read[t] = b.rows(self.held[t], span.begin - lows[t], span.end - lows[t], name)
+        like = self.net.tensors[layer.output]
+        shape = (like.shape[0], span.made, *like.shape[2:])
+        out = b.tensor(like, f"{like.name}/{label}", shape)
+        if layer.pads:
+            self._pad(layer, span, read[layer.inputs[0]], out)
+        elif layer.operator < 0:
+            self._operate(layer, read[layer.inputs[0]], out)
+        else:
+            op = self.operators[layer.operator]
+            inputs = self._inputs(layer, op, read)
+            options = op.options
+            if layer.valid and options is not None:
+                options = replace(options, fields={**options.fields, "padding": VALID})
+            b.add(replace(op, inputs=inputs, outputs=(out,), options=options, debug_metadata_index=-1))
+            self._overlay(layer, op, read, strip, after, out)
+        if span.made == window.high - window.new:
+            return out
+        # Rows before the wanted ones lie where other rows are if the crop is laid into a larger map: then copy.
+        last = layer.output == self.net.result
+        tie = (not self.loose if last else window.kept == 0) if span.drop == 0 else not last and window.kept == 0
+        cut = b.rows(out, span.drop, span.drop + window.high - window.new, f"{like.name}/{label}/cut", tie)
+        if tie:
+            self.pieces.add(cut)
+        return cut
+
+    def _operate(self, layer: Layer, source: int, out: int) -> None:
+        """Write an operator that the stage adds."""
+        raise NotImplementedError
+
+    def _inputs(self, layer: Layer, op: Operator, read: Mapping[int, int]) -> tuple[int, ...]:
+        if layer.valid or layer.crops:  # the one map it reads may be the padded or masked one
+            read = {op.inputs[0]: read[layer.inputs[0]]}
+        return tuple(i if i < 0 else read[i] if i in read else self.builder.imported(i) for i in op.inputs)
+
+    def _pad(self, layer: Layer, span: Span, source: int, out: int) -> None:
+        b = self.builder
+        values = [0, 0, span.top, span.bottom, *layer.columns, 0, 0]
+        b.operation("PAD", [source, b.integers(values, (4, 2))], [out], "PadOptions")
+
+    def _overlay(
+        self, layer: Layer, op: Operator, read: Mapping[int, int], strip: Strip, after: Strip | None, out: int
+    ) -> None:
+        """Lay an element-wise result over an operand that nobody reads afterwards."""
+        if op.name not in POINTWISE or op.name == "PRELU":
+            return
+        b = self.builder
+        for t, tensor in read.items():
+            fresh = self.held[t] == tensor and strip[t].kept == 0 and t != self.net.source
+            done = after is None or not after[t].kept
+            # A piece of a larger tensor must not be laid, with all of that tensor, among rows that others hold.
+            apart = layer.output != self.net.result and not strip[layer.output].kept
+            if tensor in self.pieces and apart:
+                self.pieces.add(out)
+            if (
+                fresh
+                and done
+                and (apart or tensor not in self.pieces)
+                and self.readers[t] == 1
+                and b.tensors[tensor].dtype == b.tensors[out].dtype
+            ):
+                b.tie(out, tensor)
+                return
+
+    def _window(self, t: int, strip: Strip, made: int | None, label: str) -> None:
+        """Join the rows kept from before and the new ones."""
+        parts = [p for p in (self.kept.pop(t, None) if strip[t].kept else None, made) if p is not None]
+        if parts:
+            self.held[t] = self.builder.stacked(
+                parts, self.net.tensors[t], f"{self.net.tensors[t].name}/{label}/window"
+            )
+
+    def _keep(self, t: int, strip: Strip, after: Strip | None, label: str) -> None:
+        """Keep the rows that the next strip needs again: moved to where this strip's window begins."""
+        if after is None or not after[t].kept or (t == self.net.source and not self.streams_source):
+            return
+        b = self.builder
+        begin = after[t].low - strip[t].low
+        end = after[t].new - strip[t].low
+        window = self.held[t]
+        kept = b.rows(window, begin, end, f"{self.net.tensors[t].name}/{label}/kept", tie=False)
+        if kept != window:
+            b.tie(kept, window)
+        self.kept[t] = kept

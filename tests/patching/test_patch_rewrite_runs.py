@@ -1,0 +1,73 @@
+"""Random networks with patch stages give, bit for bit, what they gave before: on a real TFLM and on LiteRT."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+import pytest
+from patch_networks import random_network
+from runtimes import require, run_litert_each, run_tflm_each
+
+from mcuplan.graph import Graph
+from mcuplan.patching.rewrite import StageForm, even_cuts, write_stage
+from mcuplan.patching.rewrite_build import Draft
+from mcuplan.patching.rewrite_stage import UnsupportedStageError, find_stages
+from mcuplan.patching.stage_plan import DraftProblem
+from mcuplan.tflite import write
+from mcuplan.tflm import Target
+
+REFERENCE = Target.parse("cortex-m4+reference")
+GROUPS = 6
+GROUP_SIZE = 20
+
+
+def rewritten(seed: int) -> Iterator[tuple[str, Graph, Graph]]:
+    """One random stage of one random network in one random form of each kind, planned."""
+    graph = random_network(seed)
+    draw = random.Random(seed)
+    stages = [s for k in range(len(graph.main.operators)) for s in find_stages(graph, k)]
+    stages = [s for s in stages if s.last - s.first > 1] or stages
+    if not stages:
+        return
+    for rolled, flow in ((False, False), (True, False), (True, True)):
+        stage = draw.choice(stages)
+        height = graph.main.tensors[stage.result].shape[1]
+        rows = draw.randint(1, max(height // 3, 1))
+        form = StageForm(
+            even_cuts(height, rows), draw.choice(("pad", "crop")), flow or draw.random() < 0.7, rolled, flow
+        )
+        try:
+            draft = write_stage(Draft(graph), stage, form).tidy()
+        except UnsupportedStageError:
+            continue
+        planned = DraftProblem(draft, REFERENCE, aliases=seed % 2 == 0).plan("fast")
+        yield f"seed {seed}, {stage}, {form}", graph, planned.graph
+
+
+@pytest.mark.parametrize("group", range(GROUPS))
+def test_rewritten_networks_give_the_same_outputs(group: int) -> None:
+    require("tflm")
+    seeds = range(group * GROUP_SIZE, (group + 1) * GROUP_SIZE)
+    cases = [case for seed in seeds for case in rewritten(seed)]
+    assert len(cases) > GROUP_SIZE
+    models = [write(graph) for _, before, after in cases for graph in (before, after)]
+    runs = run_tflm_each(models, seed=group + 1)
+    wrong = [
+        (name, a.message, b.message)
+        for (name, _, _), a, b in zip(cases, runs[::2], runs[1::2], strict=True)
+        if not a.ok or not b.ok or a.outputs != b.outputs
+    ]
+    assert not wrong
+
+
+@pytest.mark.parametrize("group", range(2))
+def test_rewritten_networks_give_the_same_outputs_on_litert(group: int) -> None:
+    require("litert")
+    seeds = range(group * GROUP_SIZE, (group + 1) * GROUP_SIZE)
+    cases = [case for seed in seeds for case in rewritten(seed)]
+    models = [write(graph) for _, before, after in cases for graph in (before, after)]
+    runs = run_litert_each(models, seed=group + 1)
+    pairs = [(n, a, b) for (n, _, _), a, b in zip(cases, runs[::2], runs[1::2], strict=True) if a.ok]
+    assert len(pairs) > GROUP_SIZE
+    assert not [(name, b.message) for name, a, b in pairs if not b.ok or a.outputs != b.outputs]
