@@ -149,10 +149,9 @@ def tips(study: Study) -> Iterator[Tip]:
         from shlex import quote
 
         options = f" --board {quote(study.shown.board)}" if study.shown.board else ""
-        factor = "same outputs bit for bit, same operators"
         yield Tip(
             f"mcuplan's plan: the arena goes from {study.plan.before.declare_bytes:,} to "
-            f"{study.plan.after.declare_bytes:,} bytes, {factor}",
+            f"{study.plan.after.declare_bytes:,} bytes, same outputs bit for bit",
             f"{study.plan.gain_bytes:,} bytes of RAM",
             safe_name(f"mcuplan plan {quote(study.model)}{options} -o planned.tflite", 400),
         )

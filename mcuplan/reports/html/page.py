@@ -183,8 +183,9 @@ def _pictures(study: Study, analysis: Analysis) -> Pictures:
         maps=maps,
         plan_note=note,
         plan_steps=tuple(
-            f"{step.name}: {step.gain_bytes:,} bytes ({safe_name(step.detail, 120)})"
+            f"{step.name} saves {step.gain_bytes:,} bytes ({safe_name(step.detail, 240)})"
             for step in (study.plan.steps if study.plan else ())
+            if step.gain_bytes > 0
         ),
         buffers=tuple(map(_buffer_line, buffers[:_BUFFERS])),
         buffers_total=len(buffers),
@@ -206,16 +207,25 @@ def _buffer_line(row: BufferRow) -> BufferLine:
 def _maps(study: Study, analysis: Analysis) -> tuple[tuple[ArenaMap, ...], str]:
     limit = arena_limit(study.shown)
     plan = study.plan
+    stock = "Stock TFLM"
     if plan is None or plan.gain_bytes <= 0:
         top = scale_top((analysis.arena,), limit)
-        note = study.plan_note or ("No plan needs a smaller arena: TFLM's own is kept." if plan else "")
-        return (arena_map(analysis.graph, analysis.arena, "Stock TFLM", limit, top),), safe_name(note, 300)
+        return (arena_map(analysis.graph, analysis.arena, stock, limit, top),), _plan_note(study)
     top = scale_top((analysis.arena, plan.after), limit)
-    proof = f"No placement is smaller: {plan.proof}." if plan.optimal else f"{plan.proof}."
     return (
-        arena_map(analysis.graph, analysis.arena, "Stock TFLM", limit, top),
+        arena_map(analysis.graph, analysis.arena, stock, limit, top),
         arena_map(plan.graph, plan.after, "mcuplan's plan", limit, top),
-    ), safe_name(proof[:1].upper() + proof[1:], 300)
+    ), _plan_note(study)
+
+
+def _plan_note(study: Study) -> str:
+    """How good the plan is, or why there is none."""
+    plan = study.plan
+    if plan is None:
+        return safe_name(study.plan_note, 300)
+    if plan.optimal:
+        return f"With these operators in this order no placement is smaller: {safe_name(plan.proof, 200)}."
+    return "No smaller plan was found." if plan.gain_bytes <= 0 else f"The plan: {safe_name(plan.proof, 200)}."
 
 
 def arena_limit(row: Result) -> Limit | None:

@@ -1,0 +1,88 @@
+"""Sample reports: the zoo on the lecture's three boards, for ``reports/``.
+
+``python -m mcuplan.reports.samples [FOLDER]`` writes them (default ``reports``); with ``--check`` it writes nothing and
+ends with 1 where a file is missing or stale. They hold no dates: the same code makes the same bytes.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from mcuplan import budget, zoo
+from mcuplan.boards import Board, load_board
+from mcuplan.files import write_text
+from mcuplan.reports import build
+from mcuplan.reports.html.index import render_index
+from mcuplan.reports.html.render import render_report
+from mcuplan.reports.html.study import studies
+from mcuplan.reports.markdown import to_markdown
+from mcuplan.reports.report import Report, Result
+from mcuplan.tflite import read, write
+from mcuplan.tflm import Target
+
+BOARDS = ("arduino-nano-33-ble-sense", "sparkfun-edge", "stm32f746g-discovery")
+"""The lecture's boards."""
+
+
+def samples(names: Sequence[str] | None = None) -> Iterator[tuple[str, str]]:
+    """File names and contents: a page for each zoo model (those of ``names``), then the index as HTML and Markdown."""
+    boards = tuple(load_board(name) for name in BOARDS)
+    reports: dict[str, Report] = {}
+    for name in zoo.names() if names is None else names:
+        report, analyses = _report(name, boards)
+        reports[f"{name}.html"] = report
+        yield f"{name}.html", render_report(report, studies(report, analyses))
+    together = build.report(result for report in reports.values() for result in report.results)
+    yield "index.html", render_index(reports)
+    yield "README.md", _readme(reports, together)
+
+
+def _report(name: str, boards: Sequence[Board]) -> tuple[Report, Mapping[tuple[str, str | None], budget.Analysis]]:
+    model = f"{zoo.PREFIX}{name}"
+    graph = read(write(zoo.resolve(model)), model)
+    analyses: dict[tuple[str, str | None], budget.Analysis] = {}
+    results: list[Result] = []
+    for board in boards:
+        # As `mcuplan check` chooses it: the board's target, with what is known of its toolchain's TFLM.
+        target = Target.parse(board.target)
+        if board.older_tflm:
+            target = replace(target, older=board.tflm_note or "")
+        analysis = budget.analyse(graph, target)
+        analyses[model, board.id] = analysis
+        need, limits = analysis.need(), budget.limits_on_board(board, budget.Asked())
+        results.append(
+            build.result(model, board, analysis, need, limits, budget.judge(need, limits, analysis.refusals))
+        )
+    return build.report(results), analyses
+
+
+def _readme(reports: Mapping[str, Report], together: Report) -> str:
+    links = "\n".join(f"- [{name.removesuffix('.html')}]({name})" for name in reports)
+    return (
+        "# Sample reports\n\nThe zoo on the Arduino Nano 33 BLE Sense, the SparkFun Edge and the STM32F746G Discovery. "
+        "Open [index.html](index.html) or a model's page from disk; made by `python -m mcuplan.reports.samples`.\n\n"
+        f"{links}\n\nThe same as a pull-request comment (`mcuplan check --format markdown`):\n\n{to_markdown(together)}"
+    )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write or check the samples; the exit code."""
+    folder = Path(next((a for a in arguments if not a.startswith("-")), "reports"))
+    stale = []
+    for name, text in samples():
+        path = folder / name
+        if path.is_file() and path.read_text("utf-8") == text:
+            continue
+        stale.append(name)
+        if "--check" not in arguments:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_text(path, text)
+    print(f"{len(stale)} files {'are stale' if '--check' in arguments else 'written'}: {', '.join(stale) or 'none'}")
+    return int("--check" in arguments and bool(stale))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
