@@ -20,6 +20,7 @@ _COMMANDS = {
     "compare": "mcuplan.cli.compare",
     "completion": "mcuplan.cli.completion",
     "diff": "mcuplan.cli.diff",
+    "energy": "mcuplan.cli.energy",
     "explain": "mcuplan.cli.explain",
     "inspect": "mcuplan.cli.inspect",
     "latency": "mcuplan.cli.latency",
