@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from mcuplan.graph import Buffer, DType, Graph, Operator, Quantization, Subgraph, Tensor
+from mcuplan.operators.geometry import VALID, window_axis
 from mcuplan.rewriting.edit import set_offline_plan
 from mcuplan.tflite.schema import operator_code as custom_code
 from mcuplan.zoo.operators import operator_code, options_record
@@ -87,6 +89,53 @@ class Sketch:
 
     def slice(self, x: int, begin: Sequence[int], size: Sequence[int]) -> int:
         return self.op("SLICE", [x, self.constant(begin), self.constant(size)], size)
+
+    def pad(self, x: int, amounts: Sequence[tuple[int, int]]) -> int:
+        shape = tuple(n + a + b for n, (a, b) in zip(self.shape(x), amounts, strict=True))
+        flat = [n for pair in amounts for n in pair]
+        return self.op("PAD", [x, self.constant(flat, (len(amounts), 2))], shape)
+
+    def conv(
+        self,
+        x: int,
+        kernel: tuple[int, int] = (3, 3),
+        stride: int = 1,
+        padding: int = VALID,
+        filters: int = 2,
+        operator: str = "CONV_2D",
+        dilation: int = 1,
+        weights: Sequence[float] | None = None,
+    ) -> int:
+        """A convolution; depthwise ones keep the channels."""
+        n, h, w, c = self.shape(x)
+        dtype = self.tensors[x].dtype
+        depthwise = operator == "DEPTHWISE_CONV_2D"
+        shape = (1, *kernel, c) if depthwise else (filters, *kernel, c)
+        if weights is None:
+            weights = [((i * 37 + 11) % 23 - 11) for i in range(math.prod(shape))]
+        q = Quantization(scales=(0.01,), zero_points=(0,)) if dtype is not DType.FLOAT32 else None
+        stored = dtype if dtype is DType.FLOAT32 else DType.INT8
+        filter_tensor = self.constant(weights, shape, dtype=stored, quantization=q)
+        rows, columns = (
+            window_axis(size, k, stride, dilation, padding).output for size, k in zip((h, w), kernel, strict=True)
+        )
+        channels = c if depthwise else filters
+        wide = {DType.FLOAT32: dtype, DType.INT16: DType.INT64}.get(dtype, DType.INT32)
+        bias = self.constant([7 * i - 3 for i in range(channels)], dtype=wide)
+        y = self.tensor(n, rows, columns, channels, dtype=dtype)
+        facts = {"depth_multiplier": 1} if depthwise else {}
+        self.into(operator, [x, filter_tensor, bias], [y], padding=padding, stride_h=stride, stride_w=stride,
+                  dilation_h_factor=dilation, dilation_w_factor=dilation, **facts)  # fmt: skip
+        return y
+
+    def dense(self, x: int, units: int = 3) -> int:
+        size = math.prod(self.shape(x))
+        dtype = self.tensors[x].dtype
+        q = Quantization(scales=(0.01,), zero_points=(0,))
+        stored = dtype if dtype is DType.FLOAT32 else DType.INT8
+        weights = [((i * 29 + 5) % 19 - 9) for i in range(units * size)]
+        w = self.constant(weights, (units, size), dtype=stored, quantization=q)
+        return self.op("FULLY_CONNECTED", [x, w, -1], (1, units))
 
     def opaque(self, *inputs: int, shape: Sequence[int] | None = None) -> int:
         """An operator of which nothing is known to be safe (MAXIMUM of its inputs)."""
