@@ -6,13 +6,16 @@ always reach it, and two orders with the same peak can end in different arenas. 
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mcuplan.scheduling.lattice import Lattice, compile_problem
 from mcuplan.scheduling.problem import Problem, peak_bytes
 from mcuplan.scheduling.solver import EffortName, Schedule, find_schedule
+
+if TYPE_CHECKING:
+    import random
 
 _MOVES_PER_TASK = 2
 _MOST_MOVES = 400
@@ -78,6 +81,8 @@ def candidates(
 def _equally_good(problem: Problem, best: Schedule, seed: int, tries: int) -> Iterator[tuple[int, ...]]:
     """Orders whose peak is the best one's, some of them more than once."""
     yield best.order
+    import random  # not needed by those who want one order, and slow to import
+
     walk = _Walk(compile_problem(problem), best.order, best.peak_bytes)
     walk.settle()
     yield walk.current

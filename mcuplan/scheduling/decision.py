@@ -15,8 +15,8 @@ from ``P`` with no more live bytes at any step, and an operator's rise only fall
 2. *A run of operators that starts with v, each made ready by the ones before, and ends with no more live bytes than
    it began with, runs at once* (the prefix of a chain is the simplest case). They are found breadth first, smallest
    first, among sets in which all depends on ``v``. Let ``P`` be the first found and ``Q`` the set between with the
-   least live bytes, if less than ``P``'s. By submodularity the way to ``P``, each step cut down to ``Q``, fits too:
-   ``Q`` can be reached, is smaller, and would have been found first.
+   least live bytes, if less than ``P``'s. By submodularity (in halves of operators, see `lattice`) the way to ``P``,
+   each step cut down to ``Q``, fits too: ``Q`` can be reached, is smaller, and would have been found first.
 3. *A set met before is not looked at again*, nor one that equals such a set but for an exchange of equal branches.
 
 Contracting chains beforehand is not lossless: where to stop inside a chain can matter. Rule 2 does it only where the

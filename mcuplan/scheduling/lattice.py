@@ -7,7 +7,9 @@ through the downsets from the empty one to the full one. The bytes that stay liv
 
 do not depend on the path, and running ``v`` at ``S`` takes ``live(S) + rise(v, S)`` bytes, where ``rise`` is what
 ``v`` allocates and its scratch. Each term of ``live`` is a coverage function minus a conjunction, hence ``live`` is
-*submodular*: ``live(A | B) + live(A & B) <= live(A) + live(B)``. Every reduction of the search rests on that.
+*submodular*: ``live(A | B) + live(A & B) <= live(A) + live(B)``. Every reduction of the search rests on that. It holds
+for the bytes while an operator runs as well: split each operator into a half that allocates and a half that frees,
+and they are the live bytes behind a downset of halves.
 
 Seen from the end, an operator allocates what it reads first and frees what it wrote: with writers and readers (and
 given and kept) exchanged and the precedences turned around, every path has the same step costs. One of the two

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nas_networks import branches, swiftnet
@@ -137,13 +138,42 @@ def test_equal_branches_have_one_form() -> None:
     assert canonical(0b00_01_01) != canonical(0b00_00_11)
 
 
-def test_branches_that_differ_are_not_exchanged() -> None:
-    problem = branches(2)
-    sizes = list(problem.sizes)
-    sizes[2] += 16
-    different = Problem(problem.tasks, tuple(sizes), problem.inputs, problem.outputs)
-    lattice = compile_problem(different)
-    assert canonical_form(split(lattice, cut(lattice))[1]) is None
+def with_tasks(problem: Problem, changed: dict[int, Task], **other: tuple[int, ...]) -> Problem:
+    tasks = tuple(changed.get(k, task) for k, task in enumerate(problem.tasks))
+    sizes = other.get("sizes", problem.sizes)
+    return Problem(tasks, sizes, problem.inputs, problem.outputs, chains=tuple(c for c in [other.get("chain")] if c))
+
+
+PAIR = branches(2, length=3)
+
+UNEQUAL = {
+    "a size": with_tasks(PAIR, {}, sizes=(32, 32, 80, 64, 16, 64, 64, 16, 32)),
+    "scratch": with_tasks(PAIR, {2: Task((2,), (3,), scratch=16)}),
+    "an order to keep": with_tasks(PAIR, {}, chain=(2, 5)),
+    "what it needs": with_tasks(PAIR, {3: Task((2, 3), (4,))}),
+}
+
+
+@pytest.mark.parametrize("what", ["nothing", *UNEQUAL])
+def test_branches_that_differ_are_not_exchanged(what: str) -> None:
+    lattice = compile_problem(UNEQUAL.get(what, PAIR))
+    middle = next(part for part in split(lattice, cut(lattice)) if part.n == 6)
+    assert (canonical_form(middle) is None) == (what != "nothing")
+
+
+def test_branches_that_read_different_tensors_are_not_exchanged() -> None:
+    # Operators 0 and 1 read one input, 2 and 3 the other; 4 joins all.
+    problem = Problem(
+        (Task((0,), (2,)), Task((0,), (3,)), Task((1,), (4,)), Task((1,), (5,)), Task((2, 3, 4, 5), (6,))),
+        (64, 64, 16, 16, 16, 16, 16),
+        inputs=(0, 1),
+        outputs=(6,),
+    )
+    lattice = compile_problem(problem)
+    canonical = canonical_form(split(lattice, cut(lattice))[0])
+    assert canonical is not None
+    assert canonical(0b0001) == canonical(0b0010) != canonical(0b0100) == canonical(0b1000)
+    assert canonical(0b0011) != canonical(0b0101) == canonical(0b1010)
 
 
 def test_sections_of_cells_are_as_many_as_there_are_cells() -> None:
