@@ -1,0 +1,241 @@
+"""The HTML reports in a real browser: Debian's Chromium, driven by Playwright.
+
+Skipped where either is missing. ``MCUPLAN_CHROMIUM`` names another browser; ``MCUPLAN_AXE`` is the path of axe-core's
+``axe.min.js`` (npm: axe-core), without which accessibility is not checked.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from html_samples import HOSTILE, hostile, html
+
+from mcuplan.cli import run
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (the test extra)")
+CHROMIUM = os.environ.get("MCUPLAN_CHROMIUM") or next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (apt-get install chromium)"),
+    pytest.mark.xdist_group("browser"),
+]
+SAMPLES = sorted((Path(__file__).parents[2] / "reports").glob("*.html"))
+WIDTHS = (400, 1_000, 1_600)
+
+
+@dataclass
+class Seen:
+    """What a page did that it should not."""
+
+    console: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+    dialogs: list[str] = field(default_factory=list)
+
+    def watch(self, page: Any) -> None:
+        page.on("console", lambda message: self.console.append(message.text))
+        page.on("pageerror", lambda error: self.console.append(str(error)))
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.on("dialog", self._dismiss)
+
+    def _dismiss(self, dialog: Any) -> None:
+        self.dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    def assert_nothing(self, url: str) -> None:
+        assert self.console == []
+        assert self.dialogs == []
+        assert self.requests == [url]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as p:
+        chromium = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def seen() -> Seen:
+    return Seen()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("html")
+
+
+@pytest.fixture(scope="module")
+def report(folder: Path) -> Path:
+    """A report of two boards, one of which fails."""
+    path = folder / "report.html"
+    boards = ["-b", "arduino-nano-33-ble-sense", "-b", "sparkfun-edge"]
+    assert run(["report", "zoo:mcunet-320k", "zoo:ds-cnn", *boards, "-o", str(path)]) == 1
+    return path
+
+
+@pytest.mark.parametrize("scripted", [True, False], ids=["script", "no-script"])
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.stem)
+def test_samples_open_in_every_width_with_and_without_script(
+    browser: Any, seen: Seen, sample: Path, scripted: bool
+) -> None:
+    context = browser.new_context(java_script_enabled=scripted)
+    page = context.new_page()
+    seen.watch(page)
+    page.goto(sample.as_uri())
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.locator("h1").is_visible()
+        # Nothing sticks out: only what scrolls by itself may be wider than the window.
+        assert page.locator("body").bounding_box()["width"] <= width
+        if scripted:
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+    seen.assert_nothing(sample.as_uri())
+    context.close()
+
+
+def test_there_are_samples() -> None:
+    assert len(SAMPLES) >= 11
+
+
+def test_a_hovered_buffer_is_told_under_its_map(browser: Any, seen: Seen, report: Path) -> None:
+    page = browser.new_page(viewport={"width": 1_000, "height": 900})
+    seen.watch(page)
+    page.goto(report.as_uri())
+    figure = page.locator("figure.map").first
+    figure.locator(".buf.top").first.hover()
+    said = figure.locator(".readout").inner_text()
+    assert "network input; tensor input; 1 x 176 x 176 x 3 float32; 371,712 bytes; steps [0, 2); offset" in said
+    page.mouse.move(0, 0)
+    assert "too small for this arena" in figure.locator(".readout").inner_text()
+    seen.assert_nothing(report.as_uri())
+    page.close()
+
+
+def test_a_map_can_be_walked_by_keys(browser: Any, report: Path) -> None:
+    page = browser.new_page()
+    page.goto(report.as_uri())
+    figure = page.locator("figure.map").first
+    assert figure.locator("[tabindex='0']").count() == 1
+    figure.locator("[tabindex='0']").focus()
+    first = figure.locator(".readout").inner_text()
+    page.keyboard.press("ArrowRight")
+    second = figure.locator(".readout").inner_text()
+    assert first != second
+    assert "bytes" in second
+    page.keyboard.press("Home")
+    assert page.evaluate("document.activeElement.classList.contains('band')")
+    assert figure.locator("[tabindex='0']").count() == 1
+    page.close()
+
+
+def test_the_table_is_sorted_and_searched(browser: Any, seen: Seen, report: Path) -> None:
+    page = browser.new_page()
+    seen.watch(page)
+    page.goto(report.as_uri())
+    table = page.locator("table.sortable").first
+    live = table.locator("th", has_text="Live bytes")
+    live.locator("button").click()
+    assert live.get_attribute("aria-sort") == "descending"
+    cells = [int(text.replace(",", "")) for text in table.locator("tbody td:nth-child(5)").all_inner_texts()]
+    assert cells == sorted(cells, reverse=True)
+    live.locator("button").click()
+    assert live.get_attribute("aria-sort") == "ascending"
+    cells = [int(text.replace(",", "")) for text in table.locator("tbody td:nth-child(5)").all_inner_texts()]
+    assert cells == sorted(cells)
+    section = page.locator("section[aria-label=Operators]").first
+    section.locator("input.find").fill("Conv depthwise")
+    kinds = section.locator("tbody tr:visible td:nth-child(2)").all_inner_texts()
+    assert set(kinds) == {"DEPTHWISE_CONV_2D"}
+    assert section.locator(".count").inner_text() == f"{len(kinds)} of 75"
+    seen.assert_nothing(report.as_uri())
+    page.close()
+
+
+@pytest.mark.parametrize("scripted", [True, False], ids=["script", "no-script"])
+def test_the_table_is_downloaded_as_csv(browser: Any, report: Path, scripted: bool) -> None:
+    context = browser.new_context(java_script_enabled=scripted)
+    page = context.new_page()
+    page.goto(report.as_uri())
+    with page.expect_download() as caught:
+        page.locator("a.csv").first.click()
+    assert caught.value.suggested_filename.endswith("-operators.csv")
+    assert Path(caught.value.path()).read_text().startswith("operator,kind,output shape")
+    context.close()
+
+
+def test_without_script_nothing_that_needs_it_is_shown(browser: Any, report: Path) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(report.as_uri())
+    assert not page.locator("input.find").first.is_visible()
+    assert page.locator("table.sortable tbody tr").first.is_visible()
+    assert page.locator("figure.map .buf title").first.text_content()
+    context.close()
+
+
+@pytest.mark.parametrize("name", HOSTILE, ids=lambda name: name[:12])
+def test_no_script_of_a_hostile_model_runs(browser: Any, seen: Seen, folder: Path, name: str) -> None:
+    path = folder / "hostile.html"
+    path.write_text(html(hostile(), name, board=None), encoding="utf-8")
+    page = browser.new_page()
+    seen.watch(page)
+    page.goto(path.as_uri())
+    for item in page.locator("figure.map .buf").all()[:5]:
+        item.hover(force=True)
+    page.locator("table.sortable th button").last.click()
+    page.locator("input.find").fill("<script>")
+    assert page.evaluate("document.scripts.length") == 1
+    seen.assert_nothing(path.as_uri())
+    page.close()
+
+
+def test_the_policy_stops_scripts_that_get_in_all_the_same(
+    browser: Any, seen: Seen, folder: Path, report: Path
+) -> None:
+    path = folder / "broken.html"
+    path.write_text(report.read_text("utf-8").replace("<main", "<script>alert(1)</script><main", 1), encoding="utf-8")
+    page = browser.new_page()
+    seen.watch(page)
+    page.goto(path.as_uri())
+    assert seen.dialogs == []
+    assert any("Content Security Policy" in message for message in seen.console)
+    page.close()
+
+
+def test_a_difference_opens(browser: Any, seen: Seen, folder: Path) -> None:
+    path = folder / "diff.html"
+    assert run(["diff", "zoo:person-detection", "zoo:visual-wake-words", "--format", "html", "-o", str(path)]) == 0
+    page = browser.new_page(viewport={"width": 400, "height": 900})
+    seen.watch(page)
+    page.goto(path.as_uri())
+    assert page.locator("figure.map").count() == 2
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    seen.assert_nothing(path.as_uri())
+    page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.stem)
+def test_axe_finds_nothing_serious(browser: Any, sample: Path, scheme: str) -> None:
+    axe = os.environ.get("MCUPLAN_AXE")
+    if not axe:
+        pytest.skip("needs axe-core: npm install axe-core, MCUPLAN_AXE=node_modules/axe-core/axe.min.js")
+    page = browser.new_page(color_scheme=scheme)
+    page.goto(sample.as_uri())
+    page.evaluate(Path(axe).read_text("utf-8"))
+    found = page.evaluate("axe.run()")
+    serious = [
+        f"{violation['id']}: {violation['nodes'][0]['html'][:120]}"
+        for violation in found["violations"]
+        if violation["impact"] in ("serious", "critical")
+    ]
+    assert serious == []
+    page.close()

@@ -1,0 +1,140 @@
+"""The report as HTML text: self-contained, escaped, the same each time."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+import re
+from html.parser import HTMLParser
+
+import pytest
+from html_samples import HOSTILE, chain, hostile, html
+
+from mcuplan.graph import Graph
+from mcuplan.reports.html.table import operator_table, to_csv
+from mcuplan.reports.inspection import OperatorRow
+from mcuplan.zoo import build
+
+
+class Reader(HTMLParser):
+    """Every tag with its attributes, and the text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.ids: list[str] = []
+        self.texts: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+
+@pytest.fixture(scope="module")
+def vww() -> str:
+    return html(build("visual-wake-words"), planned=True)
+
+
+def test_nothing_is_loaded_from_anywhere(vww: str) -> None:
+    reader = Reader(vww)
+    for tag, attributes in reader.tags:
+        assert tag not in {"img", "link", "iframe", "object", "embed", "base", "form"}
+        assert "src" not in attributes
+        href = attributes.get("href")
+        assert href is None or href.startswith(("#", "data:text/csv"))
+        assert not any(name.startswith("on") or name == "style" for name in attributes)
+    assert not re.search(r"https?://|@import|url\(", vww)
+
+
+def test_the_policy_allows_exactly_the_script_and_the_style_inside(vww: str) -> None:
+    policy = next(a["content"] for _, a in Reader(vww).tags if a.get("http-equiv") == "Content-Security-Policy")
+    assert policy is not None
+    assert policy.startswith("default-src 'none'")
+    for tag, directive in (("style", "style-src"), ("script", "script-src")):
+        bodies = re.findall(f"<{tag}>(.*?)</{tag}>", vww, re.S)
+        assert len(bodies) == 1
+        digest = base64.b64encode(hashlib.sha256(bodies[0].encode()).digest()).decode()
+        assert f"{directive} 'sha256-{digest}'" in policy
+
+
+def test_both_plans_stand_side_by_side(vww: str) -> None:
+    # DESIGN.md's figures: 73,728 bytes planned by TFLM where 55,296 are enough.
+    assert "of which 73,728 planned" in vww
+    assert "of which 55,296 planned" in vww
+    assert re.search(r"mcuplan plan model.tflite --board sparkfun-edge -o planned.tflite", vww)
+
+
+def test_a_zoo_report_is_small_and_the_same_each_time(vww: str) -> None:
+    assert len(vww.encode()) < 500_000
+    assert html(build("visual-wake-words"), planned=True) == vww
+
+
+def test_every_operator_is_in_the_table_and_in_the_csv(vww: str) -> None:
+    graph = build("visual-wake-words")
+    body = re.search(r'<table class="sortable">.*?</table>', vww, re.S)
+    assert body is not None
+    assert body[0].count("<tr>") == 1 + len(graph.main.operators)
+    link = next(a["href"] for _, a in Reader(vww).tags if a.get("class") == "csv")
+    assert link is not None
+    rows = list(csv.DictReader(io.StringIO(base64.b64decode(link.partition(",")[2]).decode())))
+    assert len(rows) == len(graph.main.operators)
+    assert rows[2]["kind"] == "CONV_2D"
+    assert rows[2]["live bytes"] == "55296"
+
+
+@pytest.mark.parametrize("model_name", HOSTILE)
+def test_hostile_strings_are_only_text(model_name: str) -> None:
+    text = html(hostile(), model_name, board=None)
+    reader = Reader(text)
+    assert [tag for tag, _ in reader.tags].count("script") == 1
+    assert not {"img", "iframe"} & {tag for tag, _ in reader.tags}
+    for _, attributes in reader.tags:
+        assert not any(name.startswith("on") for name in attributes)
+        assert not (attributes.get("href") or "").startswith("javascript:")
+    assert not re.search("[\x00-\x08\x0b-\x1f\u202a-\u202e\u2066-\u2069]", text)
+    assert "x" * 200 not in text
+    shown = "".join(reader.texts)
+    assert "{{ 7*7 }}" in shown
+    assert "<script>alert(1)</script>" in shown
+
+
+def test_a_large_model_is_summed_up() -> None:
+    text = html(chain(5_000), board=None, planned=True)
+    assert text.count('class="buf item') == 400
+    assert text.count('class="node item') <= 320
+    assert text.count('class="bar item') <= 120
+    assert "The 1,000 costliest of 5,000 operators" in text
+    assert "No plan was sought: 5,000 operators" in text
+
+
+def test_a_model_that_cannot_be_read_has_a_card_and_no_pictures() -> None:
+    from mcuplan.reports import build as building
+    from mcuplan.reports.html.render import render_report
+    from mcuplan.reports.html.study import studies
+
+    report = building.report([building.failed("bad.tflite", None, "bad.tflite: this is not a model <b>")])
+    text = render_report(report, studies(report, {}))
+    assert "this is not a model &lt;b&gt;" in text
+    assert '<svg class="chart"' not in text
+
+
+def test_a_model_without_operators_is_drawn() -> None:
+    from mcuplan.graph import Buffer, DType, Subgraph, Tensor
+
+    empty = Graph((Subgraph((Tensor("x", DType.INT8, (1, 4)),), (), (0,), (0,)),), (Buffer(),))
+    assert "0 operators" in html(empty, board=None)
+
+
+def test_csv_has_no_formulas() -> None:
+    row = OperatorRow(0, 0, "=cmd()", (1,), "int8", "@sum", None, 0, 5, (1, 2))
+    table = operator_table([row], "../../evil name.tflite")
+    assert table.csv_name == "evil-name-operators.csv"
+    found = next(csv.DictReader(io.StringIO(to_csv(table.rows))))
+    assert found["kind"] == "'=cmd()"
+    assert found["output"] == "'@sum"
+    assert found["MACs"] == ""
