@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -108,11 +109,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
         complain("interrupted")
         return _INTERRUPTED
     except (ReaderGoneError, BrokenPipeError):
-        # The interpreter must not complain again when it flushes at exit.
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return _BROKEN_PIPE
     except OSError as error:
+        _drop_output()
         complain(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
         return _BAD_USAGE
     except Exception as error:
@@ -121,6 +121,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
         complain(f"{type(error).__name__}: {error} (a bug in mcuplan, please report it; MCUPLAN_DEBUG=1 shows where)")
         return _BAD_USAGE
     return code if isinstance(code, int) else 0
+
+
+def _drop_output() -> None:
+    """Send what stdout still holds nowhere: the interpreter must not fail again when it flushes at exit."""
+    with contextlib.suppress(OSError, ValueError):  # a stdout that is no file, as under a test runner
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def complain(sentence: str) -> None:
