@@ -43,7 +43,7 @@ def arena_items(analysis: Analysis) -> Iterator[Item]:
     counted = 0
     for a in arena.persistent:
         counted += a.used
-        if a.operator >= 0:
+        if a.operator >= 0 and a.subgraph >= 0:
             label = graph.subgraphs[a.subgraph].operators[a.operator].label
             what = f"persistent bytes of operator {place(a.subgraph, a.operator)}, {label}"
             yield Item(("persistent", a.subgraph, a.operator, -1), what, a.used, "", True)
