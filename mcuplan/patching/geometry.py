@@ -75,7 +75,7 @@ def stages(graph: Graph, subgraph: int = 0) -> tuple[Stage, ...]:
     >>> from mcuplan.zoo import build
     >>> found = stages(build("person-detection"))
     >>> max(stage.last - stage.first + 1 for stage in found)
-    28
+    29
     """
     chosen = graph.subgraphs[subgraph]
     found = operator_maps(graph, subgraph)
