@@ -28,13 +28,12 @@ def same_quantization(x: Tensor, y: Tensor) -> bool:
     """True where both tensors' elements mean the same reals; what min and max say does not matter to a kernel."""
     if x.dtype != y.dtype:
         return False
-    p, q = x.quantization, y.quantization
-    if p is None or q is None:
-        return p is q
-    return _facts(p) == _facts(q)
+    return _facts(x.quantization) == _facts(y.quantization)
 
 
-def _facts(q: Quantization) -> tuple[object, ...]:
+def _facts(q: Quantization | None) -> tuple[object, ...]:
+    if q is None or not (q.scales or q.zero_points or q.details):
+        return ()  # an empty table says as much as none
     dimension = q.dimension if q.per_channel else 0
     return q.scales, q.zero_points, dimension, q.details, q.has_scales, q.has_zero_points
 

@@ -182,8 +182,8 @@ def tensor_facts(tensor: Tensor) -> Hashable:
 
 
 def _quantization(q: Quantization | None) -> Hashable:
-    if q is None:
-        return None
+    if q is None or not (q.scales or q.zero_points or q.details):
+        return None  # an empty table says as much as none
     scales = struct.pack(f"<{len(q.scales)}d", *q.scales)
     details = None
     if q.details is not None:  # its tensors have other numbers in another model
