@@ -11,6 +11,14 @@ from mcuplan.cli.parameters import board_options, kernel_options, models_argumen
 
 @click.command("whatif", short_help="Show what a model would take as int8, pruned, narrower or smaller.")
 @models_argument(1)
+@click.option("--input", "resolution", metavar="HxW", help="Another resolution of the input: rows x columns.")
+@click.option("--width", type=float, metavar="F", help="F times the filters of every layer.")
+@click.option("--prune", type=float, metavar="F", help="Remove the fraction F of every layer's filters.")
+@click.option(
+    "--prune-layer", "prune_layers", multiple=True, metavar="K=F",
+    help="Remove the fraction F of the filters of operator K. May be repeated.",
+)  # fmt: skip
+@click.option("--sparsity", type=float, metavar="T", help="Count weights of magnitude below T (unstructured pruning).")
 @click.option("--int8", "int8", is_flag=True, help="Quantize: the int8 form that the converter would make.")
 @click.option(
     "--float-io", is_flag=True, help="With --int8: keep float inputs and outputs, as the converter does by default."
@@ -35,6 +43,11 @@ from mcuplan.cli.parameters import board_options, kernel_options, models_argumen
 @kernel_options
 def command(
     models: str,
+    resolution: str | None,
+    width: float | None,
+    prune: float | None,
+    prune_layers: tuple[str, ...],
+    sparsity: float | None,
     int8: bool,
     float_io: bool,
     ranges: bool | None,
@@ -55,6 +68,7 @@ def command(
     from mcuplan.cli.models import load_model
     from mcuplan.cli.output import show, write_text
     from mcuplan.estimates.change import Changes, what_if
+    from mcuplan.estimates.quantities import parse_resolution
     from mcuplan.reports.estimate_json import estimate_json
     from mcuplan.reports.estimate_text import whatif_lines
 
@@ -62,9 +76,18 @@ def command(
         raise click.UsageError("whatif takes one board")
     if (float_io or ranges is not None) and not int8:
         raise click.UsageError("--float-io and --ranges go with --int8")
-    changes = Changes(int8=int8, float_io=float_io, ranges=ranges)
+    changes = Changes(
+        resolution=None if resolution is None else parse_resolution(resolution),
+        width=width,
+        prune=prune,
+        prune_layers=tuple(map(_layer, prune_layers)),
+        int8=int8,
+        float_io=float_io,
+        ranges=ranges,
+        sparsity=sparsity,
+    )
     if not changes.any:
-        raise click.UsageError("say what to change: --int8")
+        raise click.UsageError("say what to change: --input, --width, --prune, --prune-layer, --sparsity or --int8")
     board = load_board(boards[0], board_dirs) if boards else None
     result = what_if(load_model(models), models, choose_target(board, kernels, target), build, changes)
     if form == "json":
@@ -72,3 +95,12 @@ def command(
     else:
         show(lambda width, _: whatif_lines(result, width), output)
     return 0
+
+
+def _layer(text: str) -> tuple[int, float]:
+    """``K=F`` as operator and fraction."""
+    operator, _, fraction = text.partition("=")
+    try:
+        return int(operator), float(fraction)
+    except ValueError:
+        raise click.UsageError(f"--prune-layer {text!r}: write K=F, such as 3=0.5 for operator 3") from None

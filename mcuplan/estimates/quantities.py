@@ -105,3 +105,17 @@ def parse_audio(text: str) -> int:
         raise EstimateError(f"{text[:_LONGEST]!r} is not an audio buffer: write RATE:DURATION, as in 16kHz:1s")
     hertz = _amount(rate, {"Hz": 1.0, "kHz": 1e3}, "a sampling rate", "16kHz:1s")
     return round(hertz * parse_duration(duration)) * 2
+
+
+def parse_resolution(text: str) -> tuple[int, int]:
+    """Rows and columns from ``HxW``.
+
+    Examples
+    --------
+    >>> parse_resolution("96x128")
+    (96, 128)
+    """
+    found = re.fullmatch(r"([0-9]{1,5})x([0-9]{1,5})", text.strip(), re.ASCII)
+    if found is None or "0" in (found[1].lstrip("0") or "0", found[2].lstrip("0") or "0"):
+        raise EstimateError(f"{text[:_LONGEST]!r} is not a resolution: write ROWSxCOLUMNS, as in 96x96")
+    return int(found[1]), int(found[2])

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from mcuplan.estimates.basis import Basis
 from mcuplan.estimates.footprint import Footprint
+from mcuplan.estimates.sparsity import Sparsity
 from mcuplan.estimates.weights import WeightError
+from mcuplan.estimates.worth import LayerWorth
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,4 +34,6 @@ class WhatIf:
     tflm_version: str
     steps: tuple[Step, ...]
     weights: tuple[WeightError, ...] = ()
+    layers: tuple[LayerWorth, ...] = ()
+    sparsity: Sparsity | None = None
     notes: tuple[str, ...] = ()

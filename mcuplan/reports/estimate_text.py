@@ -8,8 +8,10 @@ from rich.text import Text
 
 from mcuplan.estimates.basis import Basis
 from mcuplan.estimates.latency import Latency
+from mcuplan.estimates.sparsity import Sparsity
 from mcuplan.estimates.weights import WeightError
 from mcuplan.estimates.whatif import WhatIf
+from mcuplan.estimates.worth import LayerWorth
 from mcuplan.reports.grid import Column, grid
 from mcuplan.reports.lines import Lines
 from mcuplan.reports.text import safe_name, show_count, show_share
@@ -45,8 +47,15 @@ def whatif_lines(result: WhatIf, width: int) -> Iterator[Text]:
     if result.weights:
         yield Text()
         yield from weight_table(result.weights, width)
+    if result.layers:
+        yield Text()
+        yield from worth_table(result.layers, width)
+    if result.sparsity is not None:
+        yield Text()
+        yield from sparsity_table(result.sparsity, width)
     yield Text()
-    yield from basis_lines((step.basis for step in result.steps), width)
+    bases = [step.basis for step in result.steps]
+    yield from basis_lines([*bases, *([result.sparsity.basis] if result.sparsity else [])], width)
     yield from note_lines((*result.notes, *(note for step in result.steps for note in step.notes)), width)
 
 
@@ -140,3 +149,51 @@ def _total_time(latency: Latency) -> str:
     missing = ", ".join(safe_name(name) for name in latency.missing)
     measured = f"; the other operators take {latency.covered_us / 1e3:,.1f} ms" if latency.covered_us else ""
     return f"one inference: unknown, for {missing} was not measured{measured}"
+
+
+def worth_table(rows: Sequence[LayerWorth], width: int, most: int = _WORST) -> Iterator[Text]:
+    """The layers that are most worth pruning."""
+    columns = (
+        Column("operators", least=9), Column("filters", right=True), Column("removed", right=True),
+        Column("arena saved", right=True), Column("flash saved", right=True), Column("MACs saved", right=True),
+        Column("L1 norm lost", right=True), Column("kind", least=8, optional=True),
+    )  # fmt: skip
+    cells = [
+        (
+            ", ".join(map(str, row.operators)), str(row.filters), str(row.removed), f"{row.arena_saved:,}",
+            f"{row.flash_saved:,}", show_count(row.macs_saved), show_share(row.norm_lost),
+            safe_name(row.operator_names[0], 24),
+        )
+        for row in rows[:most]
+    ]  # fmt: skip
+    title = "layers worth pruning, each pruned alone"
+    yield Text(title if len(rows) <= most else f"{title}: the first {most} of {len(rows)}")
+    yield from grid(columns, cells, width)
+
+
+def sparsity_table(counted: Sparsity, width: int, most: int = _WORST) -> Iterator[Text]:
+    """Zero and small weights, the sparsest layers first, and the honest sum."""
+    columns = (
+        Column("#", right=True), Column("operator", least=8), Column("weights", right=True), Column("zero", right=True),
+        Column(f"below {counted.threshold:g}", right=True), Column("stored", right=True), Column("bitmap", right=True),
+        Column("tensor", least=8, optional=True),
+    )  # fmt: skip
+    cells = [
+        (
+            str(row.operator), safe_name(row.operator_name, 24), f"{row.elements:,}",
+            show_share(row.zeros / row.elements) if row.elements else "-",
+            show_share(row.small / row.elements) if row.elements else "-", f"{row.stored_bytes:,}",
+            f"{row.compressed_bytes:,}", safe_name(row.tensor_name, 30),
+        )
+        for row in counted.layers[:most]
+    ]  # fmt: skip
+    total = max(counted.elements, 1)
+    cells.append(
+        (
+            "", "all weights", f"{counted.elements:,}", show_share(counted.zeros / total),
+            show_share(counted.small / total), f"{counted.stored_bytes:,}", f"{counted.compressed_bytes:,}", "",
+        )
+    )  # fmt: skip
+    yield from grid(columns, cells, width)
+    said = "TFLM gains nothing from zeros: the tensors stay dense, with the same RAM, flash and time"
+    yield from Lines(width).wrapped(Text(said), hang=2)
