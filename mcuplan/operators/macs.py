@@ -2,17 +2,20 @@
 
 The counting rule: one MAC for each product that is summed into an output of a convolution, a matrix product or a
 recurrent cell. Taps that fall on padding count (kernels differ in whether they skip them), bias additions,
-element-wise products, pooling, activations and requantization do not. One ``Invoke`` is counted: operators of
-subgraphs that control flow calls are counted once, whatever the number of turns.
+element-wise products, pooling, activations and requantization do not. One ``Invoke`` is counted: of an IF the branch
+that has more, of a WHILE as many turns as its own constants tell (one where they do not, and the count is not exact),
+of CALL_ONCE nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mcuplan.graph import CUSTOM, Graph, Operator, Subgraph
 from mcuplan.operators.facts import OperatorFacts
 from mcuplan.operators.formulas import evaluate
+from mcuplan.operators.loops import loop_turns
 from mcuplan.operators.table import operator_info
 
 
@@ -27,15 +30,15 @@ class OperatorMacs:
 
 @dataclass(frozen=True, slots=True)
 class ModelMacs:
-    """MACs of a whole model. ``exact`` is False where some operator's count is unknown: ``total`` leaves it out."""
+    """MACs of a whole model, and of each operator in one run of it.
+
+    ``exact`` is False where an operator's count is unknown (``total`` leaves it out) or a loop's turns are (``total``
+    counts one).
+    """
 
     total: int
     per_operator: tuple[OperatorMacs, ...]
-
-    @property
-    def exact(self) -> bool:
-        """True where every operator's count is known."""
-        return all(row.macs is not None for row in self.per_operator)
+    exact: bool = True
 
 
 def operator_macs(graph: Graph, subgraph: Subgraph, operator: Operator) -> int | None:
@@ -65,8 +68,33 @@ def model_macs(graph: Graph) -> ModelMacs:
     7157888
     """
     rows = tuple(OperatorMacs(s, i, operator_macs(graph, graph.subgraphs[s], op)) for s, i, op in graph.operators())
-    reached = reachable_subgraphs(graph)
-    return ModelMacs(sum(row.macs or 0 for row in rows if row.subgraph in reached), rows)
+    by_subgraph: dict[int, int] = {}
+    for row in rows:
+        by_subgraph[row.subgraph] = by_subgraph.get(row.subgraph, 0) + (row.macs or 0)
+    total, counted = _run(graph, 0, by_subgraph, frozenset())
+    return ModelMacs(total, rows, counted and all(row.macs is not None for row in rows))
+
+
+def _run(graph: Graph, index: int, own: Mapping[int, int], running: frozenset[int]) -> tuple[int, bool]:
+    """MACs of one run of a subgraph with all that it calls, and whether every loop's turns are known."""
+    total, exact = own.get(index, 0), True
+    if index in running or not 0 <= index < len(graph.subgraphs):
+        return 0, False
+    for op in graph.subgraphs[index].operators:
+        called = called_subgraphs(op)
+        if not called or op.name == "CALL_ONCE":
+            continue
+        runs = [_run(graph, s, own, running | {index}) for s in called]
+        exact = exact and all(known for _, known in runs)
+        macs = [count for count, _ in runs]
+        if op.name == "IF":
+            total += max(macs)
+            continue
+        turns = loop_turns(graph, graph.subgraphs[index], op)
+        exact = exact and (turns is not None or not sum(macs))
+        condition, body = macs[0], macs[-1]
+        total += (turns if turns is not None else 1) * (condition + body) + condition
+    return total, exact
 
 
 _CALLS = {

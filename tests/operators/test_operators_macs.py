@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,39 @@ def test_counts_of_real_models(name: str) -> None:
     if not shared:
         pytest.skip("MCUPLAN_SHARED is not set: the shared models are not at hand")
     assert model_macs(load(Path(shared) / "models" / f"{name}.tflite")).total == PUBLISHED[name]
+
+
+def _loop(end: int, step: int, start: int | None = 0) -> Graph:
+    """A WHILE that adds ``step`` to a counter until it reaches ``end``, with a dense layer of 12 MACs in its body."""
+    numbers = [struct.pack("<i", n) for n in (start or 0, end, step)]
+    buffers = (Buffer(), *(Buffer(n) for n in numbers), Buffer(bytes(12)))
+    counter = Tensor("n", DType.INT32, (1,))
+    x, w = Tensor("x", DType.INT8, (1, 4)), Tensor("w", DType.INT8, (3, 4), buffer=4)
+    y = Tensor("y", DType.INT8, (1, 3))
+
+    def constant(buffer: int) -> Tensor:
+        return Tensor("c", DType.INT32, (1,), buffer=buffer)
+
+    loop = Operator(
+        OperatorCode("WHILE"), (0,), (1,), Record("WhileOptions", {"cond_subgraph_index": 1, "body_subgraph_index": 2})
+    )
+    first = constant(1) if start is not None else counter
+    main = Subgraph((first, counter), (loop,), () if start is not None else (0,), (1,))
+    less = Operator(OperatorCode("LESS"), (0, 1), (2,))
+    condition = Subgraph((counter, constant(2), Tensor("b", DType.BOOL, (1,))), (less,), (0,), (2,))
+    add = Operator(OperatorCode("ADD"), (0, 1), (2,))
+    dense = Operator(OperatorCode("FULLY_CONNECTED"), (3, 4, -1), (5,))
+    body = Subgraph((counter, constant(3), counter, x, w, y), (add, dense), (0,), (2,))
+    return Graph((main, condition, body), buffers)
+
+
+@pytest.mark.parametrize(("end", "step", "turns"), [(12, 1, 12), (12, 4, 3), (13, 4, 4), (0, 1, 0)])
+def test_a_counted_loop_counts_every_turn(end: int, step: int, turns: int) -> None:
+    macs = model_macs(_loop(end, step))
+    assert (macs.total, macs.exact) == (12 * turns, True)
+
+
+@pytest.mark.parametrize("graph", [_loop(12, 0), _loop(12, -1), _loop(12, 1, start=None)])
+def test_a_loop_whose_turns_are_not_known_counts_once_and_says_so(graph: Graph) -> None:
+    macs = model_macs(graph)
+    assert (macs.total, macs.exact) == (12, False)
