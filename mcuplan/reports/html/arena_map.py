@@ -6,7 +6,7 @@ Geometry only, in picture units; the template draws it. Strings are safe to show
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mcuplan.graph import Graph
 from mcuplan.reports.costs import describe, place, tensor_name
@@ -20,6 +20,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 54.0, 8.0, 16.0, 34.0
 _DRAWN = 400
 """Buffers drawn one by one, the largest first; the others become one shape without labels."""
 _CALLOUTS = 5
+_READABLE = 10
 _LIMIT_IN_SIGHT = 1.4
 """A limit up to this many times the arena is drawn as a line; a farther one is said in words."""
 
@@ -131,23 +132,30 @@ def arena_map(graph: Graph, arena: ArenaPrediction, title: str, limit: Limit | N
     def box(b: PlannedBuffer) -> BufferBox:
         width = (b.last - b.first + 1) * unit_x
         height = b.size * unit_y
-        tall, taller = height >= 12, height >= 27
+        text, size = short_label(graph, b), short_bytes(b.size)
+        label = _inside(text, width) if height >= 12 else ""
         return BufferBox(
-            round(_LEFT + (b.first - first) * unit_x, 1), round(ground - b.end * unit_y, 1), round(width, 1),
-            round(height, 1), fit(short_label(graph, b), width - 4) if tall else "",
-            fit(short_bytes(b.size), width - 4) if taller else "", buffer_details(graph, b), id(b) in peaking,
-            f"{short_label(graph, b)}, {short_bytes(b.size)}",
-        )  # fmt: skip
+            x=round(_LEFT + (b.first - first) * unit_x, 1),
+            y=round(ground - b.end * unit_y, 1),
+            width=round(width, 1),
+            height=round(height, 1),
+            label=label,
+            size_label=fit(size, width - 4) if label and height >= 27 else "",
+            details=buffer_details(graph, b),
+            at_peak=id(b) in peaking,
+            callout=f"{text}, {size}",
+        )
 
     order = sorted(arena.plan, key=lambda b: (-b.size * (b.last - b.first + 1), b.first, b.offset))
     drawn = sorted(order[:_DRAWN], key=lambda b: (b.first, b.offset))
     boxes = tuple(map(box, drawn))
+    callouts = _callouts(boxes)
     crumbs = [box(b) for b in order[_DRAWN:]]
     return ArenaMap(
         title=title,
         summary=_summary(arena, title),
-        boxes=boxes,
-        callouts=_callouts(boxes),
+        boxes=tuple(replace(b, label="", size_label="") if _covered(b, callouts) else b for b in boxes),
+        callouts=callouts,
         crumbs="".join(f"M{c.x} {c.y}h{max(c.width, 0.3)}v{max(c.height, 0.3)}h-{max(c.width, 0.3)}z" for c in crumbs),
         crumbs_count=len(crumbs),
         bands=_bands(arena, ground, unit_y),
@@ -185,9 +193,15 @@ def short_label(graph: Graph, b: PlannedBuffer) -> str:
     return "input" if b.tensor in subgraph.inputs else "unused"
 
 
+def _inside(text: str, width: float) -> str:
+    """The label inside a box: whole, or most of it; a few letters say nothing."""
+    shown = fit(text, width - 4)
+    return shown if shown == text or len(shown) >= _READABLE else ""
+
+
 def _callouts(boxes: Sequence[BufferBox]) -> tuple[Callout, ...]:
     """Labels for the largest buffers of the peak that have none inside, where they do not cover each other."""
-    wanted = [b for b in boxes if b.at_peak and len(b.label) < 8 and b.height >= 6]
+    wanted = [b for b in boxes if b.at_peak and not b.label and b.height >= 6]
     found: list[Callout] = []
     for b in sorted(wanted, key=lambda b: -b.height):
         y = round(b.y + b.height / 2 + 4, 1)
@@ -195,6 +209,19 @@ def _callouts(boxes: Sequence[BufferBox]) -> tuple[Callout, ...]:
             right = b.x + b.width + 5 + len(b.callout) * CHARACTER <= WIDTH - _RIGHT
             found.append(Callout(*((b.x + b.width + 5, y, "start") if right else (b.x - 5, y, "end")), b.callout))
     return tuple(found)
+
+
+def _covered(b: BufferBox, callouts: Sequence[Callout]) -> bool:
+    """Whether a label beside another buffer lies over this one's."""
+    middle_x, middle_y = b.x + b.width / 2, b.y + b.height / 2 + 4
+    high = 20 if b.size_label else 13
+    for c in callouts:
+        length = len(c.label) * CHARACTER
+        center = c.x + (length / 2 if c.anchor == "start" else -length / 2)
+        reach = (length + len(b.label) * CHARACTER) / 2
+        if abs(middle_y - c.y) < high and abs(middle_x - center) < reach:
+            return True
+    return False
 
 
 def _bands(arena: ArenaPrediction, ground: float, unit: float) -> tuple[Band, ...]:

@@ -57,7 +57,9 @@ class Tip:
 def card(row: Result) -> Card:
     """The card of one result."""
     return Card(
-        title=safe_name(row.board_name or row.board or "Rule of thumb (no board)"),
+        title=safe_name(
+            row.board_name or row.board or ("Rule of thumb (no board)" if row.error is None else "Unreadable")
+        ),
         verdict=row.verdict.upper(),
         state=STATES[row.verdict],
         target=f"{row.target}, {row.tflm_version}" if row.target else "",

@@ -136,7 +136,7 @@ def _line(study: Study, anchor: str) -> Line:
             f"{ {'ram': 'RAM', 'flash': 'flash', 'macs': 'MACs'}[r.resource] } {show_share(r.figure / max(r.limit, 1))}"
             for r in row.limits.rules
         ]
-        board = safe_name(row.board_name or row.board or "rule of thumb", 40)
+        board = safe_name(row.board_name or row.board or ("rule of thumb" if row.error is None else ""), 40)
         return Cell(board, row.verdict.upper(), STATES[row.verdict], ", ".join(parts))
 
     return Line(anchor, safe_name(study.model, 80), tuple(map(cell, study.results)))

@@ -30,6 +30,10 @@
       items[current].focus();
     });
   }
+  // Paper cannot be unfolded.
+  addEventListener("beforeprint", () => {
+    for (const folded of document.querySelectorAll("details.pictures")) folded.open = true;
+  });
   const value = (cell) => {
     const text = cell.dataset.v || cell.textContent.replaceAll(",", "").replace("[", "");
     const number = Number.parseFloat(text);
