@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,12 +11,33 @@ import click
 
 from mcuplan import files
 from mcuplan.cli.parameters import SIZE, board_options, kernel_options, models_argument
+from mcuplan.reports.text import safe_name
 
 if TYPE_CHECKING:
     from mcuplan.boards import Board
     from mcuplan.graph import Graph
+    from mcuplan.patching.arena_search import PatchPlan
     from mcuplan.planning.plan import Plan, PlanOptions
     from mcuplan.tflm import Target
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What is asked for beyond the plan itself."""
+
+    patch: bool
+    max_overhead: float
+    strip: bool
+    int8_io: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A plan, the patch stages on top of it (if any), and the graph to write."""
+
+    plan: Plan
+    patch: PatchPlan | None
+    graph: Graph
 
 
 @click.command("plan", short_help="Find the least arena and write the model that needs it.")
@@ -27,6 +49,14 @@ if TYPE_CHECKING:
 @click.option("--no-clean-up", is_flag=True, help="Leave padding, identities and dead parts of the graph as they are.")
 @click.option("--no-alias", is_flag=True, help="Let no two tensors share bytes.")
 @click.option("--no-order", is_flag=True, help="Keep the operators in the order of the file.")
+@click.option("--patch", is_flag=True, help="Also run the first layers in strips of rows: less arena, a few more MACs.")
+@click.option(
+    "--max-overhead",
+    type=click.FloatRange(min=1.0),
+    default=1.1,
+    show_default=True,
+    help="Most multiply-accumulates with --patch, as a factor.",
+)
 @click.option("--strip", is_flag=True, help="Also make the file smaller: names, ranges, what TFLM never reads.")
 @click.option("--int8-io", is_flag=True, help="Drop QUANTIZE and DEQUANTIZE at the ends; the firmware then feeds int8.")
 @click.option("--effort", type=click.Choice(["fast", "default", "best"]), default="default", show_default=True)
@@ -44,6 +74,8 @@ def command(
     no_clean_up: bool,
     no_alias: bool,
     no_order: bool,
+    patch: bool,
+    max_overhead: float,
     strip: bool,
     int8_io: bool,
     effort: str,
@@ -57,7 +89,8 @@ def command(
 ) -> int:
     """Plan MODEL: offsets, aliases and operator order that need the least arena, as metadata that stock TFLM honours.
 
-    Same operators, same outputs bit for bit. Without -o nothing is written.
+    Same operators, same outputs bit for bit. With --patch, or where --fit needs it, the first layers run in strips of
+    rows: more operators, still the same outputs. Without -o nothing is written.
     """
     from mcuplan.boards import load_board
     from mcuplan.cli.checking import choose_target
@@ -82,13 +115,13 @@ def command(
         clean_up=not no_clean_up,
         fit_bytes=_room(original, chosen, board, ram) if fit else None,
     )
-    plan, graph = _plan(original, chosen, options, strip, int8_io)
+    found = _search(original, chosen, options, _Wish(patch, max_overhead, strip, int8_io))
     written = None
     if destination:
         # A model that gains nothing keeps its very bytes.
-        kept = Path(models) if graph is original and is_model_file(models) else None
-        written = files.copy(kept, destination) if kept else _write(graph, destination, chosen, plan)
-    return _show(models, original, plan, graph, options.fit_bytes, destination, written, format_, show_map)
+        kept = Path(models) if found.graph is original and is_model_file(models) else None
+        written = files.copy(kept, destination) if kept else _write(found.graph, destination, chosen)
+    return _show(models, original, found, options.fit_bytes, destination, written, format_, show_map)
 
 
 def _destination(model: str, output: Path | None, in_place: bool) -> Path | None:
@@ -118,33 +151,50 @@ def _room(graph: Graph, target: Target, board: Board | None, ram: int | None) ->
     return max(limit.amount - (need.total_bytes - need.arena_bytes), 0)
 
 
-def _plan(original: Graph, target: Target, options: PlanOptions, strip: bool, int8_io: bool) -> tuple[Plan, Graph]:
+def _search(original: Graph, target: Target, options: PlanOptions, wish: _Wish) -> _Found:
     """The plan, and the graph to write."""
     from mcuplan.cli.progress import searching
     from mcuplan.planning.plan import make_plan
 
     start = original
-    if int8_io:
+    if wish.int8_io:
         from mcuplan.rewriting.strip import int8_io as without_conversions
 
-        start = without_conversions(original)
+        start, _ = without_conversions(original)
     with searching(options) as watched:
         plan = make_plan(start, target, watched)
-    graph = plan.graph
-    if strip:
+        patch = _patch(start, target, options, plan, wish)
+    graph = patch.graph if patch else plan.graph
+    if wish.strip:
         from mcuplan.rewriting.strip import strip as stripped
 
         graph, _ = stripped(graph)
-    return plan, graph
+    return _Found(plan, patch, graph)
 
 
-def _write(graph: Graph, destination: Path, target: Target, plan: Plan) -> int:
+def _patch(graph: Graph, target: Target, options: PlanOptions, plan: Plan, wish: _Wish) -> PatchPlan | None:
+    """Patch stages where they are asked for, or where nothing cheaper fits; None where they do not help."""
+    missed = options.fit_bytes is not None and plan.after.declare_bytes > options.fit_bytes
+    if not (missed if options.fit_bytes is not None else wish.patch):
+        return None
+    from mcuplan.patching.arena_search import PatchRefusal, find_patch_plan
+
+    try:
+        found = find_patch_plan(graph, target, wish.max_overhead, options.fit_bytes, options.effort)
+    except PatchRefusal as refusal:
+        if wish.patch:
+            click.echo(f"no patch stages: {safe_name(str(refusal), 300)}", err=True)
+        return None
+    return found if found and found.after.declare_bytes < plan.after.declare_bytes else None
+
+
+def _write(graph: Graph, destination: Path, target: Target) -> int:
     """Write the planned model, if the static check finds nothing wrong with it; its bytes."""
     from mcuplan.planning.plan import PlanError
     from mcuplan.rewriting.verify import static_check
     from mcuplan.tflite import save
 
-    found = static_check(graph, target) if plan.offsets else ()
+    found = static_check(graph, target)
     if found:
         raise PlanError(f"{destination}: not written, the plan does not stand the static check: {found[0]}")
     return save(graph, destination)
@@ -153,8 +203,7 @@ def _write(graph: Graph, destination: Path, target: Target, plan: Plan) -> int:
 def _show(
     model: str,
     original: Graph,
-    plan: Plan,
-    graph: Graph,
+    found: _Found,
     fit_bytes: int | None,
     destination: Path | None,
     written: int | None,
@@ -163,7 +212,8 @@ def _show(
 ) -> int:
     from mcuplan.reports.plan_report import plan_report
 
-    report = plan_report(model, original, plan, fit_bytes, str(destination) if destination else None, written)
+    place = str(destination) if destination else None
+    report = plan_report(model, original, found.plan, found.patch, fit_bytes, place, written)
     if format_ == "json":
         import json
         from dataclasses import asdict
@@ -175,5 +225,6 @@ def _show(
         from mcuplan.cli.output import show
         from mcuplan.reports.plan_text import plan_lines
 
-        show(lambda width, _: plan_lines(report, graph, plan.after, width, show_map))
+        arena = found.patch.after if found.patch else found.plan.after
+        show(lambda width, _: plan_lines(report, found.graph, arena, width, show_map))
     return int(report.fits is False)

@@ -5,7 +5,7 @@ Like the report it is made of plain frozen dataclasses with stable keys; names f
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mcuplan import __version__
@@ -18,6 +18,7 @@ from mcuplan.tflm.results import ArenaPrediction
 if TYPE_CHECKING:
     from pydantic import ConfigDict
 
+    from mcuplan.patching.arena_search import PatchPlan, StageChoice
     from mcuplan.planning.plan import Plan
 
 PLAN_SCHEMA_VERSION = "1.0"
@@ -67,6 +68,37 @@ class PlanShown:
 
 
 @dataclass(frozen=True, slots=True)
+class StageShown:
+    """A patch stage: operators ``[first, last)`` of the given model run in strips of rows."""
+
+    __pydantic_config__ = _CONFIG
+
+    first: int
+    last: int
+    strips: int
+    rolled: bool
+    """True: one loop runs the strips; False: each strip has operators of its own."""
+    streamed: bool
+    """True: rows that the next strip needs again are kept; False: they are computed again."""
+    padding: str
+    """`pad`: rows and columns of padding are written out; `crop`: surplus rows are computed and cut off."""
+    macs: int
+    whole_macs: int
+    """MACs of the same operators run whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrontShown:
+    """A choice of stages that no other one found beats in both arena and MACs."""
+
+    __pydantic_config__ = _CONFIG
+
+    declare_bytes: int
+    macs_factor: float
+    stages: tuple[StageShown, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PlanReport:
     """What ``mcuplan plan --format json`` writes."""
 
@@ -87,6 +119,10 @@ class PlanReport:
     """Multiply-accumulates of the planned model over those of the given one."""
     steps: tuple[StepGain, ...]
     plan: PlanShown
+    stages: tuple[StageShown, ...] = ()
+    """Patch stages, in the order in which they run."""
+    front: tuple[FrontShown, ...] = ()
+    """Patch plans found, from the fewest MACs to the least arena."""
     fit_bytes: int | None = None
     """The arena that was asked for, null where none was."""
     fits: bool | None = None
@@ -104,15 +140,30 @@ def arena_shown(graph: Graph, arena: ArenaPrediction) -> Arena:
     )  # fmt: skip
 
 
+def _stage(choice: StageChoice) -> StageShown:
+    form = choice.form
+    return StageShown(
+        choice.first, choice.last, form.strips, form.rolled, form.stream, form.form, choice.macs, choice.whole_macs
+    )
+
+
+def _front(patch: PatchPlan) -> tuple[FrontShown, ...]:
+    points = sorted(patch.front, key=lambda point: (point.macs_factor, point.declare_bytes))
+    return tuple(FrontShown(p.declare_bytes, round(p.macs_factor, 6), tuple(map(_stage, p.stages))) for p in points)
+
+
 def plan_report(
     model: str,
     original: Graph,
     plan: Plan,
+    patch: PatchPlan | None = None,
     fit_bytes: int | None = None,
     output: str | None = None,
     output_bytes: int | None = None,
 ) -> PlanReport:
-    """The document for one plan."""
+    """The document for one plan; with ``patch`` the stages that were taken on top of it."""
+    if patch is not None:
+        return _patched_report(model, original, plan, patch, fit_bytes, output, output_bytes)
     before, after = model_macs(original).total, model_macs(plan.graph).total
     tensors = [s.tensors for s in plan.graph.subgraphs]
     aliases = tuple(
@@ -140,4 +191,37 @@ def plan_report(
         fits=None if fit_bytes is None else plan.after.declare_bytes <= fit_bytes,
         output=output,
         output_bytes=output_bytes,
+    )
+
+
+def _patched_report(
+    model: str,
+    original: Graph,
+    plan: Plan,
+    patch: PatchPlan,
+    fit_bytes: int | None,
+    output: str | None,
+    output_bytes: int | None,
+) -> PlanReport:
+    told = plan_report(model, original, plan, None, fit_bytes, output, output_bytes)
+    after = arena_shown(patch.graph, patch.after)
+    strips = " + ".join(str(choice.form.strips) for choice in patch.stages)
+    detail = f"{len(patch.stages)} stages of {strips} strips, {patch.macs_factor - 1:+.1%} multiply-accumulates"
+    taken = StepGain(
+        "patch stages", detail, told.after.declare_bytes, after.declare_bytes,
+        told.after.declare_bytes - after.declare_bytes,
+    )  # fmt: skip
+    return replace(
+        told,
+        after=after,
+        gain_bytes=told.before.declare_bytes - after.declare_bytes,
+        lower_bound_bytes=patch.lower_bound_bytes,
+        optimal=False,
+        proof=f"the least of {patch.tried} candidates of stages",
+        macs_factor=round(patch.macs_factor, 6),
+        steps=(*told.steps, taken),
+        plan=PlanShown((), (), ()),
+        stages=tuple(map(_stage, patch.stages)),
+        front=_front(patch),
+        fits=None if fit_bytes is None else after.declare_bytes <= fit_bytes,
     )

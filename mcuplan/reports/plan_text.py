@@ -11,7 +11,7 @@ from mcuplan.graph import Graph
 from mcuplan.reports.costs import describe, tensor_name
 from mcuplan.reports.grid import Column, grid
 from mcuplan.reports.lines import Lines
-from mcuplan.reports.plan_report import PlanReport
+from mcuplan.reports.plan_report import PlanReport, StageShown
 from mcuplan.reports.terminal import FAIL, PASS
 from mcuplan.reports.text import safe_name, show_share
 from mcuplan.tflm.results import ArenaPrediction, PlannedBuffer
@@ -30,6 +30,8 @@ def plan_lines(report: PlanReport, graph: Graph, arena: ArenaPrediction, width: 
     yield Text()
     yield from lines.wrapped(_bound(report), hang=2)
     yield from lines.wrapped(_verdict(report), hang=2)
+    for stage in report.stages:
+        yield from lines.wrapped(Text(_stage_text(stage)), hang=2)
     if report.output is not None:
         yield from lines.wrapped(
             Text(f"written: {safe_name(report.output, 200)}, {report.output_bytes:,} bytes"), hang=2
@@ -37,6 +39,16 @@ def plan_lines(report: PlanReport, graph: Graph, arena: ArenaPrediction, width: 
     if show_map:
         yield Text()
         yield from arena_map(graph, arena, width)
+
+
+def _stage_text(stage: StageShown) -> str:
+    how = "one loop" if stage.rolled else "written out"
+    rows = "rows kept for the next strip" if stage.streamed else "rows computed again for the next strip"
+    overhead = stage.macs / max(stage.whole_macs, 1) - 1
+    return (
+        f"stage: operators {stage.first} to {stage.last - 1} in {stage.strips} strips of rows, {how}, {rows}, "
+        f"{overhead:+.1%} of their multiply-accumulates"
+    )
 
 
 def _steps(report: PlanReport, width: int) -> Iterator[Text]:
