@@ -10,6 +10,7 @@ import pytest
 
 import runtimes
 from mcuplan import tflite, zoo
+from mcuplan.rewriting import runtimes as product
 from runtimes.inputs import seeded
 
 SMALL = ("hello_world_int8", "micro_speech_quantized", "mlperf_kws_int8", "person_detect", "multiple_scratch")
@@ -79,7 +80,7 @@ def test_the_generator_is_the_documented_one() -> None:
 
 
 def test_a_missing_runtime_is_a_skip_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runtimes, "_has", lambda python, module: False)
+    monkeypatch.setattr(product, "has_module", lambda python, module: False)
     with pytest.raises(runtimes.RuntimeMissingError, match="pip install --pre tflite-micro"):
         runtimes.run_tflm(b"")
     with pytest.raises(pytest.skip.Exception, match="ai-edge-litert"):
