@@ -22,6 +22,7 @@ _COMMANDS = {
     "diff": "mcuplan.cli.diff",
     "energy": "mcuplan.cli.energy",
     "explain": "mcuplan.cli.explain",
+    "fit-search": "mcuplan.cli.fit_search",
     "inspect": "mcuplan.cli.inspect",
     "latency": "mcuplan.cli.latency",
     "plan": "mcuplan.cli.plan",
