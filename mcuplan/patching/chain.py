@@ -74,7 +74,7 @@ class Chain:
             if (before.rows.output, before.columns.output, before.output_bytes) != (
                 layer.rows.input, layer.columns.input, layer.input_bytes,
             ):  # fmt: skip
-                raise PatchError(f"layer {layer.label or '?'} does not read what the layer before it writes")
+                raise PatchError(f"{layer.label or 'a layer'} does not read what the layer before it writes")
 
     def __len__(self) -> int:
         return len(self.layers)
@@ -110,7 +110,7 @@ def chain(height: int, width: int, channels: int, specs: Sequence[LayerSpec]) ->
         rows, columns = _axis(height, spec), _axis(width, spec)
         height, width = rows.output, columns.output
         taps = spec.kernel**2 * (1 if spec.depthwise else channels)
-        label = f"{index}: {'depthwise' if spec.depthwise else 'convolution'} {spec.kernel}x{spec.kernel}"
+        label = f"{'depthwise' if spec.depthwise else 'convolution'} {spec.kernel}x{spec.kernel} (layer {index})"
         layers.append(ChainLayer(rows, columns, channels, spec.channels, height * width * spec.channels * taps, label))
         channels = spec.channels
     return Chain(tuple(layers))
@@ -200,7 +200,7 @@ def _layer(
         rows, columns = _padded(rows, before.rows), _padded(columns, before.columns)
     x, y = facts["x"], facts.outputs[0]
     op = subgraph.operators[step.operator]
-    label = f"{step.operator}: {op.label} {rows.kernel}x{columns.kernel}"
+    label = f"{op.label} {rows.kernel}x{columns.kernel} (operator {step.operator})"
     macs = operator_macs(graph, subgraph, op) or 0
     return ChainLayer(rows, columns, x.channels, y.channels, macs, label, step.operator)
 

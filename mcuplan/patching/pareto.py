@@ -110,23 +110,34 @@ class Front:
         return next((p for p in reversed(self.points) if p.ram_bytes <= max_ram_bytes), None)
 
     def path(self, point: Point) -> tuple[Step, ...]:
-        """The stages behind a point; of equal paths, the one with the fewest stages, then the one that cuts first."""
-        limit = np.array([point.ram_bytes], dtype=np.int64)
-        best: list[tuple[int, int, Step | None]] = [(0, 0, None)]
+        """The stages behind a point; of equal paths, the one whose stages take the least RAM added up."""
+        best: list[_Reached] = [_Reached(0, 0, None)]
         for end in range(1, self._boundaries + 1):
-            found: tuple[int, int, Step | None] = (int(_UNREACHED), 0, None)
+            found = _Reached(int(_UNREACHED), 0, None)
             for first in range(end):
-                curve = self._edges.get((first, end))
-                at = -1 if curve is None else int(np.searchsorted(curve.bytes, limit[0], side="right")) - 1
-                if curve is None or at < 0 or best[first][0] >= _UNREACHED:
-                    continue
-                macs = int(curve.macs[at])
-                total = best[first][0] + macs, best[first][1] + 1
-                if total < found[:2]:
-                    step = Step(first, end, int(curve.bytes[at]), macs, int(curve.codes[at]))
-                    found = (*total, step)
+                step = self._step(first, end, point.ram_bytes)
+                if step is not None and best[first].macs < _UNREACHED:
+                    here = _Reached(best[first].macs + step.macs, best[first].ram_sum + step.ram_bytes, step)
+                    found = min(found, here, key=lambda reached: (reached.macs, reached.ram_sum))
             best.append(found)
         return _traced(best)
+
+    def _step(self, first: int, end: int, limit: int) -> Step | None:
+        """The alternative between two boundaries with the fewest MACs within a RAM limit."""
+        curve = self._edges.get((first, end))
+        at = -1 if curve is None else int(np.searchsorted(curve.bytes, limit, side="right")) - 1
+        if curve is None or at < 0:
+            return None
+        return Step(first, end, int(curve.bytes[at]), int(curve.macs[at]), int(curve.codes[at]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Reached:
+    """The best way to a boundary: its MACs, the RAM of its stages added up, and its last stage."""
+
+    macs: int
+    ram_sum: int
+    step: Step | None
 
 
 def _shortest(edges: Edges, boundaries: int, limits: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -145,10 +156,10 @@ def _shortest(edges: Edges, boundaries: int, limits: NDArray[np.int64]) -> NDArr
     return reached[-1]
 
 
-def _traced(best: Sequence[tuple[int, int, Step | None]]) -> tuple[Step, ...]:
+def _traced(best: Sequence[_Reached]) -> tuple[Step, ...]:
     steps: list[Step] = []
     at = len(best) - 1
-    while (step := best[at][2]) is not None:
+    while (step := best[at].step) is not None:
         steps.append(step)
         at = step.first
     return tuple(reversed(steps))

@@ -34,10 +34,12 @@ class Space:
     """What the search may use.
 
     ``heights`` are the strips' heights to try and ``parts`` numbers of equal strips or patches along an axis.
+    ``fusion``, ``patches``: which stages of several layers; ``line_buffers``, ``recompute``: what fusions may do.
     """
 
     heights: tuple[int, ...] = (1, 2, 3, 4, 6, 8)
     parts: tuple[int, ...] = (1, 2, 3, 4)
+    fusion: bool = True
     line_buffers: bool = True
     recompute: bool = True
     patches: bool = True
@@ -158,6 +160,9 @@ class ChainSearch:
     def _first_allowed(self, last: int) -> int:
         return 0 if self.space.longest is None else max(last - self.space.longest + 1, 0)
 
+    def _first_fused(self, last: int) -> int:
+        return self._first_allowed(last) if self.space.fusion else last
+
     def _fixed_bytes(self, first: int, last: int) -> int:
         """The stage's own input and output."""
         layers = self.chain.layers
@@ -169,7 +174,7 @@ class ChainSearch:
         found: dict[int, list[Curve]] = {}
         rows = self.chain.layers[last].rows.output
         for height in self.space.sizes(rows):
-            sweep = self._sweep(last, height, self._first_allowed(last))
+            sweep = self._sweep(last, height, self._first_fused(last))
             for first, curve in sweep.stages.items():
                 found.setdefault(first, []).append(curve.coded(_code(height, 0)))
         if self.space.patches:

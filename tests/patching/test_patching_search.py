@@ -27,7 +27,7 @@ def stage_costs(
         heights = even(layer.rows.output, height)
         for count in range(len(inner) + 1):
             for kept in combinations(inner, count):
-                if not allowed(kept, tuple(inner), looked_at, space, accounting):
+                if (last > first and not space.fusion) or not allowed(kept, tuple(inner), looked_at, space, accounting):
                     continue
                 cost = fusion(network, first, last, heights, kept, accounting)
                 yield cost.ram_bytes, cost.macs
@@ -74,6 +74,7 @@ SPACES = [
     Space(heights=(1, 2), parts=(1,), line_buffers=False, patches=False),
     Space(heights=(1, 3), parts=(1,), recompute=False, patches=False),
     Space(heights=(2,), parts=(1, 2), line_buffers=False),
+    Space(heights=(2,), parts=(1, 2), fusion=False),
 ]
 ACCOUNTINGS = [PAPERS, Accounting(), Accounting(NetworkInput.STREAMED, network_output=False)]
 
@@ -127,7 +128,12 @@ def test_deterministic_and_tells_its_progress() -> None:
 
 def test_larger_spaces_are_never_worse() -> None:
     everything = search(NETWORK, space=DEFAULT_SPACE).front
-    for space in (Space(line_buffers=False), Space(recompute=False, patches=False), Space(longest=2)):
+    for space in (
+        Space(fusion=False),
+        Space(line_buffers=False),
+        Space(recompute=False, patches=False),
+        Space(longest=2),
+    ):
         for point in search(NETWORK, space=space).front.points:
             better = everything.fewest_macs(point.ram_bytes)
             assert better is not None

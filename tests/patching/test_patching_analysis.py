@@ -1,0 +1,76 @@
+"""Block by block, layer by layer against patch by patch."""
+
+from __future__ import annotations
+
+from mcuplan.patching.analysis import BlockMemory, analyse, per_block
+from mcuplan.patching.graph_search import search_graph
+from mcuplan.reports.blocks import blocks
+from mcuplan.zoo import build
+from mcuplan.zoo.builder import Builder
+
+
+def test_blocks_by_hand() -> None:
+    # 8 rows of 32 bytes, twice 3x3, then 1x1 to 1 channel. Layer by layer 512, 512, 320.
+    b = Builder()
+    x = b.input((1, 8, 8, 4))
+    graph = b.graph([b.conv2d(b.conv2d(b.conv2d(x, 4, 3), 4, 3), 1, 1)])
+    found = search_graph(graph)
+    plan = found.least_ram()
+    assert plan is not None
+    assert plan.before_bytes == (512, 512, 320)
+    memory = per_block(plan, [(0, 1), (2, 2)])
+    assert memory[0] == BlockMemory(0, 1, 512, max(plan.operator_bytes[:2]), patched=True)
+    assert memory[1].layer_bytes == 320
+    assert max(block.patch_bytes for block in memory) == plan.ram_bytes < 512
+
+
+def test_mobilenet_v2_as_the_lecture_draws_it() -> None:
+    """The first blocks stand far above the rest layer by layer; with rows streamed in, all are far below them."""
+    graph = build("mobilenet-v2")
+    runs = [(block.first, block.last) for block in blocks(graph)]
+    found = analyse(graph, runs, max_overhead=1.0, input_rows_streamed=True)
+    assert found.plan is not None
+    assert found.input_rows_streamed
+    bars = {(block.first, block.last): block for block in found.blocks}
+    assert bars[6, 8].layer_bytes == 1_505_280
+    assert max(block.layer_bytes for block in found.blocks if block.first >= 24) == 244_608
+    assert max(block.patch_bytes for block in found.blocks) == found.plan.ram_bytes == 117_376
+    assert found.plan.factor == 1.0
+    assert bars[6, 8].patched
+    assert found.obstacle is not None
+    assert found.obstacle.bytes == 117_376
+
+
+def test_the_input_stands_in_the_way() -> None:
+    found = analyse(build("visual-wake-words"))
+    assert found.obstacle is not None
+    assert found.obstacle.sentence == (
+        "the peak is at CONV_2D, operator 0, where 28,032 bytes are live: the network's input (27,648 bytes whole) "
+        "goes in or comes out there"
+    )
+    streamed = analyse(build("visual-wake-words"), input_rows_streamed=True)
+    assert streamed.plan is not None
+    assert streamed.plan.ram_bytes < 28_032
+
+
+def test_a_model_without_feature_maps_says_why() -> None:
+    found = analyse(build("autoencoder"))
+    assert found.plan is not None
+    assert found.plan.stages == ()
+    assert found.obstacle is not None
+    assert found.obstacle.sentence.endswith("FULLY_CONNECTED does not work row by row")
+    assert not any(block.patched for block in found.blocks)
+
+
+def test_limits() -> None:
+    graph = build("person-detection")
+    fits = analyse(graph, max_ram_bytes=13_000)
+    assert fits.plan is not None
+    assert fits.plan.ram_bytes <= 13_000
+    assert fits.plan.factor > 1.0
+    assert analyse(graph, max_ram_bytes=13_000, max_overhead=1.0).plan is None
+    assert analyse(graph, max_ram_bytes=100).plan is None
+    exact = analyse(graph, max_overhead=1.0)
+    assert exact.plan is not None
+    assert exact.plan.factor == 1.0
+    assert exact.front[-1].ram_bytes == exact.plan.ram_bytes
