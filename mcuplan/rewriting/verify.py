@@ -104,9 +104,14 @@ def _offset_findings(graph: Graph, plan: Sequence[PlannedBuffer], target: Target
 
 
 def _alignment(graph: Graph, buffer: PlannedBuffer, target: Target) -> int:
+    """Bytes that a buffer's offset must be a multiple of: the element's size where the kernels are known.
+
+    Bytes may lie anywhere: reference kernels read them one by one, and CMSIS-NN reads groups of them through memcpy
+    (``arm_nn_read_s8x4`` and its kin in arm_nnsupportfunctions.h), which compilers make right for every core.
+    """
     if not readable_rules(target):
         return ARENA_ALIGNMENT
     if buffer.tensor < 0:
         return WORD
     bits = graph.subgraphs[buffer.subgraph].tensors[buffer.tensor].dtype.bits or 8
-    return max(WORD, bits // 8)
+    return max(bits // 8, 1)
