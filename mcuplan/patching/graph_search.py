@@ -69,7 +69,7 @@ class GraphPlan:
     @property
     def ram_bytes(self) -> int:
         """The most live bytes."""
-        return max(self.operator_bytes)
+        return max(self.operator_bytes, default=0)
 
     @property
     def factor(self) -> float:

@@ -94,7 +94,8 @@ class Front:
     def __init__(self, edges: Edges, boundaries: int) -> None:
         self._edges = edges
         self._boundaries = boundaries
-        limits = np.unique(np.concatenate([curve.bytes for curve in edges.values()]))
+        given = [np.zeros(int(boundaries == 0), dtype=np.int64), *(curve.bytes for curve in edges.values())]
+        limits = np.unique(np.concatenate(given))
         macs = _shortest(edges, boundaries, limits)
         keep = np.ones(len(macs), dtype=bool)
         keep[1:] = macs[1:] < np.minimum.accumulate(macs)[:-1]

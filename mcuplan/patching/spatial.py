@@ -97,7 +97,8 @@ def _operator_map(graph: Graph, subgraph: Subgraph, index: int) -> OperatorMap |
 def _check_feature_map(tensor: Tensor | None, verb: str) -> None:
     if tensor is None or tensor.rank != _RANK:
         raise _RefusedError(f"it {verb} a tensor that is no feature map")
-    if tensor.is_dynamic or 0 in tensor.shape or (tensor.shape_signature and min(tensor.shape_signature) < 0):
+    # Converters leave the batch open in the signature; runtimes take the shape's, which is checked below.
+    if tensor.is_dynamic or 0 in tensor.shape or -1 in (tensor.shape_signature or ())[1:]:
         raise _RefusedError(f"it {verb} a tensor whose shape is not fixed")
     if tensor.shape[0] != 1:
         raise _RefusedError(f"it {verb} a batch of {tensor.shape[0]}")

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
+import pytest
+
 from mcuplan.patching.analysis import BlockMemory, analyse, per_block
 from mcuplan.patching.graph_search import search_graph
 from mcuplan.reports.blocks import blocks
+from mcuplan.tflite import load
 from mcuplan.zoo import build
 from mcuplan.zoo.builder import Builder
 
@@ -62,6 +68,13 @@ def test_a_model_without_feature_maps_says_why() -> None:
     assert not any(block.patched for block in found.blocks)
 
 
+def test_a_model_without_operators() -> None:
+    b = Builder()
+    found = analyse(b.graph([b.input((1, 8, 8, 4))]))
+    assert found.plan is not None
+    assert (found.plan.ram_bytes, found.plan.factor, found.obstacle, found.blocks) == (0, 1.0, None, ())
+
+
 def test_limits() -> None:
     graph = build("person-detection")
     fits = analyse(graph, max_ram_bytes=13_000)
@@ -74,3 +87,27 @@ def test_limits() -> None:
     assert exact.plan is not None
     assert exact.plan.factor == 1.0
     assert exact.front[-1].ram_bytes == exact.plan.ram_bytes
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after", "streamed"),
+    [
+        ("person_detect", 55_296, 12_672, 12_000),
+        ("mlperf_vww_int8", 55_296, 28_032, 12_192),
+        ("mlperf_resnet8_int8", 49_152, 14_016, 14_016),
+        ("mcunet_vww", 161_472, 77_040, 22_320),
+        ("mlperf_kws_int8", 16_000, 8_640, 8_640),
+    ],
+)
+def test_real_models(name: str, before: int, after: int, streamed: int) -> None:
+    folder = os.environ.get("MCUPLAN_SHARED")
+    if not folder:
+        pytest.skip("MCUPLAN_SHARED is not set: the real models are not here")
+    graph = load(Path(folder) / "models" / f"{name}.tflite")
+    found = analyse(graph, max_overhead=1.1)
+    assert found.plan is not None
+    assert (max(found.plan.before_bytes), found.plan.ram_bytes) == (before, after)
+    assert found.plan.factor <= 1.1
+    camera = analyse(graph, max_overhead=1.1, input_rows_streamed=True)
+    assert camera.plan is not None
+    assert camera.plan.ram_bytes == streamed

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -230,6 +232,15 @@ def test_barriers_say_why() -> None:
     graph = b.graph([b.conv2d(b.input((2, 8, 8, 2)), 2, 3)])
     assert [found.reason for found in barriers(graph)] == ["it writes a batch of 2"]
     assert stages(graph) == ()
+
+
+@pytest.mark.parametrize(("signature", "patchable"), [((-1, 8, 8, 2), True), ((1, -1, 8, 2), False)])
+def test_only_the_batch_may_be_open_in_a_signature(signature: tuple[int, ...], patchable: bool) -> None:
+    graph, _ = two_convolutions(8)
+    main = graph.main
+    tensors = tuple(replace(t, shape_signature=signature) if t.rank == 4 else t for t in main.tensors)
+    graph = replace(graph, subgraphs=(replace(main, tensors=tensors),))
+    assert bool(stages(graph)) is patchable
 
 
 def test_regions_outside_and_patches_that_do_not_add_up_are_refused() -> None:
