@@ -36,7 +36,12 @@ from mcuplan.cli.parameters import board_options, kernel_options, models_argumen
     help="How TFLM is compiled.",
 )
 @click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="What to print."
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "html"]),
+    default="text",
+    show_default=True,
+    help="What to print.",
 )
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write to FILE.")
 @board_options
@@ -92,6 +97,10 @@ def command(
     result = what_if(load_model(models), models, choose_target(board, kernels, target), build, changes)
     if form == "json":
         write_text(estimate_json(result, "whatif"), output)
+    elif form == "html":
+        from mcuplan.reports.html.whatif_page import render_whatif
+
+        write_text(render_whatif(result), output)
     else:
         show(lambda width, _: whatif_lines(result, width), output)
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,28 @@ def test_every_step_has_source_and_error_in_json(capsys: pytest.CaptureFixture[s
     assert all(sum(row["histogram"]) == row["elements"] for row in document["weights"])
     assert "NaN" not in out
     assert "Infinity" not in out
+
+
+def test_html_has_a_histogram_a_layer(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(capsys, "whatif", "zoo:resnet8-float", "--int8", "--format", "html")
+    assert code == 0
+    assert out.count("<figure>") == 10
+    assert "55,008" in out
+    assert "five real int8 conversions" in out
+    assert "Content-Security-Policy" in out
+    assert "style=" not in out
+
+
+def test_names_of_models_are_escaped_in_html(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    graph = build("sine-float")
+    main = graph.main
+    tensors = tuple(replace(t, name="<script>alert(1)</script>\x1b[31m") for t in main.tensors)
+    path = tmp_path / "evil.tflite"
+    save(replace(graph, subgraphs=(replace(main, tensors=tensors),)), path)
+    code, out, _ = call(capsys, "whatif", str(path), "--int8", "--format", "html")
+    assert code == 0
+    assert "<script>alert" not in out
+    assert "\x1b" not in out
 
 
 def test_latency(capsys: pytest.CaptureFixture[str]) -> None:
