@@ -27,8 +27,8 @@ class Effort:
     """How much work a search may do. Limits count work, not time: the result is the same on every machine.
 
     ``beam`` is the width of the first, quick search, ``beam_work`` the most operators it may look at in each
-    direction, ``cut_work`` the same for the cut bound, and ``nodes`` the most
-    executed sets that the exact search may expand over the whole problem.
+    direction, ``cut_work`` bounds the least cuts worked out for a section times its operators, and ``nodes`` is the
+    most executed sets that the exact search may expand over the whole problem (large sections pay more for each).
     """
 
     beam: int
