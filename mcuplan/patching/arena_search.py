@@ -15,7 +15,7 @@ from mcuplan.graph import Graph
 from mcuplan.operators import model_macs
 from mcuplan.patching.rewrite import StageForm, even_cuts, stage_cost, write_stage
 from mcuplan.patching.rewrite_build import Draft
-from mcuplan.patching.rewrite_stage import POINTWISE, WINDOWED, Stage, UnsupportedStageError, find_stages, supported
+from mcuplan.patching.rewrite_stage import POINTWISE, WINDOWED, Stage, StageReader, UnsupportedStageError
 from mcuplan.patching.stage_plan import DraftProblem, PlannedDraft
 from mcuplan.rewriting.edit import set_offline_plan
 from mcuplan.tflm.arena import predict
@@ -82,12 +82,14 @@ class PatchPlan:
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How much is tried: strips of unrolled stages, rows a turn of rolled ones, starts, candidates placed, stages,
+    """How much is tried: strips of unrolled stages, rows a turn of rolled ones, starts, forms written out a level,
+    candidates placed, stages,
     candidates extended by another stage, and the solver's effort."""
 
     strips: tuple[int, ...]
     rows: tuple[int, ...]
     starts: int
+    built: int
     placed: int
     stages: int
     beam: int
@@ -95,10 +97,14 @@ class Effort:
 
 
 EFFORTS: Mapping[str, Effort] = {
-    "fast": Effort((2, 3), (1, 2), 2, 3, 1, 1, "fast"),
-    "default": Effort((2, 3, 4), (1, 2, 4), 3, 6, 2, 3, "default"),
-    "best": Effort((2, 3, 4, 5, 6, 8), (1, 2, 3, 4, 5, 6, 8), 8, 16, 3, 8, "best"),
+    "fast": Effort((2, 3), (1, 2), 2, 12, 3, 1, 1, "fast"),
+    "default": Effort((2, 4), (1, 2), 2, 80, 10, 2, 12, "default"),
+    "best": Effort((2, 3, 4, 5, 6, 8), (1, 2, 3, 4, 5, 6, 8), 6, 240, 24, 3, 10, "best"),
 }
+
+
+_ALIKE = 3
+"""Forms of the same stages that are written out."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +158,38 @@ def find_patch_plan(
     return _Search(graph, chosen, max_overhead, fit_bytes, EFFORTS[effort], progress).run()
 
 
+@dataclass(frozen=True, eq=False)
+class _Sketch:
+    """Stages with a form each, and estimates: bytes inside them, persistent growth, with what is left outside."""
+
+    choices: tuple[StageChoice, ...]
+    before: tuple[_Sketch, ...]
+    inside: int
+    growth: int
+    passed: int
+    nonpersistent: int
+
+    @property
+    def spans(self) -> tuple[tuple[int, int], ...]:
+        return tuple((c.first, c.last) for c in self.choices)
+
+    @property
+    def parts(self) -> tuple[_Sketch, ...]:
+        return (*self.before, self)
+
+    @property
+    def total(self) -> int:
+        return self.nonpersistent + self.growth
+
+    @property
+    def potential(self) -> int:
+        return self.passed + self.growth
+
+    @property
+    def key(self) -> tuple[tuple[int, int, StageForm], ...]:
+        return tuple((c.first, c.last, c.form) for c in self.choices)
+
+
 class _Search:
     def __init__(
         self,
@@ -163,6 +201,7 @@ class _Search:
         progress: Progress | None,
     ) -> None:
         self.graph = set_offline_plan(graph, None)
+        self.reader = StageReader(self.graph)
         self.target = target
         self.max_overhead = max_overhead
         self.fit_bytes = fit_bytes
@@ -211,7 +250,7 @@ class _Search:
 
     def _starts(self, after: int) -> Iterator[int]:
         """Where stages may begin: at the first operators that can be in one, and at the hungriest operators."""
-        usable = [k for k in range(after, len(self.op_bytes)) if supported(self.graph, k) is None]
+        usable = [k for k in range(after, len(self.op_bytes)) if self.reader.supported(k) is None]
         near = usable[: self.effort.starts]
         hungry = sorted(usable, key=lambda k: (-self.op_bytes[k], k))[: self.effort.starts]
         yield from sorted({*near, *hungry})
@@ -219,45 +258,75 @@ class _Search:
     def _stages(self, choices: Sequence[StageChoice]) -> Iterator[Stage]:
         after = max((c.last for c in choices), default=0)
         for first in self._starts(after):
-            yield from (s for s in find_stages(self.graph, first) if s.last - s.first > 1)
+            yield from (s for s in self.reader.stages(first) if s.last - s.first > 1)
 
-    def _outside(self, stages: Iterable[tuple[int, int]]) -> int:
-        """Bytes that some operator outside the stages needs at least, the network's input aside."""
+    def _outside(self, stages: Iterable[tuple[int, int]], before: int) -> int:
+        """Bytes that some operator outside the stages and before operator ``before`` needs at least."""
         inside = {k for first, last in stages for k in range(first, last)}
-        return max([self.input_bytes, *(b for k, b in enumerate(self.op_bytes) if k not in inside)])
+        return max([self.input_bytes, *(b for k, b in enumerate(self.op_bytes[:before]) if k not in inside)])
 
     def _candidates(self) -> list[_Candidate]:
-        """The candidates to place, best bound first: a beam search, one stage more at each level."""
+        """The candidates to place, best bound first: a beam search, one stage more at each level.
+
+        Of each level the most promising forms by their estimate are written out. A level goes on from the stages that
+        leave the least behind them: what comes after can still become a stage, what came before cannot.
+        """
         best: list[_Candidate] = []
-        level: list[tuple[StageChoice, ...]] = [()]
+        level: list[tuple[_Sketch, ...]] = [()]
         for _ in range(self.effort.stages):
-            found: dict[tuple[tuple[int, int], ...], _Candidate] = {}
-            for choices in level:
-                for candidate in self._extensions(choices, best):
-                    key = tuple((c.first, c.last) for c in candidate.choices)
-                    if key not in found or candidate.rank < found[key].rank:
-                        found[key] = candidate
+            sketches = sorted(
+                (sketch for before in level for sketch in self._sketches(before)), key=lambda s: (s.total, s.key)
+            )
+            for sketch in self._worth_writing(sketches):
+                candidate = self._candidate(sketch.choices)
+                if candidate is not None and candidate.draft.declare_bound < self.before.declare_bytes:
                     best = sorted([*best, candidate], key=lambda c: c.rank)[: self.effort.placed]
                     if self.progress is not None:
                         self.progress("patch stages", best[0].draft.declare_bound)
-            level = [c.choices for c in sorted(found.values(), key=lambda c: c.rank)[: self.effort.beam]]
+            level = self._beam(sketches)
         return best
 
-    def _extensions(self, choices: tuple[StageChoice, ...], best: Sequence[_Candidate]) -> Iterator[_Candidate]:
-        """Candidates with one stage more, without those that some operator outside the stages rules out."""
-        stages = [
-            (self._outside([*((c.first, c.last) for c in choices), (s.first, s.last)]), s.first, s.last, s)
-            for s in self._stages(choices)
-        ]
-        for outside, _, _, stage in sorted(stages, key=lambda row: row[:3]):
-            if outside + self.before.persistent_bytes >= self.before.declare_bytes:
-                continue
-            if choices and best and outside + self.before.persistent_bytes >= best[0].draft.declare_bound:
+    def _worth_writing(self, sketches: Sequence[_Sketch]) -> Iterator[_Sketch]:
+        """The most promising sketches, not too many of the same stages."""
+        seen: dict[tuple[tuple[int, int], ...], int] = {}
+        written = 0
+        for sketch in sketches:
+            count = seen[sketch.spans] = seen.get(sketch.spans, 0) + 1
+            if count <= _ALIKE and written < self.effort.built:
+                written += 1
+                yield sketch
+
+    def _beam(self, sketches: Sequence[_Sketch]) -> list[tuple[_Sketch, ...]]:
+        """The stages to go on from, each in its best form: half by what they need, half by what they leave behind."""
+        by_need = _best_of_each(sketches)
+        by_rest = _best_of_each(sorted(sketches, key=lambda s: (s.potential, s.total, s.key)))
+        half = self.effort.beam // 2
+        return [s.parts for s in dict.fromkeys([*by_rest[: self.effort.beam - half], *by_need[:half]])]
+
+    def _sketches(self, before: tuple[_Sketch, ...]) -> Iterator[_Sketch]:
+        """Every form of one stage more, with its estimate."""
+        done = before[-1].choices if before else ()
+        for stage in self._stages(done):
+            spans = [*((c.first, c.last) for c in done), (stage.first, stage.last)]
+            outside = self._outside(spans, len(self.op_bytes))
+            passed = self._outside(spans, stage.last)
+            if passed + self.before.persistent_bytes >= self.before.declare_bytes:
                 continue
             for form in self._forms(stage):
-                candidate = self._candidate(choices, stage, form)
-                if candidate is not None and candidate.draft.declare_bound < self.before.declare_bytes:
-                    yield candidate
+                try:
+                    cost = stage_cost(self.reader, stage, form)
+                except UnsupportedStageError:
+                    continue
+                choice = StageChoice(stage.first, stage.last, form, cost.macs, cost.whole_macs)
+                choices = (*done, choice)
+                if self._factor(choices) > self.max_overhead:
+                    continue
+                inside = max([cost.estimate.inside, *(s.inside for s in before)])
+                growth = cost.estimate.growth + (before[-1].growth if before else 0)
+                yield _Sketch(choices, before, inside, growth, max(passed, inside), max(outside, inside))
+
+    def _factor(self, choices: Sequence[StageChoice]) -> float:
+        return (self.macs + sum(c.macs - c.whole_macs for c in choices)) / self.macs
 
     def _forms(self, stage: Stage) -> Iterator[StageForm]:
         height = self.graph.main.tensors[stage.result].shape[1]
@@ -273,26 +342,17 @@ class _Search:
                     yield StageForm(even_cuts(height, rows), padding)
                     yield StageForm(even_cuts(height, rows), padding, stream=False)
 
-    def _candidate(self, choices: Sequence[StageChoice], stage: Stage, form: StageForm) -> _Candidate | None:
-        try:
-            whole, macs = stage_cost(self.graph, stage, form)
-        except UnsupportedStageError:
-            return None
-        more = (StageChoice(stage.first, stage.last, form, macs, whole), *choices)
-        factor = (self.macs + sum(c.macs - c.whole_macs for c in more)) / self.macs
-        if factor > self.max_overhead:
-            return None
+    def _candidate(self, choices: tuple[StageChoice, ...]) -> _Candidate | None:
         self.tried += 1
         try:
-            draft = self._draft(more)
+            return _Candidate(choices, self._factor(choices), self._draft(choices))
         except UnsupportedStageError:
             return None
-        return _Candidate(tuple(sorted(more, key=lambda c: c.first)), factor, draft)
 
     def _draft(self, choices: Sequence[StageChoice]) -> DraftProblem:
         draft = Draft(self.graph)
         for choice in sorted(choices, key=lambda c: -c.first):
-            stage = next(s for s in find_stages(self.graph, choice.first) if s.last == choice.last)
+            stage = next(s for s in self.reader.stages(choice.first) if s.last == choice.last)
             draft = write_stage(draft, stage, choice.form)
         return DraftProblem(draft.tidy(), self.target)
 
@@ -321,6 +381,14 @@ class _Search:
         return tuple(front)
 
 
+def _best_of_each(sketches: Sequence[_Sketch]) -> list[_Sketch]:
+    """The first sketch of each choice of stages."""
+    found: dict[tuple[tuple[int, int], ...], _Sketch] = {}
+    for sketch in sketches:
+        found.setdefault(sketch.spans, sketch)
+    return list(found.values())
+
+
 def _cheapest(found: tuple[_Candidate, PlannedDraft]) -> tuple[float, int]:
     return found[0].macs_factor, found[1].arena.declare_bytes
 
@@ -328,10 +396,11 @@ def _cheapest(found: tuple[_Candidate, PlannedDraft]) -> tuple[float, int]:
 def refusal(graph: Graph) -> str | None:
     """Why no part of a model can run by strips; None where some can."""
     main = graph.main
+    reader = StageReader(graph)
     possible = False
     reasons: dict[str, int] = {}
     for k, op in enumerate(main.operators):
-        why = supported(graph, k)
+        why = reader.supported(k)
         if why is None:
             possible = possible or op.name in WINDOWED
         elif op.name in WINDOWED:

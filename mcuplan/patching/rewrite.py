@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from mcuplan.graph import Graph, Subgraph
+from mcuplan.graph import Subgraph
 from mcuplan.patching.rewrite_build import Draft, GraphBuilder, SubgraphBuilder
+from mcuplan.patching.rewrite_estimate import Estimate, estimate_flow, estimate_strips
 from mcuplan.patching.rewrite_flow import FlowWriter, find_flow
 from mcuplan.patching.rewrite_loop import LoopWriter, find_run
 from mcuplan.patching.rewrite_rows import StageNet, Strip, stage_macs, strip_windows
-from mcuplan.patching.rewrite_stage import Form, Stage, stage_net
+from mcuplan.patching.rewrite_stage import Form, Stage, StageReader
 from mcuplan.patching.rewrite_strips import StripWriter
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class StageForm:
     """How to write a stage: rows of the result where strips begin (and its height), padding, streaming, rolling.
 
@@ -38,29 +39,40 @@ def even_cuts(height: int, rows: int) -> tuple[int, ...]:
     return (*range(0, height, rows), height)
 
 
-def stage_strips(graph: Graph, stage: Stage, form: StageForm) -> tuple[StageNet, list[Strip]]:
+def stage_strips(reader: StageReader, stage: Stage, form: StageForm) -> tuple[StageNet, list[Strip]]:
     """The stage's layers and the windows of each of its strips."""
-    net = stage_net(graph, stage, form.form)
+    net = reader.net(stage, form.form)
     keep = set(net.tensors) - net.free() if form.stream else set()
     return net, strip_windows(net, form.cuts, keep)
 
 
-def stage_cost(graph: Graph, stage: Stage, form: StageForm) -> tuple[int, int]:
-    """MACs of the stage's operators run whole, and of the stage in this form.
+@dataclass(frozen=True, slots=True)
+class StageCost:
+    """MACs of a stage's operators run whole, MACs of the stage in a form, and roughly its bytes."""
+
+    whole_macs: int
+    macs: int
+    estimate: Estimate
+
+
+def stage_cost(reader: StageReader, stage: Stage, form: StageForm) -> StageCost:
+    """What a stage costs in a form.
 
     Raises
     ------
     UnsupportedStageError
         Where the stage cannot be written in this form.
     """
-    net, strips = stage_strips(graph, stage, form)
-    whole = sum(layer.row_macs * net.height(layer.output) for layer in net.layers)
-    if not form.flow:
-        if form.rolled:
-            find_run(net, strips)
-        return whole, stage_macs(net, strips)
-    flow = find_flow(net, form.cuts[1])
-    return whole, stage_macs(flow.net, [flow.strip]) * flow.turns
+    if form.flow:
+        net = reader.net(stage, form.form)
+        flow = find_flow(net, form.cuts[1])
+        macs, estimate = stage_macs(flow.net, [flow.strip]) * flow.turns, estimate_flow(flow)
+    else:
+        net, strips = stage_strips(reader, stage, form)
+        run = find_run(net, strips) if form.rolled else None
+        estimate = estimate_strips(net, strips, run.last - run.first if run else 0)
+        macs = stage_macs(net, strips)
+    return StageCost(sum(layer.row_macs * net.height(layer.output) for layer in net.layers), macs, estimate)
 
 
 def write_stage(draft: Draft, stage: Stage, form: StageForm) -> Draft:
@@ -68,7 +80,7 @@ def write_stage(draft: Draft, stage: Stage, form: StageForm) -> Draft:
 
     Write the last stage of a graph first: operators behind a stage get other indices.
     """
-    net, strips = stage_strips(draft.graph, stage, form)
+    net, strips = stage_strips(StageReader(draft.graph), stage, form)
     parent = GraphBuilder(draft)
     main = draft.graph.main
     builder = SubgraphBuilder(parent, 0, list(main.tensors))
@@ -76,7 +88,6 @@ def write_stage(draft: Draft, stage: Stage, form: StageForm) -> Draft:
     over = stage.source not in main.outputs and max(main.consumers[stage.source]) < stage.last
     loops: tuple[Subgraph, ...] = ()
     if form.flow:
-        net = stage_net(draft.graph, stage, form.form)
         loops = FlowWriter(parent, builder, net, stage, form.cuts[1], over).write()
     elif form.rolled:
         loops = LoopWriter(parent, builder, net, stage, strips, over).write()

@@ -17,11 +17,15 @@ Place = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Tie:
-    """Tensor ``inner`` lies at byte ``at`` of tensor ``outer``, because the rewriting made them so."""
+    """Tensor ``inner`` lies at byte ``at`` of tensor ``outer``, because the rewriting made them so.
+
+    Ties of one ``choice`` may be loosened together: then rows are copied instead of lying in place.
+    """
 
     inner: Place
     outer: Place
     at: int = 0
+    choice: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,7 @@ class Draft:
             draft = replace(
                 draft,
                 graph=graph,
-                ties=tuple(Tie(moved(tie.inner), moved(tie.outer), tie.at) for tie in kept),
+                ties=tuple(replace(tie, inner=moved(tie.inner), outer=moved(tie.outer)) for tie in kept),
                 own=frozenset(moved(p) for p in draft.own if p[0] != index or p[1] in numbers),
             )
         return draft
@@ -177,9 +181,9 @@ class SubgraphBuilder:
         """Bytes of one row of a map."""
         return self.bytes(tensor) // self.tensors[tensor].shape[1]
 
-    def tie(self, inner: int, outer: int, at: int = 0) -> None:
+    def tie(self, inner: int, outer: int, at: int = 0, choice: str = "") -> None:
         """Note that ``inner`` lies at byte ``at`` of ``outer``."""
-        self.parent.ties.append(Tie((self.index, inner), (self.index, outer), at))
+        self.parent.ties.append(Tie((self.index, inner), (self.index, outer), at, choice))
 
     def rows(self, source: int, begin: int, end: int, name: str, tie: bool = True) -> int:
         """Rows ``[begin, end)`` of a map: itself where that is all of it, else a SLICE, by default one in place."""
@@ -193,8 +197,13 @@ class SubgraphBuilder:
             self.tie(out, source, begin * self.row_bytes(source))
         return out
 
-    def stacked(self, parts: Sequence[int], like: Tensor, name: str, into: int | None = None) -> int:
-        """Maps one below the other, each in its place in the result; at most ten to a CONCATENATION."""
+    def stacked(
+        self, parts: Sequence[int], like: Tensor, name: str, into: int | None = None, first: str | None = ""
+    ) -> int:
+        """Maps one below the other, each in its place in the result; at most ten to a CONCATENATION.
+
+        ``first`` is the choice that the first part's tie belongs to; None leaves that part elsewhere.
+        """
         level = list(parts)
         while len(level) > MOST_PARTS:
             level = [
@@ -202,9 +211,9 @@ class SubgraphBuilder:
             ]
         if len(level) == 1 and into is None:
             return level[0]
-        return self._joined(level, like, name, into)
+        return self._joined(level, like, name, into, first)
 
-    def _joined(self, parts: Sequence[int], like: Tensor, name: str, into: int | None) -> int:
+    def _joined(self, parts: Sequence[int], like: Tensor, name: str, into: int | None, first: str | None = "") -> int:
         if len(parts) == 1 and into is None:
             return parts[0]
         height = sum(self.tensors[p].shape[1] for p in parts)
@@ -214,7 +223,9 @@ class SubgraphBuilder:
         )
         at = 0
         for part in parts:
-            self.tie(part, out, at)
+            choice = first if at == 0 else ""
+            if choice is not None:
+                self.tie(part, out, at, choice)
             at += self.bytes(part)
         return out
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from mcuplan.graph import DType, Quantization, Subgraph, Tensor
 from mcuplan.operators import Axis
 from mcuplan.patching.rewrite_build import GraphBuilder, SubgraphBuilder
-from mcuplan.patching.rewrite_loop import Variables, begin_over_source, overlays
+from mcuplan.patching.rewrite_loop import Variables, begin_over_source, looked_up, next_turn, overlays
 from mcuplan.patching.rewrite_rows import Layer, StageNet, Strip, Window
 from mcuplan.patching.rewrite_stage import Stage, UnsupportedStageError
 from mcuplan.patching.rewrite_strips import StripWriter
@@ -213,26 +213,20 @@ class FlowWriter:
         given = variables.given
         variables.done[2] = self.stage.result
 
-        four = body.integers([4])
-        piece = self._piece(source, given, four)
+        piece = self._piece(source, given)
         writer = FlowStrip(body, net, self.parent.draft.graph.main.operators)
-        writer.streams_source = True
-        writer.masks = self._masks(given[0], four)
+        writer.streams_source = writer.turns = True
+        writer.masks = self._masks(given[0])
         writer.kept = {t: given[3 + i] for i, t in enumerate(kept)}
         part = writer.write(piece, strip[net.source].low, strip, flow.following, "turn")
         assert part is not None
         written = body.tensor(result, f"{result.name}/written")
-        place = self._looked_up([[0, self._result_rows(i), 0, 0] for i in range(flow.turns)], given[0], four)
+        place = looked_up(body, [(0, self._result_rows(i), 0, 0) for i in range(flow.turns)], given[0])
         body.operation("DYNAMIC_UPDATE_SLICE", [given[2], part, place], [written], "DynamicUpdateSliceOptions")
         body.tie(written, given[2])
-        following = body.tensor(body.tensors[given[0]], "turn/next")
-        body.operation("ADD", [given[0], four], [following], "AddOptions")
-        variables.back = [following, given[1], written, *(writer.kept[t] for t in kept)]
+        variables.back = [next_turn(body, given[0]), given[1], written, *(writer.kept[t] for t in kept)]
 
-        more = condition.tensor(Tensor("more", DType.BOOL, (1,)), "more")
-        end = condition.integers([4 * flow.turns])
-        condition.operation("LESS", [variables.asked[0], end], [more], "LessOptions")
-        return variables.close(main, condition, body, more, flow.turns)
+        return variables.close(main, condition, body, flow.turns)
 
     def _begun(self) -> int:
         """The result before the loop: over the source's used rows where that is safe, else its own bytes."""
@@ -260,30 +254,22 @@ class FlowWriter:
         data = _stored(zero, tensor.dtype) * math.prod(shape)
         return _constant(self.main, replace(tensor, shape=shape), data, f"{tensor.name}/above")
 
-    def _looked_up(self, table: Sequence[Sequence[int]], at: int, four: int) -> int:
-        """This turn's four integers of a table."""
-        body = self.body
-        flat = [value for row in table for value in row]
-        out = body.tensor(Tensor("turn", DType.INT32, (4,)), "turn/rows")
-        body.operation("SLICE", [body.integers(flat), at, four], [out], "SliceOptions")
-        return out
-
-    def _piece(self, source: Tensor, given: Sequence[int], four: int) -> int:
+    def _piece(self, source: Tensor, given: Sequence[int]) -> int:
         """This turn's new rows of the source."""
         body, flow = self.body, self.flow
         rows = flow.rows[flow.net.source]
         shape = (source.shape[0], rows, *source.shape[2:])
-        begin = self._looked_up([[0, self._source_rows(i), 0, 0] for i in range(flow.turns)], given[0], four)
+        begin = looked_up(body, [(0, self._source_rows(i), 0, 0) for i in range(flow.turns)], given[0])
         out = body.tensor(source, f"{source.name}/turn", shape)
         body.operation("SLICE", [given[1], begin, body.integers(shape)], [out], "SliceOptions")
         return out
 
-    def _masks(self, at: int, four: int) -> dict[int, int]:
+    def _masks(self, at: int) -> dict[int, int]:
         """This turn's mask for each masked tensor: a 1 for every new row inside the map."""
         body, flow = self.body, self.flow
         if not flow.masked:
             return {}
-        begin = self._looked_up([[i, 0, 0, 0] for i in range(flow.turns)], at, four)
+        begin = looked_up(body, [(i, 0, 0, 0) for i in range(flow.turns)], at)
         made: dict[tuple[object, ...], int] = {}
         found: dict[int, int] = {}
         for masked, t in flow.masked.items():

@@ -1,8 +1,10 @@
 """A patch stage rolled: strips that are alike run as the body of one WHILE, so that their operators exist once.
 
-Loop variables are the rows where a strip begins in the source and in the result, the source, the result so far, and
-the rows kept for the next strip. Each lies at one address in the main subgraph, the condition and the body, where
-TFLM's copies between them are skipped (micro/kernels/kernel_util.cc, "Don't copy if the tensors share memory").
+Loop variables are the turn, the source, the result so far, and the rows kept for the next strip. Each lies at one
+address in the main subgraph, the condition and the body, where TFLM's copies between them are skipped
+(micro/kernels/kernel_util.cc, "Don't copy if the tensors share memory"). Where a turn reads and writes stands in
+tables of constants: so the proof of a plan can follow the loop turn by turn.
+
 Border strips, whose padding is another, stay unrolled before and behind the loop.
 """
 
@@ -116,6 +118,25 @@ def _reshape(main: SubgraphBuilder, source: int, out: int) -> None:
     main.tie(out, source)
 
 
+STEP = 4
+"""How far a loop's counter goes on each turn: over one row of a table of places, which are four integers."""
+
+
+def looked_up(body: SubgraphBuilder, table: Sequence[Sequence[int]], turn: int) -> int:
+    """This turn's row of a constant table of places; smaller in the arena than counting them up one by one."""
+    flat = [value for row in table for value in row]
+    out = body.tensor(Tensor("place", DType.INT32, (STEP,)), "place")
+    body.operation("SLICE", [body.integers(flat), turn, body.integers([STEP])], [out], "SliceOptions")
+    return out
+
+
+def next_turn(body: SubgraphBuilder, turn: int) -> int:
+    """The counter behind a turn."""
+    out = body.tensor(body.tensors[turn], "turn/next")
+    body.operation("ADD", [turn, body.integers([STEP])], [out], "AddOptions")
+    return out
+
+
 @dataclass
 class Variables:
     """A loop's variables: before the loop, in the condition, in the body before and after a turn, and behind it."""
@@ -138,9 +159,15 @@ class Variables:
         return cls(list(outer), asked, given, [], done)
 
     def close(
-        self, main: SubgraphBuilder, condition: SubgraphBuilder, body: SubgraphBuilder, more: int, turns: int
+        self, main: SubgraphBuilder, condition: SubgraphBuilder, body: SubgraphBuilder, turns: int
     ) -> tuple[Subgraph, Subgraph]:
-        """Write the WHILE, tie each variable to one place, and return its two subgraphs."""
+        """Write the WHILE, tie each variable to one place, and return its two subgraphs.
+
+        The first variable counts the turns, in steps of :data:`STEP`.
+        """
+        more = condition.tensor(Tensor("more", DType.BOOL, (1,)), "more")
+        end = condition.integers([STEP * turns])
+        condition.operation("LESS", [self.asked[0], end], [more], "LessOptions")
         operator = main.operation(
             "WHILE", self.outer, self.done, "WhileOptions",
             cond_subgraph_index=condition.index, body_subgraph_index=body.index,
@@ -227,16 +254,14 @@ class LoopWriter:
             raise UnsupportedStageError("the first strips give no row of the result")
         strip, after = self.strips[run.first], self.strips[run.first + 1]
         kept = sorted(writer.kept)
-        x_row, y_row = strip[net.source].low, strip[net.result].low
-        y_end = y_row + (run.last - run.first) * run.result_rows
-        outer = [
-            main.integers([0, y_row, 0, 0]), main.integers([0, x_row, 0, 0]), self.stage.source, result,
-            *(writer.kept[t] for t in kept),
-        ]  # fmt: skip
+        turns = range(run.last - run.first)
+        x_rows = [strip[net.source].low + i * run.source_rows for i in turns]
+        y_rows = [strip[net.result].low + i * run.result_rows for i in turns]
+        outer = [main.integers([0]), self.stage.source, result, *(writer.kept[t] for t in kept)]
         variables = Variables.declare(main, condition, body, outer)
-        given, asked, done = variables.given, variables.asked, variables.done
+        given, done = variables.given, variables.done
         if run.last == len(self.strips):
-            done[3] = self.stage.result
+            done[2] = self.stage.result
 
         window = strip[net.source]
         rows = window.high - window.low
@@ -245,33 +270,22 @@ class LoopWriter:
             net.tensors[net.source], f"{net.tensors[net.source].name}/strip", (shape[0], rows, *shape[2:])
         )
         sizes = body.integers([shape[0], rows, *shape[2:]])
-        body.operation("SLICE", [given[2], given[1], sizes], [piece], "SliceOptions")
+        place = looked_up(body, [(0, row, 0, 0) for row in x_rows], given[0])
+        body.operation("SLICE", [given[1], place, sizes], [piece], "SliceOptions")
         inner = StripWriter(body, net, self.operators)
-        inner.kept = {t: given[4 + i] for i, t in enumerate(kept)}
+        inner.turns = True
+        inner.kept = {t: given[3 + i] for i, t in enumerate(kept)}
         part = inner.write(piece, window.low, strip, after, "strip")
         if part is None or set(inner.kept) != set(kept):
             raise UnsupportedStageError("what strips keep changes from strip to strip")
         written = body.tensor(net.tensors[net.result], f"{net.tensors[net.result].name}/written")
-        body.operation("DYNAMIC_UPDATE_SLICE", [given[3], part, given[0]], [written], "DynamicUpdateSliceOptions")
-        body.tie(written, given[3])
-        moved = [self._advance(given[0], run.result_rows), self._advance(given[1], run.source_rows)]
-        variables.back = [*moved, given[2], written, *(inner.kept[t] for t in kept)]
-
-        more = condition.tensor(Tensor("more", DType.BOOL, (1,)), "more")
-        at = condition.tensor(Tensor("at", DType.INT32, (1,)), "at")
-        one = condition.integers([1])
-        condition.operation("SLICE", [asked[0], one, one], [at], "SliceOptions")
-        condition.operation("LESS", [at, condition.integers([y_end])], [more], "LessOptions")
-
-        self._subgraphs = variables.close(main, condition, body, more, run.last - run.first)
-        writer.kept = {t: done[4 + i] for i, t in enumerate(kept)}
-        return done[2], done[3]
-
-    def _advance(self, rows: int, by: int) -> int:
-        body = self.body
-        out = body.tensor(body.tensors[rows], body.tensors[rows].name + "/next")
-        body.operation("ADD", [rows, body.integers([0, by, 0, 0])], [out], "AddOptions")
-        return out
+        place = looked_up(body, [(0, row, 0, 0) for row in y_rows], given[0])
+        body.operation("DYNAMIC_UPDATE_SLICE", [given[2], part, place], [written], "DynamicUpdateSliceOptions")
+        body.tie(written, given[2])
+        variables.back = [next_turn(body, given[0]), given[1], written, *(inner.kept[t] for t in kept)]
+        self._subgraphs = variables.close(main, condition, body, len(turns))
+        writer.kept = {t: done[3 + i] for i, t in enumerate(kept)}
+        return done[1], done[2]
 
 
 def _moving(tensor: Tensor) -> Tensor:

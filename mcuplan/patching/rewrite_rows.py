@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 from mcuplan.graph import Tensor
@@ -75,6 +76,7 @@ class Layer:
         return Span(first, last, end - begin, 0, top, bottom)
 
 
+@lru_cache(maxsize=1 << 16)
 def _cropped(rows: Axis, begin: int, end: int) -> Span:
     """The rows to give a SAME operator so that its own padding puts the windows where the whole map has them.
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from mcuplan.graph import DType, Graph, Operator, Tensor
-from mcuplan.operators import Axis, OperatorFacts, constant_values, operator_macs
+from mcuplan.operators import Axis, OperatorFacts, Window, constant_values, operator_macs
 from mcuplan.operators.geometry import SAME
 from mcuplan.patching.rewrite_rows import Layer, StageNet, UnsupportedStageError
 
-__all__ = ["Form", "Stage", "UnsupportedStageError", "find_stages", "spatial", "stage_net", "supported"]
+__all__ = ["Form", "Stage", "StageReader", "UnsupportedStageError", "spatial"]
 
 Form = Literal["pad", "crop"]
 """How SAME padding is kept inside strips: an explicit PAD, or rows computed and thrown away."""
@@ -50,7 +50,7 @@ def _row_inputs(graph: Graph, op: Operator) -> tuple[int, ...]:
     return tuple(i for i in op.inputs if i >= 0 and not graph.is_constant(tensors[i]))
 
 
-def supported(graph: Graph, index: int) -> str | None:
+def _supported(graph: Graph, index: int) -> str | None:
     """Why operator ``index`` of the main subgraph cannot be inside a stage; None where it can."""
     main = graph.main
     op = main.operators[index]
@@ -96,83 +96,130 @@ def _paddings(graph: Graph, op: Operator) -> tuple[tuple[int, int], tuple[int, i
     return (values[2], values[3]), (values[4], values[5])
 
 
-def find_stages(graph: Graph, first: int, last: int | None = None) -> Iterator[Stage]:
-    """Every stage that begins with operator ``first``, shortest first; ends at ``last`` at the latest.
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """One operator by rows, whatever the stage: what :func:`stage_net` makes layers of."""
 
-    A stage has one map coming in, and one going out that is not read or given out before the stage's end.
-    """
-    main = graph.main
-    made: list[int] = []
-    entering: set[int] = set()
-    for k in range(first, len(main.operators) if last is None else last):
-        if supported(graph, k) is not None:
-            return
-        op = main.operators[k]
-        entering.update(i for i in _row_inputs(graph, op) if i not in made)
-        if len(entering) != 1:
-            return
-        made.append(op.outputs[0])
-        leaving = [t for t in made if t in main.outputs or any(c > k for c in main.consumers.get(t, ()))]
-        if any(t in main.outputs for t in leaving if t != made[-1]):
-            return
-        if leaving == [made[-1]]:
-            yield Stage(first, k + 1, next(iter(entering)), made[-1])
+    inputs: tuple[int, ...]
+    output: int
+    height: int
+    out_height: int
+    row_macs: int
+    window: Window | None
+    paddings: tuple[tuple[int, int], tuple[int, int]] | None
+    same: bool
+    pools: bool
 
 
-def stage_net(graph: Graph, stage: Stage, form: Form) -> StageNet:
-    """The stage's operators as layers; with form ``pad`` SAME convolutions become PAD and VALID ones.
+class StageReader:
+    """A graph's main subgraph as stages see it; remembers what it has worked out of each operator."""
 
-    Raises
-    ------
-    UnsupportedStageError
-        Where an operator cannot be cut by rows.
-    """
-    main = graph.main
-    tensors = {stage.source: main.tensors[stage.source]}
-    layers: list[Layer] = []
-    number = len(main.tensors)
-    padded: dict[tuple[int, int, int, int, int], int] = {}
-    for k in range(stage.first, stage.last):
-        why = supported(graph, k)
-        if why is not None:
-            raise UnsupportedStageError(f"operator {k}: {why}")
-        op = main.operators[k]
-        output = op.outputs[0]
-        tensors[output] = main.tensors[output]
-        inputs = _row_inputs(graph, op)
-        height, out_height = main.tensors[inputs[0]].shape[1], main.tensors[output].shape[1]
-        row_macs = (operator_macs(graph, main, op) or 0) // out_height
-        if op.name == "PAD":
-            rows, columns = _paddings(graph, op) or ((0, 0), (0, 0))
-            axis = Axis(height, out_height, 1, 1, 1, *rows)
-            layers.append(Layer(k, inputs, output, axis, pads=True, columns=columns))
-            continue
-        window = OperatorFacts(graph, main, op).window if op.name in WINDOWED else None
-        if window is None:
-            layers.append(Layer(k, inputs, output, Axis(height, height, 1, 1, 1, 0, 0), row_macs=row_macs))
-            continue
-        rows_, columns_ = window.rows, window.columns
-        pools = "POOL" in op.name
-        same = op.option("padding", SAME) == SAME
-        around = (rows_.before, rows_.after, columns_.before, columns_.after)
-        if not same or not any(around):
-            axis = replace(rows_, before=0, after=0)
-            layers.append(Layer(k, inputs, output, axis, row_macs=row_macs, valid=True))
-        elif rows_.kernel == 1 and rows_.stride == 1:
-            layers.append(Layer(k, inputs, output, replace(rows_, before=0, after=0), row_macs=row_macs))
-        elif form == "pad" and not pools and tensors[inputs[0]].dtype in _PADDED:
-            key = (inputs[0], *around)
-            if key not in padded:
-                padded[key] = number
-                tensors[number] = _padded(tensors[inputs[0]], around)
-                axis = Axis(height, height + around[0] + around[1], 1, 1, 1, *around[:2])
-                layers.append(Layer(-1, inputs, number, axis, pads=True, columns=around[2:]))
-                number += 1
-            axis = replace(rows_, input=height + around[0] + around[1], before=0, after=0)
-            layers.append(Layer(k, (padded[key],), output, axis, row_macs=row_macs, valid=True))
-        else:
-            layers.append(Layer(k, inputs, output, rows_, row_macs=row_macs, crops=True, pools=pools))
-    return StageNet(tuple(layers), tensors, stage.source, stage.result)
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self._reasons: dict[int, str | None] = {}
+        self._rows: dict[int, _Rows] = {}
+        self._nets: dict[tuple[Stage, Form], StageNet] = {}
+
+    def supported(self, index: int) -> str | None:
+        """Why operator ``index`` cannot be inside a stage; None where it can."""
+        if index not in self._reasons:
+            self._reasons[index] = _supported(self.graph, index)
+        return self._reasons[index]
+
+    def _operator(self, index: int) -> _Rows:
+        if index not in self._rows:
+            graph, main = self.graph, self.graph.main
+            op = main.operators[index]
+            inputs, output = _row_inputs(graph, op), op.outputs[0]
+            out_height = main.tensors[output].shape[1]
+            self._rows[index] = _Rows(
+                inputs,
+                output,
+                main.tensors[inputs[0]].shape[1],
+                out_height,
+                (operator_macs(graph, main, op) or 0) // out_height,
+                OperatorFacts(graph, main, op).window if op.name in WINDOWED else None,
+                _paddings(graph, op) if op.name == "PAD" else None,
+                op.option("padding", SAME) == SAME,
+                "POOL" in op.name,
+            )
+        return self._rows[index]
+
+    def stages(self, first: int, last: int | None = None) -> Iterator[Stage]:
+        """Every stage that begins with operator ``first``, shortest first; ends at ``last`` at the latest.
+
+        A stage has one map coming in, and one going out that is not read or given out before the stage's end.
+        """
+        main = self.graph.main
+        made: list[int] = []
+        entering: set[int] = set()
+        for k in range(first, len(main.operators) if last is None else last):
+            if self.supported(k) is not None:
+                return
+            rows = self._operator(k)
+            entering.update(i for i in rows.inputs if i not in made)
+            if len(entering) != 1:
+                return
+            made.append(rows.output)
+            leaving = [t for t in made if t in main.outputs or any(c > k for c in main.consumers.get(t, ()))]
+            if any(t in main.outputs for t in leaving if t != made[-1]):
+                return
+            if leaving == [made[-1]]:
+                yield Stage(first, k + 1, next(iter(entering)), made[-1])
+
+    def net(self, stage: Stage, form: Form) -> StageNet:
+        """The stage's operators as layers; with form ``pad`` SAME convolutions become PAD and VALID ones.
+
+        Raises
+        ------
+        UnsupportedStageError
+            Where an operator cannot be cut by rows.
+        """
+        if (stage, form) not in self._nets:
+            self._nets[stage, form] = self._net(stage, form)
+        return self._nets[stage, form]
+
+    def _net(self, stage: Stage, form: Form) -> StageNet:
+        main = self.graph.main
+        tensors = {stage.source: main.tensors[stage.source]}
+        layers: list[Layer] = []
+        number = len(main.tensors)
+        padded: dict[tuple[int, int, int, int, int], int] = {}
+        for k in range(stage.first, stage.last):
+            why = self.supported(k)
+            if why is not None:
+                raise UnsupportedStageError(f"operator {k}: {why}")
+            op = self._operator(k)
+            tensors[op.output] = main.tensors[op.output]
+            if op.paddings is not None:
+                rows, columns = op.paddings
+                axis = Axis(op.height, op.out_height, 1, 1, 1, *rows)
+                layers.append(Layer(k, op.inputs, op.output, axis, pads=True, columns=columns))
+                continue
+            if op.window is None:
+                axis = Axis(op.height, op.height, 1, 1, 1, 0, 0)
+                layers.append(Layer(k, op.inputs, op.output, axis, row_macs=op.row_macs))
+                continue
+            axis, across = op.window.rows, op.window.columns
+            bare = replace(axis, before=0, after=0)
+            around = (axis.before, axis.after, across.before, across.after)
+            if not op.same or not any(around):
+                layers.append(Layer(k, op.inputs, op.output, bare, row_macs=op.row_macs, valid=True))
+            elif form == "pad" and not op.pools and tensors[op.inputs[0]].dtype in _PADDED:
+                key = (op.inputs[0], *around)
+                height = op.height + around[0] + around[1]
+                if key not in padded:
+                    padded[key] = number
+                    tensors[number] = _padded(tensors[op.inputs[0]], around)
+                    pad = Axis(op.height, height, 1, 1, 1, *around[:2])
+                    layers.append(Layer(-1, op.inputs, number, pad, pads=True, columns=around[2:]))
+                    number += 1
+                axis = replace(bare, input=height)
+                layers.append(Layer(k, (padded[key],), op.output, axis, row_macs=op.row_macs, valid=True))
+            else:
+                layer = Layer(k, op.inputs, op.output, axis, row_macs=op.row_macs, crops=True, pools=op.pools)
+                layers.append(layer)
+        return StageNet(tuple(layers), tensors, stage.source, stage.result)
 
 
 def _padded(tensor: Tensor, around: tuple[int, int, int, int]) -> Tensor:

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from mcuplan.graph import Graph
 from mcuplan.memory import Buffer, Problem, Window, lower_bound, solve
-from mcuplan.patching.rewrite_build import Draft, Place
+from mcuplan.patching.rewrite_build import Draft, Place, Tie
 from mcuplan.planning.allocation import ALIGNMENT, ArenaProblem
 from mcuplan.rewriting.edit import set_offline_plan
 from mcuplan.tflm.aliasing import AliasOption, Relation
@@ -74,6 +74,16 @@ class PlannedDraft:
     lower_bound_bytes: int
 
 
+@dataclass(frozen=True)
+class Arrangement:
+    """The blocks for one choice of ties, as an allocation problem; scratch pieces have no tensors."""
+
+    choices: frozenset[str]
+    pieces: tuple[tuple[Buffer, dict[Place, int]], ...]
+    allocation: Problem
+    lower_bound_bytes: int
+
+
 class DraftProblem:
     """The allocation problem of a draft on a target."""
 
@@ -87,22 +97,49 @@ class DraftProblem:
         for options in self.problem.options:
             for option in options:
                 self.options.setdefault((option.subgraph, option.operator), []).append(option)
-        self.blocks = Blocks()
-        for tie in draft.ties:
-            if tie.inner in self.bytes and tie.outer in self.bytes and not self.blocks.tie(
-                tie.inner, tie.outer, tie.at
-            ):  # fmt: skip
-                raise TieError(f"tensors {tie.inner} and {tie.outer} are tied in two ways")
-        if aliases:
-            self._tie_others()
+        self.others = list(self._other_ties()) if aliases else []
         self.steps: dict[tuple[int, int], list[int]] = {}
         self.touches: list[Touch] = []
         self.end = self._run()
-        self.pieces = list(self._pieces())
-        self.allocation = Problem(tuple(buffer for buffer, _ in self.pieces))
-        self.lower_bound_bytes = lower_bound(self.allocation)
+        self.every = frozenset(tie.choice for tie in draft.ties if tie.choice)
+        self._arranged: dict[frozenset[str], Arrangement] = {}
 
-    def _tie_others(self) -> None:
+    def arrangement(self, choices: frozenset[str]) -> Arrangement:
+        """The blocks where rows kept lie in place for the tensors of ``choices``, and apart for the others."""
+        if choices not in self._arranged:
+            blocks = Blocks()
+            for tie in (*self.draft.ties, *self.others):
+                known = tie.inner in self.bytes and tie.outer in self.bytes
+                wanted = not tie.choice or tie.choice in choices
+                if known and wanted and not blocks.tie(tie.inner, tie.outer, tie.at):
+                    raise TieError(f"tensors {tie.inner} and {tie.outer} are tied in two ways")
+            pieces = tuple(self._pieces(blocks))
+            allocation = Problem(tuple(buffer for buffer, _ in pieces))
+            self._arranged[choices] = Arrangement(choices, pieces, allocation, lower_bound(allocation))
+        return self._arranged[choices]
+
+    def arrangements(self) -> Iterator[Arrangement]:
+        """Choices worth placing: all in place, all apart, and apart but where the most bytes are in use."""
+        yield self.arrangement(self.every)
+        if not self.every:
+            return
+        best = self.arrangement(frozenset())
+        yield best
+        while True:
+            more = [self.arrangement(best.choices | {choice}) for choice in sorted(self.every - best.choices)]
+            found = min(more, key=lambda a: a.lower_bound_bytes, default=best)
+            if found.lower_bound_bytes >= best.lower_bound_bytes:
+                break
+            best = found
+        if best.choices and best.choices != self.every:
+            yield best
+
+    @property
+    def lower_bound_bytes(self) -> int:
+        """The lower bound with all rows in place, which leaves the fewest bytes in use."""
+        return self.arrangement(self.every).lower_bound_bytes
+
+    def _other_ties(self) -> Iterator[Tie]:
         """Aliases of the main subgraph's other operators, as far as they are safe."""
         own = self.draft.own
         chosen = [o for o in self.problem.options[0] if (0, o.inner) not in own and (0, o.outer) not in own]
@@ -111,7 +148,7 @@ class DraftProblem:
             (first, first_at), *rest = group.tensors.items()
             for tensor, at in rest:
                 if (0, tensor) in self.bytes and (0, first) in self.bytes:
-                    self.blocks.tie((0, tensor), (0, first), at - first_at)
+                    yield Tie((0, tensor), (0, first), at - first_at)
 
     # -- time --------------------------------------------------------------------------------------------------------
 
@@ -169,15 +206,15 @@ class DraftProblem:
 
     # -- the allocation problem --------------------------------------------------------------------------------------
 
-    def _pieces(self) -> Iterator[tuple[Buffer, dict[Place, int]]]:
+    def _pieces(self, blocks: Blocks) -> Iterator[tuple[Buffer, dict[Place, int]]]:
         """Every buffer of the problem and the tensors in it with their displacements; scratch has none."""
         members: dict[Place, dict[Place, int]] = {}
         for place in self.bytes:
-            root, at = self.blocks.find(place)
+            root, at = blocks.find(place)
             members.setdefault(root, {})[place] = at
         touches: dict[Place, list[Touch]] = {}
         for touch in self.touches:
-            touches.setdefault(self.blocks.find(touch.place)[0], []).append(touch)
+            touches.setdefault(blocks.find(touch.place)[0], []).append(touch)
         number = 0
         for root, tensors in members.items():
             least = min(tensors.values())
@@ -201,19 +238,23 @@ class DraftProblem:
 
     def plan(self, effort: str = "default", time_limit: float | None = None) -> PlannedDraft:
         """Solve, write the offsets into the graph and replay TFLM."""
+        planned = [self._placed(arrangement, effort, time_limit) for arrangement in self.arrangements()]
+        return min(planned, key=lambda p: (p.arena.declare_bytes, p.arena.nonpersistent_bytes))
+
+    def _placed(self, arrangement: Arrangement, effort: str, time_limit: float | None) -> PlannedDraft:
+        first = [0]
+        for subgraph in self.draft.graph.subgraphs:
+            first.append(first[-1] + len(subgraph.tensors))
 
         def spread(offsets: Mapping[Hashable, int]) -> list[int]:
             found = [ONLINE] * self.problem.tensor_count
-            first = [0]
-            for subgraph in self.draft.graph.subgraphs:
-                first.append(first[-1] + len(subgraph.tensors))
-            for buffer, tensors in self.pieces:
+            for buffer, tensors in arrangement.pieces:
                 for (s, t), at in tensors.items():
                     found[first[s] + t] = offsets[buffer.id] + at
             return found
 
         solution = solve(
-            self.allocation,
+            arrangement.allocation,
             objective=lambda offsets: self.problem.head(spread(offsets)),
             effort=effort,
             time_limit=time_limit,
