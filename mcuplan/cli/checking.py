@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from mcuplan import budget
 from mcuplan.budget import Limits, Need
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from mcuplan.boards import Board
     from mcuplan.budget.settings import ReserveRules, SharedBoard
 
+
+Kept: TypeAlias = "dict[tuple[str, str | None], tuple[budget.Analysis, Board | None]]"
+"""Analyses and their boards, by model and board id."""
 
 DEFAULT_BASELINE = "mcuplan-baseline.json"
 """Where --write-baseline writes when neither an option nor the configuration names a file."""
@@ -80,7 +83,7 @@ class Checker:
     options: Options
     recording: bool = False
     overshoots: dict[Path, dict[Key, Allowance | None]] = field(default_factory=dict)
-    analyses: dict[tuple[str, str | None], budget.Analysis] | None = None
+    analyses: Kept | None = None
     """Set to a dictionary, it collects the analysis of each model on each board, for those who draw them."""
     _boards: dict[tuple[str, tuple[Path, ...]], Board] = field(default_factory=dict)
     _baselines: dict[Path, Baseline] = field(default_factory=dict)
@@ -260,7 +263,7 @@ def on_boards(
     model: str,
     plan: Plan,
     adjust: Adjust | None = None,
-    keep: dict[tuple[str, str | None], budget.Analysis] | None = None,
+    keep: Kept | None = None,
 ) -> Iterator[Result]:
     """The results of one model on the boards of a plan: read once, analysed once a target, judged on each board.
 
@@ -280,7 +283,7 @@ def on_boards(
                 analyses[target] = budget.analyse(graph, target, plan.build, plan.custom_operators)
             analysis = analyses[target]
             if keep is not None:
-                keep[model, board.id if board else None] = analysis
+                keep[model, board.id if board else None] = (analysis, board)
             need = analysis.need(plan.stack)
             if adjust is not None:
                 limits = adjust(model, board, str(target), need, limits)

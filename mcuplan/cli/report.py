@@ -18,6 +18,9 @@ from mcuplan.cli.parameters import COUNT, SIZE, board_options, models_argument, 
 @click.option("--flash", type=SIZE, help="Limit on flash, model and code.")
 @click.option("--macs", type=COUNT, help="Limit on multiply-accumulates: 60M.")
 @click.option("--plan/--no-plan", "planned", default=True, help="Search a plan and draw it beside TFLM's own.")
+@click.option("--patch", is_flag=True, help="Search patch stages too, and draw arena against MACs; may take minutes.")
+@click.option("--max-overhead", type=click.FloatRange(min=1.0), default=1.1, show_default=True,
+              help="Most multiply-accumulates with --patch, as a factor.")  # fmt: skip
 @click.option("--config", type=click.Path(path_type=Path), help="Configuration to use for every model.")
 @target_options
 def command(
@@ -29,6 +32,8 @@ def command(
     flash: int | None,
     macs: int | None,
     planned: bool,
+    patch: bool,
+    max_overhead: float,
     config: Path | None,
     kernels: str | None,
     target: str | None,
@@ -53,5 +58,6 @@ def command(
     report = checker.report(models)
     for sentence in dict.fromkeys(result.error for result in report.results if result.error is not None):
         complain(sentence)
-    write_text(render_report(report, studies(report, checker.analyses, planned)), output)
+    found = studies(report, checker.analyses, planned, max_overhead if patch else None)
+    write_text(render_report(report, found), output)
     return report.exit_code

@@ -24,7 +24,13 @@ HOSTILE = (
 )
 
 
-def html(graph: Graph, name: str = "model.tflite", board: str | None = "sparkfun-edge", planned: bool = False) -> str:
+def html(
+    graph: Graph,
+    name: str = "model.tflite",
+    board: str | None = "sparkfun-edge",
+    planned: bool = False,
+    max_overhead: float | None = None,
+) -> str:
     """The report of one model on one board."""
     chosen = load_board(board) if board else None
     graph = read(write(graph), "model")
@@ -33,7 +39,9 @@ def html(graph: Graph, name: str = "model.tflite", board: str | None = "sparkfun
     limits = budget.limits_on_board(chosen, budget.Asked()) if chosen else budget.limits_without_board(budget.Asked())
     judged = budget.judge(need, limits, analysis.refusals)
     report = build.report([build.result(name, chosen, analysis, need, limits, judged)])
-    return render_report(report, studies(report, {(name, chosen.id if chosen else None): analysis}, planned))
+    return render_report(
+        report, studies(report, {(name, chosen.id if chosen else None): (analysis, chosen)}, planned, max_overhead)
+    )
 
 
 def hostile() -> Graph:

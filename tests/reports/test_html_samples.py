@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mcuplan import zoo
-from mcuplan.reports.samples import BOARDS, main, samples
+from mcuplan.reports.samples import BOARDS, PATCHED, main, samples
 
 FOLDER = Path(__file__).parents[2] / "reports"
 
@@ -30,7 +30,8 @@ def test_the_index_leads_to_every_model(made: dict[str, str]) -> None:
     for name in zoo.names():
         assert f'<a href="{name}.html">zoo:{name}</a>' in made["index.html"]
         assert f"({name}.html)" in made["README.md"]
-    assert made["index.html"].count('class="badge') == len(zoo.names()) * len(BOARDS)
+    assert f'<a href="{PATCHED}-patched.html">' in made["index.html"]
+    assert made["index.html"].count('class="badge') == (len(zoo.names()) + 1) * len(BOARDS)
 
 
 def test_every_sample_is_small(made: dict[str, str]) -> None:

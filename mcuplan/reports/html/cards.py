@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from shlex import quote
 
 from mcuplan.reports.advice import CLOSE
 from mcuplan.reports.costs import place
@@ -41,6 +42,7 @@ class Card:
     target: str
     gauges: tuple[Gauge, ...]
     arena: str
+    latency: str
     problems: tuple[str, ...]
     notes: tuple[str, ...]
 
@@ -54,8 +56,8 @@ class Tip:
     command: str
 
 
-def card(row: Result) -> Card:
-    """The card of one result."""
+def card(row: Result, latency: str = "") -> Card:
+    """The card of one result; ``latency`` is what is known of its time."""
     return Card(
         title=safe_name(
             row.board_name or row.board or ("Rule of thumb (no board)" if row.error is None else "Unreadable")
@@ -65,6 +67,7 @@ def card(row: Result) -> Card:
         target=f"{row.target}, {row.tflm_version}" if row.target else "",
         gauges=tuple(gauges(row, row.arena is None or row.arena.exact)),
         arena=_arena(row),
+        latency=latency,
         problems=tuple(_problems(row)),
         notes=tuple(safe_name(note, 400) for note in row.notes),
     )
@@ -82,6 +85,7 @@ def shared_card(group: SharedResult) -> Card:
         target=group.target or "",
         gauges=tuple(gauges(group)),
         arena=f"{names}; {how}",
+        latency="",
         problems=tuple(problems if group.error is None else [safe_name(group.error, 500)]),
         notes=tuple(safe_name(note, 400) for note in group.notes),
     )
@@ -147,16 +151,25 @@ def _problems(row: Result) -> Iterator[str]:
 
 def tips(study: Study) -> Iterator[Tip]:
     """What would help, the plan first where there is one: it costs nothing."""
+    options = f" --board {quote(study.shown.board)}" if study.shown.board else ""
     if study.plan is not None and study.plan.gain_bytes > 0:
-        from shlex import quote
-
-        options = f" --board {quote(study.shown.board)}" if study.shown.board else ""
         yield Tip(
             f"mcuplan's plan: the arena goes from {study.plan.before.declare_bytes:,} to "
             f"{study.plan.after.declare_bytes:,} bytes, same outputs bit for bit",
             f"{study.plan.gain_bytes:,} bytes of RAM",
             safe_name(f"mcuplan plan {quote(study.model)}{options} -o planned.tflite", 400),
         )
+    if study.patches is not None:
+        p = study.patches
+        yield Tip(
+            f"patch stages: the arena goes from {p.before.declare_bytes:,} to {p.after.declare_bytes:,} bytes at "
+            f"{100 * (p.macs_factor - 1):+.1f}% MACs, same outputs bit for bit",
+            f"{p.gain_bytes:,} bytes of RAM",
+            safe_name(
+                f"mcuplan plan {quote(study.model)}{options} --patch --max-overhead {study.max_overhead:g} "
+                "-o patched.tflite", 400,
+            ),
+        )  # fmt: skip
     for tip in study.shown.help:
         if not (study.plan is not None and tip.text.startswith("a better memory plan")):
             yield _tip(tip)

@@ -6,7 +6,7 @@ into columns, so that a chain of a hundred operators is not a hundred lines high
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -25,7 +25,10 @@ _MOST_NODES = 320
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One operator, or several that follow each other; ``weight`` is its share of the peak, 0 to 1."""
+    """One operator, or several that follow each other; ``weight`` is its share of the peak, 0 to 1.
+
+    ``patched``: it belongs to a patch stage.
+    """
 
     x: float
     y: float
@@ -33,6 +36,7 @@ class Node:
     details: str
     weight: float
     peak: bool
+    patched: bool = False
     width: float = _NODE_WIDTH
     height: float = _NODE_HEIGHT
 
@@ -49,8 +53,11 @@ class FlowPicture:
     grouped: str
 
 
-def flow_picture(graph: Graph, rows: Sequence[OperatorRow]) -> FlowPicture:
-    """Lay out the main subgraph; above 320 operators blocks or runs of operators stand for their members."""
+def flow_picture(graph: Graph, rows: Sequence[OperatorRow], patched: Collection[int] = ()) -> FlowPicture:
+    """Lay out the main subgraph; above 320 operators blocks or runs of operators stand for their members.
+
+    ``patched`` are the operators that patch stages run.
+    """
     groups, grouped = _groups(graph)
     edges = _edges(graph, groups)
     layers = _layers(len(groups), edges)
@@ -66,8 +73,11 @@ def flow_picture(graph: Graph, rows: Sequence[OperatorRow]) -> FlowPicture:
         marked |= peak
         x, y = at[index]
         nodes.append(
-            Node(x, y, _label(group, main), _details(group, main), round(most.live_bytes / max(top, 1), 2), peak)
-        )
+            Node(
+                x, y, _label(group, main), _details(group, main), round(most.live_bytes / max(top, 1), 2), peak,
+                any(k in patched for k in group),
+            )
+        )  # fmt: skip
     return FlowPicture(
         summary=f"Dataflow of {len(main)} operators in {len(groups)} boxes",
         nodes=tuple(nodes),

@@ -34,4 +34,5 @@ def _row(file: str, report: Report) -> IndexRow:
     facts = ""
     if first.facts is not None and first.flash is not None and first.arena is not None:
         facts = f"{first.facts.operators} operators, {first.facts.activations}, {show_bytes(first.flash.model_bytes)}"
-    return IndexRow(file, safe_name(first.model, 80), facts, tuple(map(card, report.results)))
+    name = safe_name(first.model, 80) + (", with patch stages" if file.endswith("-patched.html") else "")
+    return IndexRow(file, name, facts, tuple(map(card, report.results)))

@@ -13,6 +13,7 @@ from mcuplan.reports.html.arena_map import ArenaMap, Limit, arena_map, scale_top
 from mcuplan.reports.html.bars import ColumnChart, Row, block_bars, kind_bars, operator_columns
 from mcuplan.reports.html.cards import STATES, Card, Tip, card, shared_card, tips
 from mcuplan.reports.html.flow import FlowPicture, flow_picture
+from mcuplan.reports.html.pareto import Alternative, ParetoChart, pareto_chart
 from mcuplan.reports.html.study import Study
 from mcuplan.reports.html.table import OperatorTable, operator_table
 from mcuplan.reports.inspection import BufferRow, block_rows, buffer_rows, operator_rows
@@ -58,6 +59,9 @@ class Pictures:
     flash: tuple[Row, ...]
     arena: tuple[Row, ...]
     flow: FlowPicture
+    pareto: ParetoChart | None
+    stages: tuple[str, ...]
+    patches_note: str
     subgraphs: int
     table: OperatorTable
     provenance: tuple[Fact, ...]
@@ -157,7 +161,7 @@ def _model(study: Study, anchor: str) -> Model:
         facts=facts,
         peak=_peak(shown),
         state=STATES[shown.verdict],
-        cards=tuple(map(card, study.results)),
+        cards=tuple(map(card, study.results, study.latencies)),
         tips=tuple(tips(study)),
         pictures=None if study.analysis is None else _pictures(study, study.analysis),
     )
@@ -177,11 +181,12 @@ def _peak(row: Result) -> str:
 def _pictures(study: Study, analysis: Analysis) -> Pictures:
     operators = operator_rows(analysis)
     buffers = buffer_rows(analysis)
-    maps, note = _maps(study, analysis)
+    stages = study.patches.stages if study.patches else ()
+    patched = frozenset(k for stage in stages for k in range(stage.first, stage.last))
     return Pictures(
         board=safe_name(study.shown.board_name or study.shown.board or "the rule of thumb"),
-        maps=maps,
-        plan_note=note,
+        maps=_maps(study, analysis),
+        plan_note=_plan_note(study),
         plan_steps=tuple(
             f"{step.name} saves {step.gain_bytes:,} bytes ({safe_name(step.detail, 240)})"
             for step in (study.plan.steps if study.plan else ())
@@ -193,7 +198,12 @@ def _pictures(study: Study, analysis: Analysis) -> Pictures:
         blocks=block_bars(block_rows(analysis)),
         flash=kind_bars(_flash(study, analysis)),
         arena=kind_bars(tuple(_arena(analysis))),
-        flow=flow_picture(analysis.graph, operators),
+        flow=flow_picture(analysis.graph, operators, patched),
+        pareto=_pareto(study),
+        stages=tuple(
+            f"operators {stage.first} to {stage.last - 1} in {len(stage.form.cuts) - 1} strips" for stage in stages
+        ),
+        patches_note=safe_name(study.patches_note, 300),
         subgraphs=len(analysis.graph.subgraphs),
         table=operator_table(operators, study.model),
         provenance=tuple(_provenance(study, analysis)),
@@ -204,18 +214,33 @@ def _buffer_line(row: BufferRow) -> BufferLine:
     return BufferLine(row.offset, row.size, f"[{row.start}, {row.end})", safe_name(row.what), safe_name(row.name, 48))
 
 
-def _maps(study: Study, analysis: Analysis) -> tuple[tuple[ArenaMap, ...], str]:
+def _maps(study: Study, analysis: Analysis) -> tuple[ArenaMap, ...]:
+    """Stock TFLM's plan, and those that are better, drawn to one scale."""
     limit = arena_limit(study.shown)
-    plan = study.plan
-    stock = "Stock TFLM"
-    if plan is None or plan.gain_bytes <= 0:
-        top = scale_top((analysis.arena,), limit)
-        return (arena_map(analysis.graph, analysis.arena, stock, limit, top),), _plan_note(study)
-    top = scale_top((analysis.arena, plan.after), limit)
-    return (
-        arena_map(analysis.graph, analysis.arena, stock, limit, top),
-        arena_map(plan.graph, plan.after, "mcuplan's plan", limit, top),
-    ), _plan_note(study)
+    found = [("Stock TFLM", analysis.graph, analysis.arena)]
+    if study.plan is not None and study.plan.gain_bytes > 0:
+        found.append(("mcuplan's plan", study.plan.graph, study.plan.after))
+    if study.patches is not None:
+        more = 100 * (study.patches.macs_factor - 1)
+        found.append((f"With patch stages, {more:+.1f}% MACs", study.patches.graph, study.patches.after))
+    top = scale_top([arena for _, _, arena in found], limit)
+    return tuple(arena_map(graph, arena, title, limit, top) for title, graph, arena in found)
+
+
+def _pareto(study: Study) -> ParetoChart | None:
+    """Arena against MACs; None where no patch stages were found."""
+    if study.patches is None:
+        return None
+    found = [Alternative("stock TFLM", study.patches.before.declare_bytes, 1.0)]
+    if study.plan is not None and study.plan.gain_bytes > 0:
+        found.append(Alternative("plan", study.plan.after.declare_bytes, 1.0))
+    found += [
+        Alternative("patches", point.declare_bytes, point.macs_factor)
+        for point in study.patches.front
+        if point.stages and point.macs_factor != study.patches.macs_factor
+    ]
+    found.append(Alternative("patches", study.patches.after.declare_bytes, study.patches.macs_factor))
+    return pareto_chart(found, arena_limit(study.shown))
 
 
 def _plan_note(study: Study) -> str:
@@ -276,6 +301,8 @@ def _provenance(study: Study, analysis: Analysis) -> Iterator[Fact]:
     yield Fact("Stack", "allowance", "an assumption, not a measurement; --stack changes it")
     macs = "exact" if analysis.macs.exact else "lower bound: some operators are unknown"
     yield Fact("MACs", macs, "products summed into outputs; taps on padding count, bias and pooling do not")
+    if any(study.latencies):
+        yield Fact("Time", "estimate", "fitted to measurements on the chip; mcuplan latency tells whose")
     for rule in study.shown.limits.rules:
         unit = "MACs" if rule.resource == "macs" else "bytes"
         label = {"ram": "RAM", "flash": "flash", "macs": "MACs"}[rule.resource]

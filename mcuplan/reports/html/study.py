@@ -11,6 +11,8 @@ from mcuplan.errors import McuplanError
 from mcuplan.reports.report import Report, Result
 
 if TYPE_CHECKING:
+    from mcuplan.boards import Board
+    from mcuplan.patching.arena_search import PatchPlan
     from mcuplan.planning.plan import Plan
 
 _DEFAULT_EFFORT, _FAST = 120, 600
@@ -19,7 +21,10 @@ _DEFAULT_EFFORT, _FAST = 120, 600
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """One model on the board whose figures the pictures show; ``plan_note`` says why there is no plan."""
+    """One model on the board whose figures the pictures show; ``plan_note`` says why there is no plan.
+
+    ``patches`` is a plan with patch stages, where one was asked for and found.
+    """
 
     model: str
     results: tuple[Result, ...]
@@ -27,6 +32,11 @@ class Study:
     analysis: Analysis | None
     plan: Plan | None = None
     plan_note: str = ""
+    patches: PatchPlan | None = None
+    patches_note: str = ""
+    max_overhead: float | None = None
+    latencies: tuple[str, ...] = ()
+    """A sentence for each result, empty where nothing was measured on the board."""
 
 
 def worst(results: tuple[Result, ...]) -> Result:
@@ -55,18 +65,58 @@ def find_plan(analysis: Analysis) -> tuple[Plan | None, str]:
         return None, f"No plan: {error}"
 
 
+def find_patches(analysis: Analysis, max_overhead: float) -> tuple[PatchPlan | None, str]:
+    """Patch stages for the model at no more than ``max_overhead`` times the MACs, or why there are none."""
+    from mcuplan.patching.arena_search import find_patch_plan
+
+    try:
+        found = find_patch_plan(analysis.graph, analysis.target, max_overhead, effort="fast")
+    except McuplanError as error:
+        return None, f"No patch stages: {error}"
+    if found is None or found.gain_bytes <= 0:
+        return None, f"No patch stages make the arena smaller at up to {100 * (max_overhead - 1):.0f}% more MACs."
+    return found, ""
+
+
 def studies(
-    report: Report, analyses: Mapping[tuple[str, str | None], Analysis], planned: bool = True
+    report: Report,
+    analyses: Mapping[tuple[str, str | None], tuple[Analysis, Board | None]],
+    planned: bool = True,
+    max_overhead: float | None = None,
 ) -> tuple[Study, ...]:
     """A study of each model of a report, drawn for the board where it is worst off.
 
-    ``analyses`` are by model and board id. With ``planned`` a plan is sought for each.
+    ``analyses`` and their boards are by model and board id. With ``planned`` a plan is sought for each; with
+    ``max_overhead`` patch stages too, at no more than so many times the MACs.
     """
     found = []
     for model in dict.fromkeys(result.model for result in report.results):
         results = tuple(result for result in report.results if result.model == model)
         shown = worst(results)
-        analysis = analyses.get((model, shown.board))
+        analysis, _ = analyses.get((model, shown.board), (None, None))
+        latencies = tuple(_latency(*analyses.get((model, result.board), (None, None))) for result in results)
         plan, note = find_plan(analysis) if planned and analysis is not None else (None, "")
-        found.append(Study(model, results, shown, analysis, plan, note))
+        patches, why = (None, "")
+        if max_overhead is not None and analysis is not None:
+            patches, why = find_patches(analysis, max_overhead)
+        found.append(Study(model, results, shown, analysis, plan, note, patches, why, max_overhead, latencies))
     return tuple(found)
+
+
+def _latency(analysis: Analysis | None, board: Board | None) -> str:
+    """How long one inference takes, an estimate with its error; empty where nothing was measured on the board."""
+    if analysis is None or board is None:
+        return ""
+    from mcuplan.estimates.errors import EstimateError
+    from mcuplan.estimates.latency import estimate_latency, find_throughput
+
+    try:
+        throughput = find_throughput(board.soc.name, board.soc.clock_mhz, analysis.target.library.name)
+        found = estimate_latency(analysis.graph, throughput)
+    except EstimateError:
+        return ""
+    if found.total_us is None:
+        return ""
+    error = max(found.percent, found.left_out_percent or 0.0)
+    ms = found.total_us / 1e3
+    return f"about {f'{ms:,.0f}' if ms >= 100 else f'{ms:.3g}'} ms, off by up to {error:.0f}% where it was measured (an estimate)"

@@ -12,7 +12,7 @@ from mcuplan.estimates.whatif import Step, WhatIf
 from mcuplan.reports.html.render import render
 from mcuplan.reports.text import safe_name, show_count
 
-WIDTH, HEIGHT = 205.0, 56.0
+WIDTH, HEIGHT = 480.0, 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,7 @@ class Layer:
     """One layer's ratios and its histogram."""
 
     title: str
+    name: str
     ratios: str
     low: str
     high: str
@@ -94,8 +95,8 @@ def _layer(row: WeightError) -> Layer:
         f"int4 {_db(row.int4_tensor_db)}, per channel {_db(row.int4_channel_db)}"
     )
     summary = f"{row.elements:,} weights from {row.low:.3g} to {row.high:.3g}"
-    title = f"operator {row.operator}, {safe_name(row.operator_name, 40)} {safe_name(row.tensor_name)}"
-    return Layer(title, ratios, f"{row.low:.3g}", f"{row.high:.3g}", summary, _bins(row))
+    title = f"operator {row.operator}, {safe_name(row.operator_name, 40)}"
+    return Layer(title, safe_name(row.tensor_name), ratios, f"{row.low:.3g}", f"{row.high:.3g}", summary, _bins(row))
 
 
 def _bins(row: WeightError) -> tuple[Bin, ...]:

@@ -1,0 +1,63 @@
+"""Arena against MACs: three alternatives worked out by hand, and a real model with patch stages."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from html_samples import html
+
+from mcuplan.reports.html.arena_map import Limit
+from mcuplan.reports.html.pareto import HEIGHT, WIDTH, Alternative, pareto_chart
+from mcuplan.zoo import build
+
+STOCK = Alternative("stock TFLM", 100_000, 1.0)
+PLAN = Alternative("plan", 80_000, 1.0)
+PATCHES = Alternative("patches", 40_000, 1.1)
+GROUND = HEIGHT - 34
+UNIT_Y = (HEIGHT - 16 - 34) / 104_000
+
+
+def test_dots_lie_at_their_bytes_and_macs() -> None:
+    found = pareto_chart([STOCK, PLAN, PATCHES], None)
+    assert [dot.x for dot in found.dots] == pytest.approx([54, 54, 54 + (WIDTH - 54 - 14) / 1.05], abs=0.1)
+    assert [dot.y for dot in found.dots] == pytest.approx([GROUND - n * UNIT_Y for n in (1e5, 8e4, 4e4)], abs=0.1)
+    assert [dot.chosen for dot in found.dots] == [False, False, True]
+    assert found.dots[2].details == "patches: 40,000 bytes at +10.0% MACs"
+
+
+def test_the_line_joins_only_what_nothing_beats() -> None:
+    found = pareto_chart([STOCK, PLAN, PATCHES], None)
+    plan, patches = found.dots[1], found.dots[2]
+    assert found.line == f"M{plan.x} {plan.y}L{patches.x} {plan.y}L{patches.x} {patches.y}"
+
+
+@pytest.mark.parametrize(
+    ("limit", "broken", "drawn"), [(30_000, True, True), (90_000, False, True), (900_000, False, False)]
+)
+def test_the_limit_is_broken_where_no_alternative_fits(limit: int, broken: bool, drawn: bool) -> None:
+    line = pareto_chart([STOCK, PLAN, PATCHES], Limit(limit, "board")).limit
+    assert line is not None
+    assert line.broken is broken
+    assert (line.y is not None) is drawn
+
+
+def test_a_single_alternative_is_a_dot() -> None:
+    assert len(pareto_chart([STOCK], None).dots) == 1
+
+
+def test_a_model_with_patch_stages() -> None:
+    text = html(build("resnet8"), max_overhead=1.2)
+    maps = re.findall(r'<figure class="map"><figcaption><b>([^<]*)</b> ([\d,]+) bytes to declare', text)
+    assert [title.partition(",")[0] for title, _ in maps] == ["Stock TFLM", "With patch stages"]
+    stock, patched = (int(declared.replace(",", "")) for _, declared in maps)
+    # At +13% MACs two thirds of the arena are enough.
+    assert patched < 0.67 * stock
+    assert f"{stock - patched:,} bytes of RAM" in text
+    assert "--patch --max-overhead 1.2 -o patched.tflite" in text
+    assert text.count(' patched"') > 3
+    assert 'class="front"' in text
+
+
+def test_a_model_that_cannot_be_patched_says_why() -> None:
+    assert "No patch stages: the model has no convolution" in html(build("autoencoder"), max_overhead=1.2)
