@@ -24,7 +24,8 @@ def array_of(graph: Graph, tensor: Tensor) -> NDArray[Any]:
     Raises
     ------
     EstimateError
-        Where the tensor is no dense constant of a type of whole bytes, or its buffer has another size.
+        Where the tensor is no dense constant of a type of whole bytes, its buffer has another size, or a value is not
+        finite.
     """
     name = _NUMPY.get(tensor.dtype)
     data = graph.data(tensor)
@@ -33,6 +34,8 @@ def array_of(graph: Graph, tensor: Tensor) -> NDArray[Any]:
     values = np.frombuffer(data, dtype=name)
     if values.size != tensor.elements:
         raise EstimateError(f"tensor {tensor.name!r} has {values.size} values where its shape asks {tensor.elements}")
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise EstimateError(f"tensor {tensor.name!r} holds values that are not finite")
     return values.reshape(tensor.shape)
 
 

@@ -65,6 +65,8 @@ def resolutions(graph: Graph, step: int = STEP) -> tuple[tuple[int, int], ...]:
     if len(inputs) != 1 or graph.main.tensors[inputs[0]].rank != 4:
         return ()
     _, rows, columns, _ = graph.main.tensors[inputs[0]].shape
+    if min(rows, columns) < 1:
+        return ()
     sizes = {r: max(round(r * columns / rows), 1) for r in range(step, 2 * rows + 1, step)} | {rows: columns}
     return tuple(sorted(sizes.items()))
 

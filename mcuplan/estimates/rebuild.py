@@ -5,6 +5,7 @@ Channels that grow take the weights of others again: sizes are what the network 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     Indices = NDArray[np.intp]
 
 Shape = tuple[int, ...]
+
+LARGEST = 1 << 28
+"""Elements of a constant beyond which no network is built: a quarter of a gigabyte of int8 weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,7 @@ class _Rebuild:
             case Flattened(of, tensor, rows, columns):
                 channels, width = self._kept(of), self._old_width(of)
                 new = self._shape(tensor)
+                self._must_be_possible(tensor, new[1] * new[2] * len(channels))
                 row = np.minimum(np.arange(new[1]), rows - 1)[:, None, None]
                 column = np.minimum(np.arange(new[2]), columns - 1)[None, :, None]
                 return ((row * columns + column) * width + channels[None, None, :]).reshape(-1)
@@ -137,6 +142,8 @@ class _Rebuild:
             raise EstimateError(f"{tensor.name!r} is shared by layers that would need different parts of it")
         if all(np.array_equal(pick, np.arange(tensor.shape[axis])) for axis, pick in picks.items()):
             return
+        sizes = [len(picks[axis]) if axis in picks else n for axis, n in enumerate(tensor.shape)]
+        self._must_be_possible(t, math.prod(sizes))
         values = array_of(self.graph, tensor)
         for axis, pick in picks.items():
             values = np.take(values, pick, axis=axis)
@@ -146,6 +153,11 @@ class _Rebuild:
         elif q is not None and q.per_channel and tensor.rank == 1:
             q = _picked(q, picks[0])
         self._store(t, values, replace(tensor, quantization=q))
+
+    def _must_be_possible(self, t: int, elements: int) -> None:
+        if elements > LARGEST:
+            name = self.main.tensors[t].name
+            raise EstimateError(f"{name!r} would have {elements:,} elements, more than any microcontroller could hold")
 
     def _store(self, t: int, values: NDArray[Any], tensor: Tensor) -> None:
         self.buffers.append(Buffer(bytes_of(values, tensor.dtype)))
