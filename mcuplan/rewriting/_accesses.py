@@ -29,13 +29,17 @@ _READ_LIBRARIES = ("reference", "cmsis-nn")
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """``length`` bytes from byte ``begin`` of input ``source`` to byte ``to`` of output ``target`` (positions)."""
+    """``length`` bytes from byte ``begin`` of input ``source`` to byte ``to`` of output ``target`` (positions).
+
+    ``carries`` tells that bytes which nobody needs any more may be among them: they are copied as they are.
+    """
 
     source: int
     begin: int
     target: int
     to: int
     length: int
+    carries: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +68,18 @@ def readable_rules(target: Target) -> Mapping[str, AliasRule]:
     return alias_rules(target.version) if target.library.base in _READ_LIBRARIES else {}
 
 
-def access(graph: Graph, subgraph: Subgraph, operator: Operator, rules: Mapping[str, AliasRule]) -> Access:
-    """What ``operator`` reads and writes."""
+Numbers = Mapping[int, tuple[int, ...]]
+"""Values of integer inputs that are known although they are no constants, by position: a loop's counters."""
+
+
+def access(
+    graph: Graph,
+    subgraph: Subgraph,
+    operator: Operator,
+    rules: Mapping[str, AliasRule],
+    known: Numbers | None = None,
+) -> Access:
+    """What ``operator`` reads and writes, where the values of some of its inputs are ``known``."""
     workspaces = _WORKSPACES.get(operator.label, ()) if operator.name == CUSTOM else ()
     everything = Access(tuple(i for i in range(len(operator.inputs)) if i not in workspaces), workspaces=workspaces)
     rule = rules.get(operator.name)
@@ -77,11 +91,11 @@ def access(graph: Graph, subgraph: Subgraph, operator: Operator, rules: Mapping[
             case "copy":
                 return _whole_copy(facts) or everything
             case "parts" | "pieces":
-                return _piecewise(facts) or everything
+                return _piecewise(facts, known or {}) or everything
             case "elementwise":
                 return _elementwise(facts, rule)
             case "update":
-                return _update(facts) or everything
+                return _update(facts, known or {}) or everything
     except (KeyError, IndexError, TypeError, ZeroDivisionError):
         pass  # options or shapes that no kernel accepts: nothing is known of such an operator
     return everything
@@ -107,10 +121,10 @@ def _item(tensor: TensorFacts) -> int:
     return max(bits // 8, 1)
 
 
-def _piecewise(facts: OperatorFacts) -> Access | None:
+def _piecewise(facts: OperatorFacts, known: Numbers) -> Access | None:
     name = facts.operator.name
     if name in ("SLICE", "STRIDED_SLICE"):
-        return _slice(facts)
+        return _slice(facts, known)
     if name == "CONCATENATION":
         return _parts(facts, facts["axis"])
     if name == "PACK":
@@ -196,24 +210,24 @@ def _stacked(facts: OperatorFacts, axis: int, packs: bool) -> Access | None:
     return Access(() if packs else _others(facts, 0), tuple(moves), computes=False)
 
 
-def _ranges(facts: OperatorFacts) -> tuple[tuple[int, int], ...] | None:
+def _ranges(facts: OperatorFacts, known: Numbers) -> tuple[tuple[int, int], ...] | None:
     """First element and number of elements along each axis that a SLICE or unit-stride STRIDED_SLICE reads.
 
     Source: lite/kernels/internal/reference/slice.h; lite/kernels/internal/strided_slice_logic.h, ``StartForAxis`` and
     ``StopForAxis``.
     """
     x, y = facts.inputs[0], facts.outputs[0]
-    begin = _values(facts, 1)
+    begin = _values(facts, 1, known)
     if begin is None or len(begin) != x.rank:
         return None
     if facts.operator.name == "SLICE":
-        size = _values(facts, 2)
+        size = _values(facts, 2, known)
         if size is None or len(size) != x.rank:
             return None
         found = [(b, n - b if s == -1 else s) for b, s, n in zip(begin, size, x.dims, strict=True)]
     else:
         option = facts.operator.option
-        end, strides = _values(facts, 2), _values(facts, 3)
+        end, strides = _values(facts, 2, known), _values(facts, 3, known)
         if end is None or len(end) != x.rank or strides != (1,) * x.rank:
             return None
         if option("ellipsis_mask", 0) or option("new_axis_mask", 0) or option("offset", False):
@@ -232,15 +246,17 @@ def _strided(start: int, stop: int, size: int, begin_masked: int, end_masked: in
     return first, last - first
 
 
-def _values(facts: OperatorFacts, position: int) -> tuple[int, ...] | None:
+def _values(facts: OperatorFacts, position: int, known: Numbers) -> tuple[int, ...] | None:
+    if position in known:
+        return known[position]
     tensor = facts.inputs[position].tensor if position < len(facts.inputs) else None
     return constant_values(facts.graph, tensor) if tensor else None
 
 
-def _slice(facts: OperatorFacts) -> Access | None:
+def _slice(facts: OperatorFacts, known: Numbers) -> Access | None:
     """SLICE and STRIDED_SLICE: elements in ascending order, each read just before it is written."""
     x = facts.inputs[0]
-    ranges = _ranges(facts)
+    ranges = _ranges(facts, known)
     if ranges is None:
         return None
     item = _item(x)
@@ -289,15 +305,15 @@ def _elementwise(facts: OperatorFacts, rule: AliasRule) -> Access:
     return Access(reads, over=frozenset(i for i, x in enumerate(facts.inputs) if x.index in indices))
 
 
-def _update(facts: OperatorFacts) -> Access | None:
+def _update(facts: OperatorFacts, known: Numbers) -> Access | None:
     """DYNAMIC_UPDATE_SLICE: the operand copied unless it is in place, then the update over a part of it."""
     x, update, y = facts.inputs[0], facts.inputs[1], facts.outputs[0]
     if not x.present or x.bytes != y.bytes or x.rank != update.rank:
         return None
     if update.elements == x.elements:
         return Access((2,), (Move(1, 0, 0, 0, update.bytes),), computes=False)
-    copy = Move(0, 0, 0, 0, x.bytes)
-    start = _values(facts, 2)
+    copy = Move(0, 0, 0, 0, x.bytes, carries=True)
+    start = _values(facts, 2, known)
     if start is None or len(start) != x.rank:
         return Access((1, 2), (copy,))
     clamped = [min(max(0, s), n - u) for s, n, u in zip(start, x.dims, update.dims, strict=True)]

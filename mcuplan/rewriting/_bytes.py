@@ -117,6 +117,12 @@ class Memory:
         for s in segments:
             self.write(address + s.begin, address + s.end, s.value, s.shift - address, writer)
 
+    def move(self, begin: int, end: int, to: int, writer: int) -> None:
+        """Copy ``[begin, end)`` to address ``to``, whatever it holds; the two ranges must be apart."""
+        for c in list(self.cells(begin, end)):
+            at = c.begin + to - begin
+            self.write(at, at + c.end - c.begin, c.value, c.shift + begin - to, writer)
+
     def wrong(self, address: int, segments: Iterable[Segment]) -> Iterator[Cell]:
         """The cells that do not hold what ``segments`` of a tensor at ``address`` say."""
         for s in segments:

@@ -4,7 +4,11 @@ Two things run side by side. The *contents* say what each tensor holds if every 
 *memory* is the arena, where tensors lie as the plan has it. Wherever a kernel reads, the memory must hold the contents.
 
 Control flow is followed on all paths: after an IF the memory holds what both branches agree on, and a WHILE is run
-until one more turn changes nothing. Sources: micro/kernels/if.cc, while.cc, call_once.cc, kernel_util.cc.
+until one more turn changes nothing, or turn by turn where it counts its turns itself: then counters have values, and
+slices at a counter's place read what they read. Control flow carries bytes that nobody needs any more as they are; it
+is computing with them, or giving them to the application, that is wrong.
+
+Sources: micro/kernels/if.cc, while.cc, call_once.cc, kernel_util.cc.
 """
 
 from __future__ import annotations
@@ -13,9 +17,9 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mcuplan.graph import Graph, Operator
-from mcuplan.operators import called_subgraphs
-from mcuplan.rewriting._accesses import Access, access
+from mcuplan.graph import DType, Graph, Operator
+from mcuplan.operators import called_subgraphs, constant_values, loop_turns
+from mcuplan.rewriting._accesses import Access, Move, access
 from mcuplan.rewriting._bytes import UNKNOWN, Content, Memory, Segment, cut, overlaid
 from mcuplan.rewriting.clobbers import APPLICATION, SCRATCH, Clobber, ClobberKind, Place
 from mcuplan.tflm.aliasing import AliasRule
@@ -30,6 +34,15 @@ Tensor = tuple[int, int]
 MOST_STEPS = 5_000
 """Operators followed, beyond 50 times those there are, until the proof is given up: nested control flow can have any
 number of paths."""
+
+MOST_NUMBERS = 64
+"""Elements up to which integers are followed: counters and places are small."""
+
+WORD = 4
+"""Bytes of an int32."""
+
+_AT_NUMBERS = frozenset({"SLICE", "STRIDED_SLICE", "DYNAMIC_UPDATE_SLICE"})
+"""Operators whose reads and writes depend on the values of integer inputs."""
 
 _ENDLESS = 1 << 62
 """More bytes than any constant has."""
@@ -85,6 +98,8 @@ class Execution:
                 self.scratch.setdefault((b.subgraph, b.operator), []).append(extent)
         self.findings: dict[tuple[ClobberKind, Node, Tensor], Clobber] = {}
         self._values = itertools.count(UNKNOWN + 1)
+        self._numbers: dict[int, tuple[int, ...]] = {}
+        """Integers that a value stands for, where they are known."""
         self._constants: dict[Tensor, Content] = {}
         self._writers: list[tuple[Node, Tensor]] = []
         self._accesses: dict[Node, Access] = {}
@@ -150,7 +165,12 @@ class Execution:
                 found = state.contents[tensor]
             return found
         if self.graph.is_constant(self.graph.subgraphs[s].tensors[t]):
-            return self._constants.setdefault(tensor, self._fresh(_ENDLESS))
+            if tensor not in self._constants:
+                self._constants[tensor] = self._fresh(_ENDLESS)
+                numbers = constant_values(self.graph, self.graph.subgraphs[s].tensors[t])
+                if numbers is not None and self.graph.subgraphs[s].tensors[t].dtype is DType.INT32:
+                    self._numbers[self._constants[tensor][0].value] = numbers
+            return self._constants[tensor]
         return self._fresh(_ENDLESS)  # a variable, whose state has memory of its own
 
     def _read(self, state: State, node: Node, tensor: Tensor, span: tuple[int, int] | None = None) -> None:
@@ -172,25 +192,83 @@ class Execution:
             content = state.contents[tensor] = self._fresh(extent.end - extent.begin)
             state.memory.put(extent.begin, content, self._writer(node, tensor))
 
-    def _move(self, state: State, node: Node, source: Tensor, begin: int, target: Tensor, to: int, length: int) -> None:
+    def _move(self, state: State, node: Node, source: Tensor, target: Tensor, move: Move) -> None:
         """Copy bytes between tensors; onto themselves nothing happens.
 
-        Where the source is wrong already, that is said once and the copy is taken to be right.
+        A move that carries takes them as they are. Of others they are checked: where the source is wrong, that is
+        said once and the copy is taken to be right.
         """
-        span = (begin, begin + length)
-        self._read(state, node, source, span)
-        origin, destination = self.extents.get(source), self.extents.get(target)
-        if destination is None or not length:
+        destination = self.extents.get(target)
+        span = (move.begin, move.begin + move.length)
+        content = self._content(state, node, source)
+        if not move.carries or destination is None:
+            self._read(state, node, source, span)
+        if destination is None or not move.length:
             return
-        moved = tuple(cut(self._content(state, node, source), *span, to=to))
-        if origin is not None:
-            a, b = origin.part(span), destination.part((to, to + length))
-            low, high = a.overlap(b)
-            if low < high and a != b:
+        moved = tuple(cut(content, *span, to=move.to))
+        origin, writer = self.extents.get(source), self._writer(node, target)
+        here = destination.part((move.to, move.to + move.length))
+        there = None if origin is None else origin.part(span)
+        if there is not None:
+            low, high = there.overlap(here)
+            if there != here and low < high:
                 self._report(ClobberKind.PARTIAL_COPY, node, source, low, high, (node, target))
-        state.memory.put(destination.begin, moved, self._writer(node, target))
+                there = None
+        if there is None or not move.carries:
+            state.memory.put(destination.begin, moved, writer)
+        elif there != here:
+            state.memory.move(there.begin, there.end, here.begin, writer)
         old = state.contents.get(target) or (Segment(0, destination.end - destination.begin, UNKNOWN),)
-        state.contents[target] = overlaid(old, moved, to, to + length)
+        state.contents[target] = overlaid(old, moved, move.to, move.to + move.length)
+
+    # -- numbers ---------------------------------------------------------------------------------------------------
+
+    def _integers(self, state: State, tensor: Tensor) -> tuple[int, ...] | None:
+        """The values of an int32 tensor, where they are constant or follow from constants."""
+        s, t = tensor
+        described = self.graph.subgraphs[s].tensors[t]
+        if described.dtype is not DType.INT32 or not 0 < described.elements <= MOST_NUMBERS:
+            return None
+        constant = constant_values(self.graph, described)
+        if constant is not None:
+            return constant
+        found: list[int] = []
+        for segment in state.contents.get(tensor, ()):
+            numbers = self._numbers.get(segment.value)
+            first, last = segment.begin + segment.shift, segment.end + segment.shift
+            if numbers is None or first % WORD or last % WORD or last > WORD * len(numbers):
+                return None
+            found += numbers[first // WORD : last // WORD]
+        return tuple(found) if len(found) == described.elements else None
+
+    def _counted(self, state: State, node: Node, operator: Operator) -> None:
+        """Work out the sum that an ADD of known integers has just written."""
+        if operator.name != "ADD" or len(operator.inputs) != 2:
+            return
+        s, out = node[0], operator.outputs[0]
+        terms = [self._integers(state, (s, t)) for t in operator.inputs if t >= 0]
+        content = state.contents.get((s, out), ())
+        if len(content) != 1 or len(terms) != 2 or terms[0] is None or terms[1] is None:
+            return
+        if len(terms[0]) == len(terms[1]) and self.graph.subgraphs[s].tensors[out].dtype is DType.INT32:
+            self._numbers[content[0].value] = tuple(a + b for a, b in zip(terms[0], terms[1], strict=True))
+
+    def _access(self, state: State, node: Node, operator: Operator) -> Access:
+        """What an operator reads and writes; the same each time, unless it depends on a counter."""
+        subgraph = self.graph.subgraphs[node[0]]
+        if operator.name in _AT_NUMBERS:
+            known = {
+                position: numbers
+                for position, t in enumerate(operator.inputs)
+                if t >= 0
+                and not self.graph.is_constant(subgraph.tensors[t])
+                and (numbers := self._integers(state, (node[0], t))) is not None
+            }
+            if known:
+                return access(self.graph, subgraph, operator, self.rules, known)
+        if node not in self._accesses:
+            self._accesses[node] = access(self.graph, subgraph, operator, self.rules)
+        return self._accesses[node]
 
     # -- operators -------------------------------------------------------------------------------------------------
 
@@ -209,9 +287,7 @@ class Execution:
 
     def _operator(self, state: State, node: Node, operator: Operator) -> None:
         s = node[0]
-        if node not in self._accesses:
-            self._accesses[node] = access(self.graph, self.graph.subgraphs[s], operator, self.rules)
-        how = self._accesses[node]
+        how = self._access(state, node, operator)
         for position in how.reads:
             if operator.inputs[position] >= 0:
                 self._read(state, node, (s, operator.inputs[position]), how.span(position))
@@ -222,12 +298,13 @@ class Execution:
                 self._write(state, node, (s, operator.inputs[position]))
         for m in how.moves:
             source, target = (s, operator.inputs[m.source]), (s, operator.outputs[m.target])
-            self._move(state, node, source, m.begin, target, m.to, m.length)
+            self._move(state, node, source, target, m)
         self._use_scratch(state, node)
         if how.computes:
             for t in operator.outputs:
                 if t >= 0:
                     self._write(state, node, (s, t))
+            self._counted(state, node, operator)
 
     def _use_scratch(self, state: State, node: Node) -> None:
         for extent in self.scratch.get(node, ()):
@@ -279,7 +356,8 @@ class Execution:
         for source, target in zip(sources, targets, strict=False):
             extent = self.extents.get(source) or self.extents.get(target)
             if extent is not None and source[1] >= 0 and target[1] >= 0:
-                self._move(state, node, source, 0, target, 0, extent.end - extent.begin)
+                whole = Move(0, 0, 0, 0, extent.end - extent.begin, carries=True)
+                self._move(state, node, source, target, whole)
 
     def _inside(self, state: State, index: int) -> None:
         """Run a called subgraph; what it held from an earlier call is not to be relied on."""
@@ -321,6 +399,16 @@ class Execution:
         self._pass(state, node, inputs, to_condition)
         self._pass(state, node, inputs, outputs)
         decide(state)
+        around = self.graph.subgraphs[node[0]]
+        turns = loop_turns(self.graph, around, around.operators[node[1]])
+        if turns is not None and turns * self._length(called) <= self._steps_left:
+            for _ in range(turns):
+                self._pass(state, node, outputs, to_body)
+                self._inside(state, body)
+                self._pass(state, node, results, outputs)
+                self._pass(state, node, outputs, to_condition)
+                decide(state)
+            return
         merged: dict[Tensor, Content] = {}
         settled = False
         # Each turn but the last makes some output or byte stand for less than before, so that this ends.
@@ -334,6 +422,9 @@ class Execution:
             before, held = state.memory, {t: state.contents.get(t) for t in outputs}
             self._meet(state, [state.copy(), turn], node, outputs, merged)
             settled = held == {t: state.contents.get(t) for t in outputs} and state.memory.same_values(before)
+
+    def _length(self, called: Sequence[int]) -> int:
+        return sum(len(self.graph.subgraphs[index].operators) for index in called)
 
     def _meet(
         self,
