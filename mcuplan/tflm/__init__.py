@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcuplan.tflm.arena import place, predict
-from mcuplan.tflm.flash import BUILDS, DEFAULT_BUILD, code_size
+from mcuplan.tflm.flash import BUILDS, DEFAULT_BUILD, code_size, registration_saving
 from mcuplan.tflm.offline import OfflinePlan, encode_offline_plan, read_offline_plan
 from mcuplan.tflm.results import (
     ArenaPrediction,
@@ -19,5 +19,5 @@ from mcuplan.tflm.target import DEFAULT_TARGET, Target, TargetError, target_name
 __all__ = [
     "BUILDS", "DEFAULT_BUILD", "DEFAULT_TARGET", "ArenaPrediction", "CodeSize", "OfflinePlan", "OperatorCode",
     "PersistentAllocation", "PersistentKind", "PlannedBuffer", "Refusal", "Target", "TargetError", "code_size",
-    "encode_offline_plan", "place", "predict", "read_offline_plan", "target_names",
+    "encode_offline_plan", "place", "predict", "read_offline_plan", "registration_saving", "target_names",
 ]  # fmt: skip

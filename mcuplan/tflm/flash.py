@@ -129,3 +129,25 @@ def code_size(graph: Graph, target: Target | str = DEFAULT_TARGET, build: str = 
         exact=not notes,
         notes=tuple(notes),
     )
+
+
+def registration_saving(
+    graph: Graph, registrations: Mapping[str, str], target: Target | str = DEFAULT_TARGET, build: str = DEFAULT_BUILD
+) -> int:
+    """Flash bytes saved by CMSIS-NN registrations for one type, such as ``{"CONV_2D": "CONV_2D_INT8"}``.
+
+    Against the operators' registrations for all types, for exactly the operators of ``graph``; registrations that
+    were not measured count nothing. 0 for other kernel libraries, which have no such registrations.
+    """
+    if isinstance(target, str):
+        target = Target.parse(target)
+    if target.library.base != "cmsis-nn":
+        return 0
+    link = _link(target.version, "cmsis-nn", build)
+    labels = {op.label for _, _, op in graph.operators()} & link.operators.keys()
+    plain = {label: link.operators[label] for label in labels}
+    chosen = {
+        label: link.registrations.get(label, {}).get(registrations.get(label, ""), part)
+        for label, part in plain.items()
+    }
+    return link.bytes(plain.values()) - link.bytes(chosen.values())
