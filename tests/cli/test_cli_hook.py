@@ -142,7 +142,8 @@ def test_the_actions_script(
 ) -> None:
     outputs = tmp_path / "outputs"
     variables = {"INPUT_BOARDS": "", "INPUT_ARGUMENTS": "", **given}
-    runner = {"RUNNER_TEMP": str(tmp_path), "GITHUB_OUTPUT": str(outputs)}
+    summary = tmp_path / "summary.md"
+    runner = {"RUNNER_TEMP": str(tmp_path), "GITHUB_OUTPUT": str(outputs), "GITHUB_STEP_SUMMARY": str(summary)}
     done = subprocess.run(
         ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", check_step()["run"]],
         cwd=models, env=environment(**variables, **runner), capture_output=True, text=True, check=False,
@@ -150,4 +151,5 @@ def test_the_actions_script(
     assert done.returncode == code, done.stdout + done.stderr
     report = Path(outputs.read_text().strip().removeprefix("report="))
     assert [result["verdict"] for result in json.loads(report.read_text())["results"]] == verdicts
+    assert summary.read_text("utf-8").startswith("### mcuplan: ")
     assert not (models / "hacked").exists()

@@ -150,29 +150,34 @@ def _problems(row: Result) -> Iterator[str]:
 
 
 def tips(study: Study) -> Iterator[Tip]:
-    """What would help, the plan first where there is one: it costs nothing."""
-    options = f" --board {quote(study.shown.board)}" if study.shown.board else ""
-    if study.plan is not None and study.plan.gain_bytes > 0:
-        yield Tip(
-            f"mcuplan's plan: the arena goes from {study.plan.before.declare_bytes:,} to "
-            f"{study.plan.after.declare_bytes:,} bytes, same outputs bit for bit",
-            f"{study.plan.gain_bytes:,} bytes of RAM",
-            safe_name(f"mcuplan plan {quote(study.model)}{options} -o planned.tflite", 400),
-        )
-    if study.patches is not None:
-        p = study.patches
-        yield Tip(
-            f"patch stages: the arena goes from {p.before.declare_bytes:,} to {p.after.declare_bytes:,} bytes at "
-            f"{100 * (p.macs_factor - 1):+.1f}% MACs, same outputs bit for bit",
-            f"{p.gain_bytes:,} bytes of RAM",
-            safe_name(
-                f"mcuplan plan {quote(study.model)}{options} --patch --max-overhead {study.max_overhead:g} "
-                "-o patched.tflite", 400,
-            ),
-        )  # fmt: skip
+    """What would help: the plans that were found, the one that saves most first, then what the report knows."""
+    yield from (tip for _, tip in sorted(_plans(study), key=lambda found: -found[0]))
     for tip in study.shown.help:
         if not (study.plan is not None and tip.text.startswith("a better memory plan")):
             yield _tip(tip)
+
+
+def _plans(study: Study) -> Iterator[tuple[int, Tip]]:
+    """Plans and the bytes they save."""
+    options = f" --board {quote(study.shown.board)}" if study.shown.board else ""
+    command = f"mcuplan plan {quote(study.model)}{options}"
+    plan, patches = study.plan, study.patches
+    if plan is not None and plan.gain_bytes > 0:
+        told = _gain("mcuplan's plan", plan.before.declare_bytes, plan.after.declare_bytes)
+        yield plan.gain_bytes, Tip(*told, safe_name(f"{command} -o planned.tflite", 400))
+    if patches is not None:
+        how = f" at {100 * (patches.macs_factor - 1):+.1f}% MACs"
+        told = _gain("patch stages", patches.before.declare_bytes, patches.after.declare_bytes, how)
+        command += f" --patch --max-overhead {study.max_overhead:g}"
+        yield patches.gain_bytes, Tip(*told, safe_name(f"{command} -o patched.tflite", 400))
+
+
+def _gain(what: str, before: int, after: int, how: str = "") -> tuple[str, str]:
+    """What a plan does, and what it saves."""
+    return (
+        f"{what}: the arena goes from {before:,} to {after:,} bytes{how}, same outputs bit for bit",
+        f"{before - after:,} bytes of RAM",
+    )
 
 
 def _tip(tip: Help) -> Tip:

@@ -119,4 +119,5 @@ def _latency(analysis: Analysis | None, board: Board | None) -> str:
         return ""
     error = max(found.percent, found.left_out_percent or 0.0)
     ms = found.total_us / 1e3
-    return f"about {f'{ms:,.0f}' if ms >= 100 else f'{ms:.3g}'} ms, off by up to {error:.0f}% where it was measured (an estimate)"
+    shown = f"{ms:,.0f}" if ms >= 100 else f"{ms:.3g}"
+    return f"about {shown} ms, off by up to {error:.0f}% where it was measured (an estimate)"
