@@ -89,7 +89,7 @@ def make_plan(graph: Graph, target: Target | str = DEFAULT_TARGET, options: Plan
     >>> from mcuplan.zoo import build
     >>> plan = make_plan(build("visual-wake-words"))
     >>> plan.before.declare_bytes, plan.after.declare_bytes, plan.after.nonpersistent_bytes
-    (100720, 82288, 55296)
+    (100720, 82192, 55296)
     """
     return _Planner(graph, Target.parse(target) if isinstance(target, str) else target, options or PlanOptions()).run()
 

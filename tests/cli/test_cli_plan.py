@@ -25,10 +25,10 @@ def test_plan_writes_the_model_it_promises(cli: Cli, tmp_path: Path) -> None:
     document = json.loads(done.out)
     jsonschema.validate(document, plan_schema())
     assert document["before"]["declare_bytes"] == 100_720
-    assert document["after"]["declare_bytes"] == 82_288
+    assert document["after"]["declare_bytes"] == 82_192
     assert document["macs_factor"] == 1.0
     assert document["output_bytes"] == out.stat().st_size
-    assert predict(load(out)).declare_bytes == 82_288
+    assert predict(load(out)).declare_bytes == 82_192
     assert sum(step["gain_bytes"] for step in document["steps"]) == document["gain_bytes"]
 
 
@@ -37,7 +37,7 @@ def test_plan_on_screen_shows_steps_bound_and_map(cli: Cli) -> None:
     assert done.code == 0
     for wanted in (
         "allocation",
-        "82,288",
+        "82,192",
         "18,432",
         "lower bound",
         "55,296 bytes, met",
@@ -72,7 +72,7 @@ def test_the_input_is_overwritten_only_when_asked(cli: Cli, tmp_path: Path) -> N
     assert "--in-place" in refused.err
     assert given.read_bytes() == before
     assert cli("plan", given, "--in-place").code == 0
-    assert predict(load(given)).declare_bytes == 82_288
+    assert predict(load(given)).declare_bytes == 82_192
 
 
 @pytest.mark.parametrize(
@@ -122,3 +122,22 @@ def test_explain_holds_a_log_against_the_prediction(cli: Cli, tmp_path: Path) ->
     refused = cli("explain", "zoo:person-detection", "--compare", log)
     assert refused.code == 2
     assert "no line of TFLM's RecordingMicroAllocator" in refused.err
+
+
+def test_patch_stages_are_written_and_told(cli: Cli, tmp_path: Path) -> None:
+    out = tmp_path / "patched.tflite"
+    done = cli("plan", "zoo:person-detection", "--patch", "--effort", "fast", "-o", out, "--format", "json")
+    assert done.code == 0, done.err
+    document = json.loads(done.out)
+    jsonschema.validate(document, plan_schema())
+    assert document["stages"]
+    assert 1.0 < document["macs_factor"] <= 1.1
+    assert document["after"]["declare_bytes"] < 60_000 < document["before"]["declare_bytes"]
+    assert document["steps"][-1]["name"] == "patch stages"
+    assert predict(load(out)).declare_bytes == document["after"]["declare_bytes"]
+
+
+def test_a_model_without_maps_has_no_stages(cli: Cli) -> None:
+    done = cli("plan", "zoo:autoencoder", "--patch")
+    assert done.code == 0
+    assert "no patch stages" in done.err
