@@ -153,7 +153,7 @@ def tips(study: Study) -> Iterator[Tip]:
     """What would help: the plans that were found, the one that saves most first, then what the report knows."""
     yield from (tip for _, tip in sorted(_plans(study), key=lambda found: -found[0]))
     for tip in study.shown.help:
-        if not (study.plan is not None and tip.text.startswith("a better memory plan")):
+        if not (study.plan is not None and "a better memory plan" in tip.text):
             yield _tip(tip)
 
 
@@ -183,4 +183,4 @@ def _gain(what: str, before: int, after: int, how: str = "") -> tuple[str, str]:
 def _tip(tip: Help) -> Tip:
     unit = "MACs" if tip.resource == "macs" else "bytes of RAM" if tip.resource == "ram" else "bytes of flash"
     saves = f"up to {tip.saves:,} {unit}" if tip.saves else ""
-    return Tip(safe_name(tip.text, 300), saves, safe_name(tip.command, 400))
+    return Tip(safe_name(tip.text.replace("`", ""), 300), saves, safe_name(tip.command, 400))

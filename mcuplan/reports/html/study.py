@@ -120,4 +120,4 @@ def _latency(analysis: Analysis | None, board: Board | None) -> str:
     error = max(found.percent, found.left_out_percent or 0.0)
     ms = found.total_us / 1e3
     shown = f"{ms:,.0f}" if ms >= 100 else f"{ms:.3g}"
-    return f"about {shown} ms, off by up to {error:.0f}% where it was measured (an estimate)"
+    return f"estimate: about {shown} ms, up to {error:.0f}% off on measured networks"
