@@ -1,0 +1,74 @@
+"""``mcuplan export``: firmware sources for a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mcuplan.cli.parameters import board_options, kernel_options, models_argument
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from mcuplan.rewriting.export import Export
+
+
+@click.command("export", short_help="Write C++ sources: the model, its arena, its op resolver.")
+@models_argument(1)
+@click.option(
+    "-o", "--output", required=True, metavar="DIR", type=click.Path(file_okay=False, path_type=Path),
+    help="Folder to write the sources to.",
+)  # fmt: skip
+@click.option("--name", default="model", show_default=True, help="Names files and identifiers; made safe for C.")
+@click.option("--namespace", default="", help="C++ namespace, such as app::models.")
+@click.option("--build", type=click.Choice(["O2-logs", "O2", "Os"]), default="O2-logs", show_default=True,
+              help="How TFLM is compiled, for the flash that registrations for one type save.")  # fmt: skip
+@board_options
+@kernel_options
+def command(
+    models: str,
+    output: Path,
+    name: str,
+    namespace: str,
+    build: str,
+    boards: tuple[str, ...],
+    board_dirs: tuple[Path, ...],
+    kernels: str | None,
+    target: str | None,
+) -> int:
+    """Write MODEL as an aligned C array, the arena to declare, and an op resolver with exactly its operators."""
+    from mcuplan.boards import load_board
+    from mcuplan.cli.checking import choose_target
+    from mcuplan.cli.models import is_model_file, load_model
+    from mcuplan.cli.output import show
+    from mcuplan.rewriting.export import export
+
+    if len(boards) > 1:
+        raise click.UsageError("export takes one board")
+    chosen = choose_target(load_board(boards[0], board_dirs) if boards else None, kernels, target)
+    graph = load_model(models)  # refuses what is no model before anything is written
+    model = Path(models).read_bytes() if is_model_file(models) else graph
+    made = export(model, output, target=chosen, name=name, namespace=namespace, build=build)
+    show(lambda width, _: _lines(made, output, width))
+    return 0
+
+
+def _lines(made: Export, folder: Path, width: int) -> Iterator[Text]:
+    from rich.text import Text
+
+    from mcuplan.reports.lines import Lines
+    from mcuplan.reports.text import safe_name
+
+    lines = Lines(width)
+    for file in made.files:
+        yield from lines.wrapped(Text(f"written: {safe_name(str(folder / file.name), 200)}"), hang=2)
+    yield Text(f"model {made.model_bytes:,} bytes, arena to declare {made.arena_bytes:,} bytes")
+    saved = f", registrations for one type save {made.flash_saved_bytes:,} bytes of flash ({made.build})"
+    yield from lines.wrapped(
+        Text(f"{len(made.operators)} operators registered{saved if made.flash_saved_bytes else ''}"), hang=2
+    )
+    for custom in made.brought:
+        yield from lines.wrapped(Text(f"your firmware must bring the kernel of {safe_name(custom)}"), hang=2)
