@@ -10,7 +10,11 @@ import click
 from mcuplan.cli.parameters import board_options, kernel_options, models_argument
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mcuplan.estimates.duty import Load
+    from mcuplan.estimates.energy import EnergyReport
+    from mcuplan.estimates.limits import EstimateLimit
     from mcuplan.reports.energy_report import Run
 
 
@@ -41,6 +45,10 @@ if TYPE_CHECKING:
     "--co2", type=click.FloatRange(min=0, min_open=True), metavar="G", help="Grams of CO2 per kWh of your grid."
 )
 @click.option("--fleet", type=click.IntRange(1, 10**9), default=1, metavar="N", help="Devices, with --co2.")
+@click.option("--max-power", metavar="POWER", help="Limit on average power; the exit code is 1 where it is broken.")
+@click.option(
+    "--max-energy", metavar="ENERGY", help="Limit on the energy of one inference; the exit code is 1 over it."
+)
 @click.option(
     "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="What to print."
 )
@@ -61,6 +69,8 @@ def command(
     audio: tuple[str, ...],
     co2: float | None,
     fleet: int,
+    max_power: str | None,
+    max_energy: str | None,
     form: str,
     output: Path | None,
     boards: tuple[str, ...],
@@ -80,12 +90,21 @@ def command(
     from mcuplan.reports.energy_report import Use, energy_report
     from mcuplan.reports.energy_text import energy_lines
     from mcuplan.reports.estimate_json import estimate_json
+    from mcuplan.reports.estimate_text import limit_lines
 
     if len(boards) > 1:
         raise click.UsageError("energy takes one board")
     board = load_board(boards[0], board_dirs) if boards else None
     _needs_period(
-        period, {"--battery": battery, "--part": parts, "--extra": extra, "--co2": co2, "--sleep-power": sleep_power}
+        period,
+        {
+            "--battery": battery,
+            "--part": parts,
+            "--extra": extra,
+            "--co2": co2,
+            "--sleep-power": sleep_power,
+            "--max-power": max_power,
+        },
     )
     use = Use(
         period=None if period is None else parse_duration(period),
@@ -104,11 +123,23 @@ def command(
     seconds = None if latency is None else parse_duration(latency)
     runs = [_run(models, 1.0, seconds), *(_woken(text) for text in wakes)]
     report = energy_report(runs, board, choose_target(board, kernels, target), use)
+    limits = list(_limits(report, max_power, max_energy))
     if form == "json":
-        write_text(estimate_json(report, "energy"), output)
+        write_text(estimate_json(report, "energy", limits), output)
     else:
-        show(lambda width, _: energy_lines(report, width), output)
-    return 0
+        show(lambda width, _: [*energy_lines(report, width), *limit_lines(limits, width)], output)
+    return 0 if all(row.kept for row in limits) else 1
+
+
+def _limits(report: EnergyReport, max_power: str | None, max_energy: str | None) -> Iterator[EstimateLimit]:
+    from mcuplan.estimates.limits import held
+    from mcuplan.estimates.quantities import parse_energy, parse_power
+
+    if max_power is not None:
+        watts = report.average.watts if report.average else None
+        yield held("average power", "mW", None if watts is None else watts * 1e3, parse_power(max_power) * 1e3)
+    if max_energy is not None:
+        yield held("energy of one inference", "uJ", report.stages[0].microjoules, parse_energy(max_energy) * 1e6)
 
 
 def _needs_period(period: str | None, given: dict[str, object]) -> None:

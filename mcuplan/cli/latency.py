@@ -12,6 +12,9 @@ from mcuplan.cli.parameters import board_options, kernel_options, models_argumen
 @click.command("latency", short_help="Estimate the time of one inference on a measured board.")
 @models_argument(1)
 @click.option(
+    "--limit", metavar="TIME", help="The longest one inference may take; the exit code is 1 where it is longer."
+)
+@click.option(
     "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="What to print."
 )
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write to FILE.")
@@ -19,6 +22,7 @@ from mcuplan.cli.parameters import board_options, kernel_options, models_argumen
 @kernel_options
 def command(
     models: str,
+    limit: str | None,
     form: str,
     output: Path | None,
     boards: tuple[str, ...],
@@ -35,8 +39,10 @@ def command(
     from mcuplan.cli.models import load_model
     from mcuplan.cli.output import show, write_text
     from mcuplan.estimates.latency import estimate_latency, find_throughput
+    from mcuplan.estimates.limits import held
+    from mcuplan.estimates.quantities import parse_duration
     from mcuplan.reports.estimate_json import estimate_json
-    from mcuplan.reports.estimate_text import latency_lines
+    from mcuplan.reports.estimate_text import latency_lines, limit_lines
 
     if len(boards) != 1:
         raise click.UsageError("latency takes one board: --board NAME")
@@ -44,8 +50,12 @@ def command(
     chosen = choose_target(board, kernels, target)
     throughput = find_throughput(board.soc.name, board.soc.clock_mhz, chosen.library.name)
     latency = estimate_latency(load_model(models), throughput)
+    limits = []
+    if limit is not None:
+        us = parse_duration(limit) * 1e6
+        limits.append(held("latency", "us", latency.total_us, us, latency.percent))
     if form == "json":
-        write_text(estimate_json(latency, "latency"), output)
+        write_text(estimate_json(latency, "latency", limits), output)
     else:
-        show(lambda width, _: latency_lines(models, latency, width), output)
-    return 0
+        show(lambda width, _: [*latency_lines(models, latency, width), *limit_lines(limits, width)], output)
+    return 0 if all(row.kept for row in limits) else 1

@@ -102,10 +102,6 @@ class ChannelGroups:
             group = self._parents[group]
         return group
 
-    def fixed(self, group: int) -> bool:
-        """Whether the group's channels must stay."""
-        return self.find(group) in self._fixed
-
     def fix(self, layout: Layout) -> None:
         """Make every channel of ``layout`` stay."""
         self._fixed.update(self.find(leaf.group) for leaf in leaves(layout))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from mcuplan.graph import Graph
 from mcuplan.tflm.target import Target
@@ -40,8 +40,3 @@ def footprint(graph: Graph, target: Target, build: str = "O2-logs") -> Footprint
         graph.file_bytes or len(write(graph)), code.total_bytes + code.data_bytes, arena.declare_bytes,
         arena.nonpersistent_bytes, arena.persistent_bytes, macs.total, arena.exact and macs.exact,
     )  # fmt: skip
-
-
-def derived(graph: Graph) -> Graph:
-    """A changed graph as one made in memory: it has no file of its own yet."""
-    return replace(graph, file_bytes=0)

@@ -10,6 +10,7 @@ from mcuplan.estimates.errors import EstimateError
 
 _NUMBER = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*([A-Za-z\u00b5\u03bc]*)\s*", re.ASCII)
 _SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_JOULES = {"J": 1.0, "mJ": 1e-3, "uJ": 1e-6, "nJ": 1e-9}
 _WATTS = {"W": 1.0, "mW": 1e-3, "uW": 1e-6, "nW": 1e-9}
 _WATT_HOURS = {"Wh": 1.0, "mWh": 1e-3}
 _AMPERE_HOURS = {"Ah": 1.0, "mAh": 1e-3}
@@ -49,6 +50,17 @@ def parse_power(text: str) -> float:
     (0.025, 0.5)
     """
     return _amount(text, _WATTS, "a power", "25mW or 4.5uW")
+
+
+def parse_energy(text: str) -> float:
+    """Joules.
+
+    Examples
+    --------
+    >>> parse_energy("5mJ")
+    0.005
+    """
+    return _amount(text, _JOULES, "an energy", "5mJ or 250uJ")
 
 
 @dataclass(frozen=True, slots=True)

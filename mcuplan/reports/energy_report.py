@@ -24,6 +24,13 @@ if TYPE_CHECKING:
     from mcuplan.boards.spec import Part
 
 
+_UNSTATED = "not stated by its source; another program, temperature or specimen can take more or less"
+
+
+_EXACT = "arenas exact, 4,096 bytes of stack are an allowance; each model keeps an arena of its own"
+_BOUND = "arenas are upper bounds, 4,096 bytes of stack are an allowance; each model keeps an arena of its own"
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """A model that runs once a period with ``probability``; ``seconds`` where its time was measured."""
@@ -62,7 +69,7 @@ def energy_report(runs: Sequence[Run], board: Board | None, target: Target, use:
     active = _active(board, use, bases, notes)
     stages = tuple(_stage(run, board, target, active, bases, notes) for run in runs)
     parts = [(_part(board, name), seconds) for name, seconds in use.parts]
-    average = _average(stages, board, active, use, parts, notes) if use.period is not None else None
+    average = _average(stages, board, active, use, parts, bases, notes) if use.period is not None else None
     watts = average.watts if average else None
     if use.battery is not None:
         if average is None:
@@ -71,7 +78,7 @@ def energy_report(runs: Sequence[Run], board: Board | None, target: Target, use:
         notes.append(f"battery life: {nominal if watts else 'unknown, for some power is'}")
     co2 = duty.grams_co2_a_year(watts, use.grams_per_kwh, use.devices) if use.grams_per_kwh and watts else None
     return EnergyReport(
-        board.id if board else None, stages, active, _ram(runs, board, target, use), average,
+        board.id if board else None, stages, active, _ram(runs, board, target, use, bases), average,
         duty.is_tinyml(average) if average else None, use.battery.text if use.battery else None,
         duty.battery_hours(use.battery, watts) if use.battery is not None and watts else None,
         co2, _bill(board, [part for part, _ in parts]) if board else None, tuple(bases), tuple(dict.fromkeys(notes)),
@@ -89,7 +96,7 @@ def _active(board: Board | None, use: Use, bases: list[Basis], notes: list[str])
     said = (
         f"active power {mode.milliwatts:g} mW of the {mode.scope}: {mode.condition} ({board.source(mode.source).title})"
     )
-    bases.append(Basis(said, "not stated by its source; running another program can take more or less"))
+    bases.append(Basis(said, _UNSTATED))
     if mode.scope == "chip":
         notes.append("power of the chip alone: regulators, LEDs and other parts of the board come on top")
     return mode.milliwatts / 1e3
@@ -133,6 +140,7 @@ def _average(
     active: float | None,
     use: Use,
     parts: Sequence[tuple[Part, float | None]],
+    bases: list[Basis],
     notes: list[str],
 ) -> duty.AveragePower:
     assert use.period is not None
@@ -147,7 +155,9 @@ def _average(
             )
         running.append(Stage(stage.model, stage.microseconds / 1e6, active, stage.probability))
     loads = [Load(part.name, part.watts, seconds) for part, seconds in parts]
-    power = duty.average_power(use.period, running, _sleep(board, active, use, notes), [*loads, *use.extra])
+    bases.extend(_part_basis(board, part) for part, _ in parts if board is not None and part.watts is not None)
+    bases.extend(Basis(f"{load.name}: stated by the user", "as good as the measurement") for load in use.extra)
+    power = duty.average_power(use.period, running, _sleep(board, active, use, bases, notes), [*loads, *use.extra])
     if power.longest_seconds > use.period:
         notes.append(f"a period in which every model runs takes {power.longest_seconds:.3g} s, longer than the period")
     unknown = [share.name for share in power.shares if share.watts is None]
@@ -156,16 +166,24 @@ def _average(
     return power
 
 
-def _sleep(board: Board | None, active: float, use: Use, notes: list[str]) -> float:
+def _sleep(board: Board | None, active: float, use: Use, bases: list[Basis], notes: list[str]) -> float:
     if use.sleep_watts is not None:
-        notes.append("sleep power: stated by the user")
+        bases.append(Basis("sleep power: stated by the user", "as good as the measurement"))
         return use.sleep_watts
     mode = board.power_mode("sleep") if board else None
     if board is None or mode is None:
         notes.append("no sleep power is known, so the processor is counted as active all the time: state --sleep-power")
         return active
-    notes.append(f"sleep power {mode.milliwatts:g} mW: {mode.condition} ({board.source(mode.source).title})")
+    said = (
+        f"sleep power {mode.milliwatts:g} mW of the {mode.scope}: {mode.condition} ({board.source(mode.source).title})"
+    )
+    bases.append(Basis(said, _UNSTATED))
     return mode.milliwatts / 1e3
+
+
+def _part_basis(board: Board, part: Part) -> Basis:
+    condition = f", {part.condition}" if part.condition else ""
+    return Basis(f"{part.name}: {part.power_w:g} W{condition} ({board.source(part.source).title})", _UNSTATED)
 
 
 def _part(board: Board | None, name: str) -> Part:
@@ -183,8 +201,11 @@ def _part(board: Board | None, name: str) -> Part:
     )
 
 
-def _ram(runs: Sequence[Run], board: Board | None, target: Target, use: Use) -> RamUse:
-    need = budget.together([budget.analyse(run.graph, target) for run in runs], budget.Arenas.SUM)
+def _ram(runs: Sequence[Run], board: Board | None, target: Target, use: Use, bases: list[Basis]) -> RamUse:
+    analyses = [budget.analyse(run.graph, target) for run in runs]
+    need = budget.together(analyses, budget.Arenas.SUM)
+    exact = all(analysis.arena.exact for analysis in analyses)
+    bases.append(Basis(f"RAM: TFLM replayed for {target}, as in `mcuplan check`", _EXACT if exact else _BOUND))
     free = None
     if board is not None:
         reserved = board.reserved.ram_bytes if board.reserved and board.reserved.ram_bytes else 0

@@ -103,12 +103,17 @@ def _ram(ram: RamUse, lines: Lines) -> Iterator[Text]:
 
 
 def _bill(bill: Bill, width: int) -> Iterator[Text]:
-    columns = (Column("to buy", least=12), Column("price", right=True), Column("year", right=True))
+    columns = (
+        Column("to buy", least=12),
+        Column("price", right=True),
+        Column("year", right=True),
+        Column("source", least=8, optional=True),
+    )
     cells = [
         (safe_name(line.name), "unknown" if line.amount is None else f"{line.amount:,.2f} {line.currency}",
-         str(line.year or ""))
+         str(line.year or ""), safe_name(line.source))
         for line in bill.lines
     ]  # fmt: skip
     totals = " + ".join(f"{amount:,.2f} {currency}" for currency, amount in bill.totals)
     yield Text()
-    yield from grid(columns, [*cells, ("all" if bill.complete else "all that is known", totals, "")], width)
+    yield from grid(columns, [*cells, ("all" if bill.complete else "all that is known", totals, "", "")], width)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
+from mcuplan.estimates.limits import EstimateLimit
 
-def estimate_json(result: Any, kind: str) -> str:
-    """``result`` (a dataclass) as JSON text that says what it is under ``kind``."""
+
+def estimate_json(result: Any, kind: str, limits: Sequence[EstimateLimit] = ()) -> str:
+    """``result`` (a dataclass) as JSON text, what it is under ``kind``, with the limits it was held against."""
     assert is_dataclass(result)
     assert not isinstance(result, type)
-    return json.dumps({"kind": kind, "schema_version": 1, **asdict(result)}, indent=2, ensure_ascii=True) + "\n"
+    held = [{**asdict(row), "kept": row.kept, "close": row.close} for row in limits]
+    document = {"kind": kind, "schema_version": 1, **asdict(result), "limits_held": held}
+    return json.dumps(document, indent=2, ensure_ascii=True) + "\n"

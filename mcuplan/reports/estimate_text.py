@@ -8,6 +8,7 @@ from rich.text import Text
 
 from mcuplan.estimates.basis import Basis
 from mcuplan.estimates.latency import Latency
+from mcuplan.estimates.limits import EstimateLimit
 from mcuplan.estimates.sparsity import Sparsity
 from mcuplan.estimates.weights import WeightError
 from mcuplan.estimates.whatif import WhatIf
@@ -197,3 +198,13 @@ def sparsity_table(counted: Sparsity, width: int, most: int = _WORST) -> Iterato
     yield from grid(columns, cells, width)
     said = "TFLM gains nothing from zeros: the tensors stay dense, with the same RAM, flash and time"
     yield from Lines(width).wrapped(Text(said), hang=2)
+
+
+def limit_lines(limits: Iterable[EstimateLimit], width: int) -> Iterator[Text]:
+    """Verdicts on limits, with a warning where the error of the estimate could turn one."""
+    for row in limits:
+        verdict = "PASS" if row.kept else "FAIL"
+        said = f"{verdict}  {row.name} {row.figure:,.4g} {row.unit} of {row.limit:,.4g} {row.unit}"
+        if row.close:
+            said += f"; within the error of {row.error_percent:.0f}%, so it could be otherwise"
+        yield from Lines(width).wrapped(Text(said), hang=6)

@@ -94,6 +94,21 @@ def test_energy(capsys: pytest.CaptureFixture[str]) -> None:
     assert document["stages"][0]["microjoules"] is None
 
 
+def test_limits(capsys: pytest.CaptureFixture[str]) -> None:
+    nano = ("zoo:resnet8", "-b", "nano33ble")
+    code, out, _ = call(capsys, "latency", *nano, "--limit", "2s")
+    assert (code, "PASS  latency" in out, "could be otherwise" in out) == (0, True, False)
+    code, out, _ = call(capsys, "latency", *nano, "--limit", "1.2s")
+    assert (code, "FAIL  latency" in out, "could be otherwise" in out) == (1, True, True)
+    code, out, _ = call(capsys, "energy", *nano, "--period", "10s", "--max-power", "1mW", "--max-energy", "10mJ")
+    assert code == 1
+    assert "FAIL  average power 1.216 mW of 1 mW" in out
+    assert "FAIL  energy of one inference" in out
+    code, out, _ = call(capsys, "energy", *nano, "--period", "20s", "--max-power", "1mW", "--format", "json")
+    assert code == 0
+    assert json.loads(out)["limits_held"][0]["kept"] is True
+
+
 def test_fit_search(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ("--ram", "40kB", "--flash", "500kB", "--widths", "0.5,1")
     code, out, _ = call(capsys, "fit-search", "zoo:resnet8", *arguments)
@@ -127,6 +142,9 @@ def test_fit_search(capsys: pytest.CaptureFixture[str]) -> None:
         (("energy", "zoo:resnet8", "--battery", "220mAh@3V"), "says nothing without --period"),
         (("energy", "zoo:resnet8", "-b", "raspberry-pi-pico", "--period", "1s"), "state --power"),
         (("energy", "zoo:resnet8", "--wakes", "zoo:sine@2"), "a probability P from 0 to 1"),
+        (("latency", "zoo:resnet8-float", "-b", "nano33ble", "--limit", "1s"), "a limit on latency cannot be checked"),
+        (("energy", "zoo:resnet8", "--max-energy", "1mJ"), "a limit on energy of one inference cannot be checked"),
+        (("energy", "zoo:resnet8", "--max-power", "1mW"), "says nothing without --period"),
         (("energy", "zoo:resnet8", "--period", "10"), "is not a duration"),
         (("fit-search", "zoo:resnet8", "--widths", "a"), "write factors with commas"),
     ],

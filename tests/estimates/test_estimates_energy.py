@@ -158,6 +158,14 @@ def test_device_on_the_lectures_board() -> None:
     assert stage.microseconds is not None
     assert stage.microjoules == pytest.approx(stage.microseconds * 9.98e-3)
     assert all(basis.source and basis.error for basis in known.bases)
+    sources = " ".join(basis.source for basis in known.bases)
+    for what in (
+        "active power 9.98 mW",
+        "sleep power 0.0045 mW",
+        "MP34DT05 microphone: 0.0003 W",
+        "cycles per operator",
+    ):
+        assert what in sources
 
 
 def test_stated_figures_replace_the_boards() -> None:
