@@ -12,9 +12,10 @@ from mcuplan.graph import Buffer, DType, Graph, Operator, OperatorCode, Subgraph
 from mcuplan.reports.html import arena_map as maps
 from mcuplan.reports.html.arena_map import Limit, arena_map, scale_top
 from mcuplan.reports.html.axis import fit, nice_ticks, short_bytes
-from mcuplan.reports.html.bars import block_bars, kind_bars, operator_columns
+from mcuplan.reports.html.bars import block_bars, kind_bars, occupied, operator_columns, step_columns
 from mcuplan.reports.html.flow import flow_picture
 from mcuplan.reports.inspection import BlockRow, OperatorRow
+from mcuplan.tflm.results import PlannedBuffer
 
 PLOT_WIDTH = maps.WIDTH - 54 - 8
 PLOT_HEIGHT = maps.HEIGHT - 16 - 34
@@ -102,7 +103,24 @@ def test_a_column_of_many_operators_shows_the_most_of_them() -> None:
     found = operator_columns([row(k, k) for k in range(241)])
     assert found.together == 3
     assert len(found.columns) == 81
-    assert found.columns[0].details == "operators 0 to 2, most in operator 2, RELU: 2 bytes live"
+    assert found.columns[0].details == "the most of 3, operator 2, RELU: 2 bytes"
+
+
+def test_shared_bytes_are_in_use_once() -> None:
+    def buffer(offset: int, size: int) -> PlannedBuffer:
+        return PlannedBuffer(offset, size, size, 0, 0, 0, 0)
+
+    assert occupied([]) == 0
+    assert occupied([buffer(0, 16), buffer(16, 16), buffer(48, 16)]) == 48
+    assert occupied([buffer(0, 64), buffer(16, 16), buffer(48, 32)]) == 80
+
+
+def test_steps_are_columns_too() -> None:
+    found = step_columns(graph(), arena(), 320)
+    # Step 2 has 160 bytes in use: half of the scale.
+    assert [c.height for c in found.columns] == [19.6, 49.0, 98.0, 19.6]
+    assert found.columns[2].details == "step 2, operator 1, RELU: 160 bytes"
+    assert [c.peak for c in found.columns] == [False, False, True, False]
 
 
 def test_blocks_and_kinds_are_rows_with_shares_of_the_largest() -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mcuplan.graph import Graph
 from mcuplan.reports.costs import place
 from mcuplan.reports.html.axis import Tick, nice_ticks, short_bytes
 from mcuplan.reports.inspection import BlockRow, OperatorRow
+from mcuplan.reports.peak import live_at, live_steps
 from mcuplan.reports.text import safe_name, show_bytes
+from mcuplan.tflm.results import ArenaPrediction, PlannedBuffer
 
 WIDTH, HEIGHT = 480.0, 240.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 54.0, 8.0, 10.0, 34.0
@@ -18,7 +21,7 @@ _MOST_ROWS = 26
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """An upright bar: operators that follow each other, one or several."""
+    """An upright bar: operators or steps that follow each other, one or several."""
 
     x: float
     y: float
@@ -30,9 +33,10 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class ColumnChart:
-    """Upright bars over the operators."""
+    """Upright bars over operators or steps; ``axis`` says which."""
 
     summary: str
+    axis: str
     columns: tuple[Column, ...]
     together: int
     y_ticks: tuple[Tick, ...]
@@ -56,48 +60,78 @@ class Row:
     peak: bool = False
 
 
-def operator_columns(rows: Sequence[OperatorRow]) -> ColumnChart:
-    """Live bytes while each operator runs; beyond 120 operators each bar is the most of several."""
-    together = max(-(-len(rows) // _MOST_COLUMNS), 1)
-    groups = [rows[i : i + together] for i in range(0, len(rows), together)]
-    top = max((row.live_bytes for row in rows), default=0)
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """Bytes in use at one point of the schedule, and what runs then."""
+
+    what: str
+    bytes: int
+
+
+def operator_columns(rows: Sequence[OperatorRow], top: int = 0) -> ColumnChart:
+    """Live bytes while each operator runs; beyond 120 operators each bar is the most of several.
+
+    ``top`` is the amount at the upper edge (0: the most of all), for charts that are to be compared.
+    """
+    moments = [_Moment(f"operator {place(r.subgraph, r.operator)}, {safe_name(r.name)}", r.live_bytes) for r in rows]
+    return _chart(moments, "operator", "Bytes live while each operator runs", top)
+
+
+def step_columns(graph: Graph, arena: ArenaPrediction, top: int = 0) -> ColumnChart:
+    """Bytes of the arena in use at each step of a plan, those that tensors share counted once; ``top`` as above."""
+    moments = []
+    for step in live_steps(graph, arena):
+        running = f"step {step.time}"
+        if step.operator >= 0:
+            label = safe_name(graph.subgraphs[step.subgraph].operators[step.operator].label)
+            running += f", operator {place(step.subgraph, step.operator)}, {label}"
+        moments.append(_Moment(running, occupied(live_at(arena, step.time))))
+    return _chart(moments, "step of the schedule", "Bytes in use at each step", top)
+
+
+def occupied(buffers: Sequence[PlannedBuffer]) -> int:
+    """Bytes that some of ``buffers`` lie on."""
+    total = reached = 0
+    for b in sorted(buffers, key=lambda b: b.offset):
+        total += max(b.end - max(b.offset, reached), 0)
+        reached = max(reached, b.end)
+    return total
+
+
+def _chart(moments: Sequence[_Moment], axis: str, summary: str, top: int) -> ColumnChart:
+    together = max(-(-len(moments) // _MOST_COLUMNS), 1)
+    groups = [moments[i : i + together] for i in range(0, len(moments), together)]
+    most = max((moment.bytes for moment in moments), default=0)
+    top = max(top, most)
     pitch = (WIDTH - _LEFT - _RIGHT) / max(len(groups), 1)
     unit = (HEIGHT - _TOP - _BOTTOM) / max(top, 1)
     ground = HEIGHT - _BOTTOM
     gap = min(pitch * 0.15, 2.0)
+    peak = next((i for i, group in enumerate(groups) if any(m.bytes == most > 0 for m in group)), -1)
     columns = []
-    marked = False
     for i, group in enumerate(groups):
-        most = max(group, key=lambda row: row.live_bytes)
-        height = most.live_bytes * unit
-        peak = most.live_bytes == top > 0 and not marked
-        marked |= peak
+        largest = max(group, key=lambda moment: moment.bytes)
+        height = round(largest.bytes * unit, 1)
         columns.append(
             Column(
-                round(_LEFT + i * pitch + gap / 2, 2), round(ground - height, 1), round(pitch - gap, 2),
-                round(height, 1), f"{_operators(group)}{most.live_bytes:,} bytes live", peak,
+                round(_LEFT + i * pitch + gap / 2, 2), round(ground - height, 1), round(pitch - gap, 2), height,
+                f"{_span(group, largest)}: {largest.bytes:,} bytes", i == peak,
             )
         )  # fmt: skip
     return ColumnChart(
-        summary=f"Bytes live while each operator runs; at most {top:,}",
+        summary=f"{summary}; at most {most:,}",
+        axis=axis,
         columns=tuple(columns),
         together=together,
         y_ticks=tuple(Tick(round(ground - at * unit, 1), short_bytes(at)) for at in nice_ticks(top, 4)),
         x_ticks=tuple(
-            Tick(round(_LEFT + (at / together + 0.5) * pitch, 1), str(at)) for at in nice_ticks(len(rows) - 1, 8)
+            Tick(round(_LEFT + (at / together + 0.5) * pitch, 1), str(at)) for at in nice_ticks(len(moments) - 1, 8)
         ),
     )
 
 
-def _operators(group: Sequence[OperatorRow]) -> str:
-    most = max(group, key=lambda row: row.live_bytes)
-    where = f"operator {place(most.subgraph, most.operator)}, {safe_name(most.name)}: "
-    if len(group) == 1:
-        return where
-    first, last = group[0], group[-1]
-    return (
-        f"operators {place(first.subgraph, first.operator)} to {place(last.subgraph, last.operator)}, most in {where}"
-    )
+def _span(group: Sequence[_Moment], largest: _Moment) -> str:
+    return largest.what if len(group) == 1 else f"the most of {len(group)}, {largest.what}"
 
 
 def block_bars(rows: Sequence[BlockRow]) -> tuple[Row, ...]:

@@ -10,13 +10,13 @@ from mcuplan.budget.analysis import Analysis
 from mcuplan.reports.costs import place
 from mcuplan.reports.explanation import explain
 from mcuplan.reports.html.arena_map import ArenaMap, Limit, arena_map, scale_top
-from mcuplan.reports.html.bars import ColumnChart, Row, block_bars, kind_bars, operator_columns
+from mcuplan.reports.html.bars import ColumnChart, Row, block_bars, kind_bars, operator_columns, step_columns
 from mcuplan.reports.html.cards import STATES, Card, Tip, card, shared_card, tips
 from mcuplan.reports.html.flow import FlowPicture, flow_picture
 from mcuplan.reports.html.pareto import Alternative, ParetoChart, pareto_chart
 from mcuplan.reports.html.study import Study
 from mcuplan.reports.html.table import OperatorTable, operator_table
-from mcuplan.reports.inspection import BufferRow, block_rows, buffer_rows, operator_rows
+from mcuplan.reports.inspection import BufferRow, OperatorRow, block_rows, buffer_rows, operator_rows
 from mcuplan.reports.report import Report, Result
 from mcuplan.reports.text import safe_name, show_bytes, show_share
 
@@ -55,6 +55,7 @@ class Pictures:
     buffers: tuple[BufferLine, ...]
     buffers_total: int
     operators: ColumnChart
+    patched: ColumnChart | None
     blocks: tuple[Row, ...]
     flash: tuple[Row, ...]
     arena: tuple[Row, ...]
@@ -195,6 +196,7 @@ def _pictures(study: Study, analysis: Analysis) -> Pictures:
         buffers=tuple(map(_buffer_line, buffers[:_BUFFERS])),
         buffers_total=len(buffers),
         operators=operator_columns(operators),
+        patched=_per_patch(study, operators),
         blocks=block_bars(block_rows(analysis)),
         flash=kind_bars(_flash(study, analysis)),
         arena=kind_bars(tuple(_arena(analysis))),
@@ -225,6 +227,14 @@ def _maps(study: Study, analysis: Analysis) -> tuple[ArenaMap, ...]:
         found.append((f"With patch stages, {more:+.1f}% MACs", study.patches.graph, study.patches.after))
     top = scale_top([arena for _, _, arena in found], limit)
     return tuple(arena_map(graph, arena, title, limit, top) for title, graph, arena in found)
+
+
+def _per_patch(study: Study, operators: Sequence[OperatorRow]) -> ColumnChart | None:
+    """Memory with patch stages, drawn to the scale of the memory per operator without them."""
+    if study.patches is None:
+        return None
+    top = max((row.live_bytes for row in operators), default=0)
+    return step_columns(study.patches.graph, study.patches.after, top)
 
 
 def _pareto(study: Study) -> ParetoChart | None:
