@@ -15,7 +15,7 @@ from mcuplan.graph import Graph
 from mcuplan.operators import model_macs
 from mcuplan.patching.rewrite import StageForm, even_cuts, stage_cost, write_stage
 from mcuplan.patching.rewrite_build import Draft
-from mcuplan.patching.rewrite_stage import POINTWISE, WINDOWED, Stage, StageReader, UnsupportedStageError
+from mcuplan.patching.rewrite_stage import POINTWISE, WINDOWED, Form, Stage, StageReader, UnsupportedStageError
 from mcuplan.patching.stage_plan import DraftProblem, PlannedDraft
 from mcuplan.rewriting.edit import set_offline_plan
 from mcuplan.tflm.arena import predict
@@ -82,12 +82,12 @@ class PatchPlan:
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How much is tried: strips of unrolled stages, rows a turn of rolled ones, starts, forms written out a level,
+    """How much is tried: strips of unrolled stages, sizes of a turn of rolled ones, starts, forms written out a level,
     candidates placed, stages,
     candidates extended by another stage, and the solver's effort."""
 
     strips: tuple[int, ...]
-    rows: tuple[int, ...]
+    rows: int
     starts: int
     built: int
     placed: int
@@ -97,11 +97,13 @@ class Effort:
 
 
 EFFORTS: Mapping[str, Effort] = {
-    "fast": Effort((2, 3), (1, 2), 2, 12, 3, 1, 1, "fast"),
-    "default": Effort((2, 4), (1, 2), 2, 80, 10, 2, 12, "default"),
-    "best": Effort((2, 3, 4, 5, 6, 8), (1, 2, 3, 4, 5, 6, 8), 6, 240, 24, 3, 10, "best"),
+    "fast": Effort((2, 3), 2, 2, 12, 3, 1, 1, "fast"),
+    "default": Effort((2, 4), 2, 2, 80, 10, 2, 12, "default"),
+    "best": Effort((2, 3, 4, 5, 6, 8), 4, 6, 240, 24, 3, 10, "best"),
 }
 
+
+_PADDINGS: tuple[Form, ...] = ("pad", "crop")
 
 _ALIKE = 3
 """Forms of the same stages that are written out."""
@@ -330,10 +332,11 @@ class _Search:
 
     def _forms(self, stage: Stage) -> Iterator[StageForm]:
         height = self.graph.main.tensors[stage.result].shape[1]
-        for padding in ("pad", "crop"):
-            for rows in self.effort.rows:
-                if rows < height and height % rows == 0:
-                    yield StageForm(even_cuts(height, rows), padding, rolled=True, flow=True)
+        divisors = [rows for rows in range(1, height) if height % rows == 0][: self.effort.rows]
+        for padding in _PADDINGS:
+            for rows in divisors:
+                yield StageForm(even_cuts(height, rows), padding, rolled=True, flow=True)
+            for rows in range(1, self.effort.rows + 1):
                 if 3 * rows < height:
                     yield StageForm(even_cuts(height, rows), padding, rolled=True)
             for strips in self.effort.strips:

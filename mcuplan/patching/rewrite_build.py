@@ -119,6 +119,19 @@ _VERSIONS: Mapping[str, Mapping[DType, int]] = {
 
 NO_ACTIVATION = 0
 
+_NAME = 24
+"""Characters of a new tensor's name, the last ones: there are many new tensors, and names are flash."""
+
+
+def lean(tensor: Tensor, name: str) -> Tensor:
+    """The tensor under another name, without what runtimes do not read (ranges seen in training)."""
+    quantization = tensor.quantization
+    if quantization is not None:
+        quantization = replace(quantization, min=None, max=None)
+    return replace(
+        tensor, name=name[-_NAME:], quantization=quantization, shape_signature=None, is_variable=False, has_shape=True
+    )
+
 
 @dataclass
 class SubgraphBuilder:
@@ -134,9 +147,7 @@ class SubgraphBuilder:
     def tensor(self, tensor: Tensor, name: str, shape: Sequence[int] | None = None) -> int:
         """A new activation like ``tensor``."""
         dims = tensor.shape if shape is None else tuple(shape)
-        self.tensors.append(
-            replace(tensor, name=name, shape=dims, buffer=0, shape_signature=None, is_variable=False, has_shape=True)
-        )
+        self.tensors.append(replace(lean(tensor, name), shape=dims, buffer=0))
         self.parent.own.add((self.index, len(self.tensors) - 1))
         return len(self.tensors) - 1
 

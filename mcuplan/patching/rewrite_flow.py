@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from mcuplan.graph import DType, Quantization, Subgraph, Tensor
 from mcuplan.operators import Axis
-from mcuplan.patching.rewrite_build import GraphBuilder, SubgraphBuilder
+from mcuplan.patching.rewrite_build import GraphBuilder, SubgraphBuilder, lean
 from mcuplan.patching.rewrite_loop import Variables, begin_over_source, looked_up, next_turn, overlays
 from mcuplan.patching.rewrite_rows import Layer, StageNet, Strip, Window
 from mcuplan.patching.rewrite_stage import Stage, UnsupportedStageError
@@ -294,7 +294,5 @@ def _stored(value: int, dtype: DType) -> bytes:
 
 
 def _constant(builder: SubgraphBuilder, like: Tensor, data: bytes, name: str) -> int:
-    builder.tensors.append(
-        replace(like, name=name, buffer=builder.parent.buffer(data), shape_signature=None, is_variable=False)
-    )
+    builder.tensors.append(replace(lean(like, name), buffer=builder.parent.buffer(data)))
     return len(builder.tensors) - 1

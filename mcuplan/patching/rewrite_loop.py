@@ -11,7 +11,7 @@ Border strips, whose padding is another, stay unrolled before and behind the loo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from mcuplan.graph import DType, Operator, Subgraph, Tensor
@@ -153,7 +153,7 @@ class Variables:
     ) -> Variables:
         """Tensors for variables that begin as ``outer``."""
         like = [main.tensors[t] for t in outer]
-        asked = [condition.tensor(_moving(t), f"{t.name}/condition") for t in like]
+        asked = [condition.tensor(replace(_moving(t), quantization=None), f"{t.name}/asked") for t in like]
         given = [body.tensor(_moving(t), f"{t.name}/turn") for t in like]
         done = [main.tensor(_moving(t), f"{t.name}/loop") for t in like]
         return cls(list(outer), asked, given, [], done)
