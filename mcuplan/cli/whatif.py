@@ -26,8 +26,12 @@ from mcuplan.cli.parameters import board_options, kernel_options, models_argumen
 @click.option(
     "--ranges/--no-ranges",
     default=None,
-    help="With --int8: count the min and max that converters before TensorFlow 2.8 keep.",
+    help="With --int8: count the min and max that older converters keep.",
 )
+@click.option(
+    "--dense-per-channel/--dense-per-tensor", "per_unit", default=None,
+    help="With --int8: a scale for each unit of a dense layer, as newer converters give, or one.",
+)  # fmt: skip
 @click.option(
     "--build",
     type=click.Choice(["O2-logs", "O2", "Os"]),
@@ -56,6 +60,7 @@ def command(
     int8: bool,
     float_io: bool,
     ranges: bool | None,
+    per_unit: bool | None,
     build: str,
     form: str,
     output: Path | None,
@@ -79,8 +84,8 @@ def command(
 
     if len(boards) > 1:
         raise click.UsageError("whatif takes one board")
-    if (float_io or ranges is not None) and not int8:
-        raise click.UsageError("--float-io and --ranges go with --int8")
+    if (float_io or ranges is not None or per_unit is not None) and not int8:
+        raise click.UsageError("--float-io, --ranges and --dense-per-channel go with --int8")
     changes = Changes(
         resolution=None if resolution is None else parse_resolution(resolution),
         width=width,
@@ -89,6 +94,7 @@ def command(
         int8=int8,
         float_io=float_io,
         ranges=ranges,
+        per_unit=per_unit,
         sparsity=sparsity,
     )
     if not changes.any:

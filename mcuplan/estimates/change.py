@@ -9,7 +9,7 @@ from functools import partial
 from mcuplan.estimates.basis import Basis
 from mcuplan.estimates.footprint import footprint
 from mcuplan.estimates.int8_rules import int8_basis
-from mcuplan.estimates.quantize import to_int8, writes_ranges
+from mcuplan.estimates.quantize import dense_per_channel, to_int8, writes_ranges
 from mcuplan.estimates.resize import DIVISOR, prune, resize, widen
 from mcuplan.estimates.sparsity import sparsity
 from mcuplan.estimates.weights import WeightError, weight_errors
@@ -27,7 +27,7 @@ class Changes:
 
     ``resolution`` is (rows, columns), ``width`` a factor, ``prune`` the fraction of filters removed everywhere and
     ``prune_layers`` that of single layers by operator, ``sparsity`` a magnitude threshold to count weights below.
-    ``ranges`` is None for what the model's converter does.
+    ``ranges`` and ``per_unit`` (scales of dense layers) are None for what the model's converter does.
     """
 
     resolution: tuple[int, int] | None = None
@@ -37,6 +37,7 @@ class Changes:
     int8: bool = False
     float_io: bool = False
     ranges: bool | None = None
+    per_unit: bool | None = None
     sparsity: float | None = None
 
     @property
@@ -114,12 +115,17 @@ def _pruned(changes: Changes, _: Graph) -> _Edit:
 
 def _int8(changes: Changes, graph: Graph) -> _Edit:
     ranges = writes_ranges(graph) if changes.ranges is None else changes.ranges
+    per_unit = dense_per_channel(graph) if changes.per_unit is None else changes.per_unit
     ends = "float inputs and outputs" if changes.float_io else "int8 inputs and outputs (--float-io keeps them float)"
     notes = (
         "scales of activations are placeholders, on which no size depends; the int8 model is never written",
         f"counted with {ends}",
-        "counted with min and max beside the scales, as converters before TensorFlow 2.8 write"
-        if ranges
-        else "counted without min and max beside the scales, as converters from TensorFlow 2.8 on write",
+        f"counted {'with' if ranges else 'without'} min and max beside the scales, as "
+        f"{'older' if ranges else 'newer'} converters write ({'--no-ranges' if ranges else '--ranges'} is the other way)",
+        f"counted with {'a scale for each unit' if per_unit else 'one scale'} of a dense layer, as "
+        f"{'newer' if per_unit else 'older'} converters write "
+        f"({'--dense-per-tensor' if per_unit else '--dense-per-channel'} is the other way)",
     )
-    return _Edit(_INT8, lambda g: to_int8(g, float_io=changes.float_io, ranges=ranges), int8_basis(), notes)
+    return _Edit(
+        _INT8, lambda g: to_int8(g, float_io=changes.float_io, ranges=ranges, per_unit=per_unit), int8_basis(), notes
+    )

@@ -7,6 +7,7 @@ placeholders. No size depends on them, and the graph must not be run.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -25,17 +26,38 @@ if TYPE_CHECKING:
 PLACEHOLDER = Quantization(scales=(1 / 128,), zero_points=(0,))
 """Stands for the unknown scale of an activation."""
 
+_VERSION = re.compile(rb"([1-9][0-9]{0,2})\.([0-9]{1,3})\.[0-9]{1,3}")
+_METADATA_READ = 4096
+_DENSE_PER_CHANNEL = (2, 17)
+
 _QUANTIZED = frozenset({DType.INT8, DType.UINT8, DType.INT16, DType.INT4, DType.INT2, DType.UINT4})
 
 
 def writes_ranges(graph: Graph) -> bool:
     """Whether the converter that wrote ``graph`` keeps min and max beside int8 scales (8 bytes a scale).
 
-    Converters before TensorFlow 2.8 do; later ones write CONVERSION_METADATA and no ranges. Read off the shared pairs
-    of float and int8 models; a graph that no TensorFlow converter wrote counts as a later one.
+    Older ones do; later ones write CONVERSION_METADATA and no ranges. Read off real pairs of float and int8 models; a
+    graph that no TensorFlow converter wrote counts as a later one's.
     """
     names = {entry.name for entry in graph.metadata}
     return "min_runtime_version" in names and "CONVERSION_METADATA" not in names
+
+
+def converter_version(graph: Graph) -> tuple[int, int] | None:
+    """Major and minor version of the TensorFlow whose converter wrote ``graph``, from CONVERSION_METADATA; or None."""
+    data = graph.metadata_data("CONVERSION_METADATA")
+    found = _VERSION.search(bytes(data[:_METADATA_READ])) if data else None
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def dense_per_channel(graph: Graph) -> bool:
+    """Whether the converter that wrote ``graph`` gives dense layers a scale for each unit.
+
+    TensorFlow's does since 2024 (tflite-micro pull request 2602), here taken as 2.17; older ones, and whatever wrote a
+    graph without CONVERSION_METADATA, one scale for the tensor.
+    """
+    version = converter_version(graph)
+    return version is not None and version >= _DENSE_PER_CHANNEL
 
 
 def refuse_unless_float(graph: Graph) -> None:
@@ -86,13 +108,16 @@ class _Output:
 _Role = _Weights | _Bias | _Typed | _Output
 
 
-def _roles(subgraph: Subgraph) -> Mapping[int, _Role]:
-    """What the tensors are whose int8 form is not simply int8 with one scale."""
+def _roles(subgraph: Subgraph, per_unit: bool) -> Mapping[int, _Role]:
+    """What the tensors are whose int8 form is not simply int8 with one scale; ``per_unit``: dense layers by unit."""
     found: dict[int, _Role] = {}
     for op in subgraph.operators:
         rule = int8_rules()[op.label]
         at = dict(enumerate(op.inputs))
-        found |= {at[i]: _Weights(axis) for i, axis in rule.weights.items() if at.get(i, -1) >= 0}
+        by_unit = 0 if per_unit and op.name == "FULLY_CONNECTED" else None
+        found |= {
+            at[i]: _Weights(by_unit if axis is None else axis) for i, axis in rule.weights.items() if at.get(i, -1) >= 0
+        }
         biased = ((i, w) for i, w in rule.biases.items() if min(at.get(i, -1), at.get(w, -1)) >= 0)
         found |= {at[i]: _Bias(at[w]) for i, w in biased}
         found |= {at[i]: _Typed(dtype) for i, dtype in rule.types.items() if at.get(i, -1) >= 0}
@@ -104,10 +129,10 @@ def _roles(subgraph: Subgraph) -> Mapping[int, _Role]:
 class _Derivation:
     """The int8 tensors and buffers of one graph, made one by one."""
 
-    def __init__(self, graph: Graph, ranges: bool) -> None:
+    def __init__(self, graph: Graph, ranges: bool, per_unit: bool) -> None:
         self.graph = graph
         self.ranges = ranges
-        self.roles = _roles(graph.main)
+        self.roles = _roles(graph.main, per_unit)
         self.buffers = list(graph.buffers)
         self._stored: dict[tuple[int, bytes], int] = {}
         self._scales: dict[int, NDArray[np.float64]] = {}
@@ -180,7 +205,7 @@ class _Derivation:
         return replace(tensor, dtype=dtype, quantization=q, buffer=self._stored[key])
 
 
-def to_int8(graph: Graph, *, float_io: bool = False, ranges: bool | None = None) -> Graph:
+def to_int8(graph: Graph, *, float_io: bool = False, ranges: bool | None = None, per_unit: bool | None = None) -> Graph:
     """The int8 form of a float model: a real graph with real constants and placeholder activation scales.
 
     Parameters
@@ -191,8 +216,11 @@ def to_int8(graph: Graph, *, float_io: bool = False, ranges: bool | None = None)
         Keep float inputs and outputs, with QUANTIZE and DEQUANTIZE at the ends, as the converter does where
         ``inference_input_type`` is left alone. False: int8 inputs and outputs.
     ranges
-        Keep min and max beside the scales, as converters before TensorFlow 2.8 do; None: as the converter of ``graph``
-        does (:func:`writes_ranges`).
+        Keep min and max beside the scales, as older converters do; None: as the converter of ``graph`` does
+        (:func:`writes_ranges`).
+    per_unit
+        Give dense layers a scale for each unit, as newer converters do; None: as that of ``graph`` does
+        (:func:`dense_per_channel`).
 
     Raises
     ------
@@ -201,11 +229,12 @@ def to_int8(graph: Graph, *, float_io: bool = False, ranges: bool | None = None)
 
     Notes
     -----
-    Rules: TensorFlow Lite 8-bit quantization specification, in ``data/int8.json``. Dense layers get one scale a tensor,
-    as in the int8 models the derivation is checked against.
+    Rules: TensorFlow Lite 8-bit quantization specification, in ``data/int8.json``. The models that the derivation is
+    checked against have one scale for a dense layer.
     """
     refuse_unless_float(graph)
-    made = _Derivation(graph, writes_ranges(graph) if ranges is None else ranges)
+    by_unit = dense_per_channel(graph) if per_unit is None else per_unit
+    made = _Derivation(graph, writes_ranges(graph) if ranges is None else ranges, by_unit)
     tensors = [made.tensor(t) for t in range(len(graph.main.tensors))]
     operators = [_operator(op, int8_rules()[op.label], tensors) for op in graph.main.operators]
     main = replace(graph.main, tensors=tuple(tensors), operators=tuple(operators))

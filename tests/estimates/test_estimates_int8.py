@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,8 @@ from mcuplan.estimates.arrays import array_of
 from mcuplan.estimates.errors import EstimateError
 from mcuplan.estimates.footprint import footprint
 from mcuplan.estimates.int8_rules import int8_rules
-from mcuplan.estimates.quantize import to_int8, writes_ranges
-from mcuplan.graph import DType, Graph
+from mcuplan.estimates.quantize import converter_version, to_int8, writes_ranges
+from mcuplan.graph import Buffer, DType, Graph, Metadata
 from mcuplan.tflite import load, read, write
 from mcuplan.tflm import Target
 from mcuplan.tflm.support import unsupported
@@ -111,6 +112,32 @@ def test_ranges_cost_eight_bytes_a_scale() -> None:
     assert full - lean <= 8 * scales + tensors * 32
 
 
+def by_converter(version: bytes) -> Graph:
+    graph = small()
+    buffers = (*graph.buffers, Buffer(b"\x10\0\0\0\x06\0\0\0" + version + b"\0\0"))
+    return replace(graph, buffers=buffers, metadata=(Metadata("CONVERSION_METADATA", len(buffers) - 1),))
+
+
+@pytest.mark.parametrize(
+    ("version", "known", "scales"),
+    [(b"2.10.1", (2, 10), 1), (b"2.17.0", (2, 17), 5), (b"3.0.1", (3, 0), 5), (b"x", None, 1)],
+)
+def test_dense_layers_by_unit_as_newer_converters(version: bytes, known: tuple[int, int] | None, scales: int) -> None:
+    graph = by_converter(version)
+    assert converter_version(graph) == known
+    int8 = to_int8(graph)
+    weights, bias = (int8.main.tensors[t].quantization for t in int8.main.operators[3].inputs[1:])
+    assert weights is not None
+    assert bias is not None
+    assert (len(weights.scales), len(bias.scales), weights.dimension) == (scales, scales, 0)
+    assert not unsupported(int8, "cmsis-nn", ())
+    tensor, unit = (footprint(to_int8(graph, per_unit=p), Target.parse("cortex-m4+reference")) for p in (False, True))
+    assert unit.model_bytes - tensor.model_bytes >= 2 * 4 * (
+        4 + 8
+    )  # weights and bias, four more scales and zero points
+    assert unit.arena_bytes > tensor.arena_bytes
+
+
 def test_integers_stay() -> None:
     graph = small()
     shape = graph.main.operators[2].inputs[1]
@@ -123,8 +150,6 @@ def test_quantized_models_are_refused() -> None:
 
 
 def test_operator_without_int8_form_is_refused() -> None:
-    from dataclasses import replace
-
     graph = small()
     main = graph.main
     strange = replace(main.operators[0], code=replace(main.operators[0].code, name="COS"))
@@ -133,8 +158,6 @@ def test_operator_without_int8_form_is_refused() -> None:
 
 
 def test_subgraphs_are_refused() -> None:
-    from dataclasses import replace
-
     graph = small()
     with pytest.raises(EstimateError, match="2 subgraphs"):
         to_int8(replace(graph, subgraphs=graph.subgraphs * 2))
