@@ -16,13 +16,16 @@ if TYPE_CHECKING:
 _CONFIG: ConfigDict = {"use_attribute_docstrings": True, "json_schema_serialization_defaults_required": True}
 
 
+Kind = Literal["added", "removed", "changed", "moved"]
+
+
 @dataclass(frozen=True, slots=True)
 class OperatorChange:
-    """An operator that is new, gone, or has another output shape or other options."""
+    """An operator that is new, gone, runs at another time, or has another output shape or other options."""
 
     __pydantic_config__ = _CONFIG
 
-    kind: Literal["added", "removed", "changed"]
+    kind: Kind
     place: str
     """Its index in the new model; in the old one where it is gone."""
     operator_name: str
@@ -56,8 +59,12 @@ def operator_changes(old: Graph, new: Graph, matching: Matching) -> tuple[Operat
             was_s, was_k = back[s, k]
             was = old.subgraphs[was_s]
             detail = "; ".join(_details(was, was.operators[was_k], new.subgraphs[s], op))
+            moved = (s, k) in matching.moved
+            if moved:
+                detail = "; ".join(filter(None, (f"from {place(was_s, was_k)}", detail)))
             if detail:
-                found.append(OperatorChange("changed", place(s, k), op.label, _name(new.subgraphs[s], op), detail))
+                kind: Kind = "moved" if moved else "changed"
+                found.append(OperatorChange(kind, place(s, k), op.label, _name(new.subgraphs[s], op), detail))
     for s, k, op in old.operators():
         if (s, k) not in matching.pairs:
             found.append(OperatorChange("removed", place(s, k), op.label, _name(old.subgraphs[s], op)))

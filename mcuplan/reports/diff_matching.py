@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -15,9 +16,10 @@ _EXACT = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """Pairs of operators as ``(subgraph, operator)``, from old to new."""
+    """Pairs of operators as ``(subgraph, operator)``, from old to new; ``moved`` are the new ones in another order."""
 
     pairs: Mapping[tuple[int, int], tuple[int, int]]
+    moved: frozenset[tuple[int, int]] = frozenset()
 
     def new_of(self, key: Key) -> Key | None:
         """An old operator's key by its new index; None where the operator is gone."""
@@ -26,22 +28,45 @@ class Matching:
 
 
 def match(old: Graph, new: Graph) -> Matching:
-    """Match operators subgraph by subgraph, in order: by kind and name of the output first, then by kind alone."""
+    """Match operators subgraph by subgraph: in order by kind and name of the output, then those that moved, by the
+    same if nothing else has it, then in order by kind alone.
+    """
     pairs: dict[tuple[int, int], tuple[int, int]] = {}
+    moved: set[tuple[int, int]] = set()
     for s, (a, b) in enumerate(zip(old.subgraphs, new.subgraphs, strict=False)):
-        for i, j in _pairs(a, b):
+        elsewhere = _moved(a, b)
+        moved |= {(s, j) for j in elsewhere.values()}
+        for i, j in (*_pairs(a, b, elsewhere), *elsewhere.items()):
             pairs[s, i] = (s, j)
-    return Matching(pairs)
+    return Matching(pairs, frozenset(moved))
 
 
-def _pairs(a: Subgraph, b: Subgraph) -> Iterator[tuple[int, int]]:
-    kinds = [op.label for op in a.operators], [op.label for op in b.operators]
+def _moved(a: Subgraph, b: Subgraph) -> dict[int, int]:
+    """Operators that both have under a name of its own, but not in the same order."""
+    names_a, names_b = _named(a), _named(b)
+    runs = _common(names_a, names_b)
+    in_a = {i + k for i, _, count in runs for k in range(count)}
+    in_b = {j + k for _, j, count in runs for k in range(count)}
+    once_a, once_b = Counter(names_a), Counter(names_b)
+    places = {name: j for j, name in enumerate(names_b) if j not in in_b and once_b[name] == 1}
+    return {
+        i: places[name]
+        for i, name in enumerate(names_a)
+        if i not in in_a and name[1] and once_a[name] == 1 and name in places
+    }
+
+
+def _pairs(a: Subgraph, b: Subgraph, moved: Mapping[int, int]) -> Iterator[tuple[int, int]]:
+    """Pairs in order, between runs of equal names those of equal kind; ``moved`` ones are spoken for."""
     named = _named(a), _named(b)
+    taken = set(moved.values())
     at_a = at_b = 0
-    ends = (len(a.operators), len(b.operators), 0)
-    for i, j, count in [*_common(named[0], named[1]), ends]:
-        for x, y, run in _common(kinds[0][at_a:i], kinds[1][at_b:j]):
-            yield from ((at_a + x + k, at_b + y + k) for k in range(run))
+    for i, j, count in [*_common(named[0], named[1]), (len(a.operators), len(b.operators), 0)]:
+        free_a = [k for k in range(at_a, i) if k not in moved]
+        free_b = [k for k in range(at_b, j) if k not in taken]
+        kinds = [a.operators[k].label for k in free_a], [b.operators[k].label for k in free_b]
+        for x, y, run in _common(*kinds):
+            yield from ((free_a[x + k], free_b[y + k]) for k in range(run))
         yield from ((i + k, j + k) for k in range(count))
         at_a, at_b = i + count, j + count
 

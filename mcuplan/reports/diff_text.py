@@ -83,7 +83,9 @@ def _operators(found: Diff, lines: Lines) -> Iterator[Text]:
         return
     yield Text()
     kinds = [change.kind for change in found.operators]
-    counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in ("added", "removed", "changed") if kind in kinds)
+    counts = ", ".join(
+        f"{kinds.count(kind)} {kind}" for kind in ("added", "removed", "moved", "changed") if kind in kinds
+    )
     yield Text(f"Operators: {counts}", style="bold")
     for change in found.operators[:_LISTED]:
         detail = f": {safe_name(change.detail, 160)}" if change.detail else ""

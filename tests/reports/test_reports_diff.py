@@ -71,6 +71,21 @@ def test_operators_match_by_name_first() -> None:
     assert match(old, named).pairs == {(0, 1): (0, 0), (0, 2): (0, 1)}
 
 
+def test_an_operator_that_moved_is_the_same_operator() -> None:
+    def two(first: int) -> Graph:
+        """Two operators on the same input, the one that makes tensor ``first`` before the other."""
+        tensors = tuple(Tensor(name, DType.INT8, (1, 16)) for name in ("x", "relu", "tanh"))
+        operators = {1: Operator(OperatorCode("RELU"), (0,), (1,)), 2: Operator(OperatorCode("TANH"), (0,), (2,))}
+        order = (operators[first], operators[3 - first])
+        return Graph((Subgraph(tensors, order, (0,), (1, 2)),), (Buffer(),))
+
+    matching = match(two(1), two(2))
+    assert matching.pairs == {(0, 0): (0, 1), (0, 1): (0, 0)}
+    found = diff("a", budget.analyse(two(1), TARGET), "b", budget.analyse(two(2), TARGET))
+    assert [c.kind for c in found.operators] == ["moved"]
+    assert adds_up(found)
+
+
 def test_added_removed_and_changed_operators_are_told() -> None:
     old, new = row(["RELU", "TANH"]), row(["RELU", "LOGISTIC"], shape=(1, 32))
     found = diff("a", budget.analyse(old, TARGET), "b", budget.analyse(new, TARGET))
@@ -176,3 +191,17 @@ def test_markdown_stays_under_60_kb() -> None:
     new = row(["LOGISTIC", "RELU"] * 300, "y" * 200, (1, 64))
     found = diff("a", budget.analyse(old, TARGET), "b", budget.analyse(new, TARGET))
     assert len(diff_markdown(found).encode()) < 60_000
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(0, 9), unique=True, max_size=10), st.lists(st.integers(0, 9), unique=True, max_size=10))
+def test_operators_of_the_same_name_are_matched_in_any_order(old: list[int], new: list[int]) -> None:
+    tensors = tuple(Tensor(f"t{i}", DType.INT8, (1, 4)) for i in range(11))
+
+    def model(order: list[int]) -> Graph:
+        operators = tuple(Operator(OperatorCode(f"KIND{i}"), (10,), (i,)) for i in order)
+        return Graph((Subgraph(tensors, operators, (10,), ()),), (Buffer(),))
+
+    pairs = match(model(old), model(new)).pairs
+    assert {old[a] for _, a in pairs} == {new[b] for _, b in pairs.values()} == set(old) & set(new)
+    assert all(old[a] == new[b] for (_, a), (_, b) in pairs.items())
