@@ -116,15 +116,17 @@ def _pruned(changes: Changes, _: Graph) -> _Edit:
 def _int8(changes: Changes, graph: Graph) -> _Edit:
     ranges = writes_ranges(graph) if changes.ranges is None else changes.ranges
     per_unit = dense_per_channel(graph) if changes.per_unit is None else changes.per_unit
+    age, other = ("older", "--no-ranges") if ranges else ("newer", "--ranges")
+    dense_age, dense_other = ("newer", "--dense-per-tensor") if per_unit else ("older", "--dense-per-channel")
     ends = "float inputs and outputs" if changes.float_io else "int8 inputs and outputs (--float-io keeps them float)"
     notes = (
         "scales of activations are placeholders, on which no size depends; the int8 model is never written",
         f"counted with {ends}",
-        f"counted {'with' if ranges else 'without'} min and max beside the scales, as "
-        f"{'older' if ranges else 'newer'} converters write ({'--no-ranges' if ranges else '--ranges'} is the other way)",
-        f"counted with {'a scale for each unit' if per_unit else 'one scale'} of a dense layer, as "
-        f"{'newer' if per_unit else 'older'} converters write "
-        f"({'--dense-per-tensor' if per_unit else '--dense-per-channel'} is the other way)",
+        f"counted {'with' if ranges else 'without'} min and max beside the scales, as {age} converters write ({other}"
+        " is the other way)",
+        f"counted with {'a scale for each unit' if per_unit else 'one scale'} of a dense layer, as {dense_age} "
+        f"converters write ({dense_other} is the other way)",
+        *(["no real conversion with a scale for each unit was at hand to check against"] if per_unit else []),
     )
     return _Edit(
         _INT8, lambda g: to_int8(g, float_io=changes.float_io, ranges=ranges, per_unit=per_unit), int8_basis(), notes
