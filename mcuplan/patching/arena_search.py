@@ -139,8 +139,8 @@ def find_patch_plan(
     max_overhead
         Most MACs of the whole model, as a factor.
     fit_bytes
-        With it, the fewest MACs among the candidates whose arena to declare is at most this many bytes; the least
-        arena where none is.
+        With it, the fewest MACs among the candidates whose arena to declare is at most this many bytes (of those that
+        no other one beats by its bound); the least arena where none is.
     effort
         ``fast``, ``default`` or ``best``.
     progress
@@ -212,7 +212,7 @@ class _Search:
         self.before = predict(graph, target)
         self.macs = max(model_macs(self.graph).total, 1)
         self.tried = 0
-        self.placed: list[tuple[_Candidate, PlannedDraft]] = []
+        self.placed: dict[tuple[StageChoice, ...], tuple[_Candidate, PlannedDraft]] = {}
         sizes = {b.tensor: b.size for b in self.before.plan if b.subgraph == 0 and b.tensor >= 0}
         self.op_bytes = [
             0 if op.name in POINTWISE else sum(sizes.get(t, 0) for t in {*op.inputs, *op.outputs})
@@ -227,8 +227,6 @@ class _Search:
         best = self._place(self._candidates())
         if best is None or best[1].arena.declare_bytes >= self.before.declare_bytes:
             return None
-        if self.fit_bytes is not None:
-            best = min(filter(self._fits, self.placed), key=_cheapest, default=best)
         candidate, planned = best
         return PatchPlan(
             graph=planned.graph,
@@ -240,13 +238,6 @@ class _Search:
             lower_bound_bytes=planned.lower_bound_bytes,
             tried=self.tried,
         )
-
-    def _fits(self, found: tuple[_Candidate, PlannedDraft]) -> bool:
-        return self.fit_bytes is not None and found[1].arena.declare_bytes <= self.fit_bytes
-
-    @staticmethod
-    def _better(found: tuple[_Candidate, PlannedDraft], best: tuple[_Candidate, PlannedDraft]) -> bool:
-        return found[1].arena.declare_bytes < best[1].arena.declare_bytes
 
     # -- candidates --------------------------------------------------------------------------------------------------
 
@@ -268,12 +259,12 @@ class _Search:
         return max([self.input_bytes, *(b for k, b in enumerate(self.op_bytes[:before]) if k not in inside)])
 
     def _candidates(self) -> list[_Candidate]:
-        """The candidates to place, best bound first: a beam search, one stage more at each level.
+        """Every candidate that was written out and can gain: a beam search, one stage more at each level.
 
         Of each level the most promising forms by their estimate are written out. A level goes on from the stages that
         leave the least behind them: what comes after can still become a stage, what came before cannot.
         """
-        best: list[_Candidate] = []
+        built: list[_Candidate] = []
         level: list[tuple[_Sketch, ...]] = [()]
         for _ in range(self.effort.stages):
             sketches = sorted(
@@ -282,11 +273,11 @@ class _Search:
             for sketch in self._worth_writing(sketches):
                 candidate = self._candidate(sketch.choices)
                 if candidate is not None and candidate.draft.declare_bound < self.before.declare_bytes:
-                    best = sorted([*best, candidate], key=lambda c: c.rank)[: self.effort.placed]
+                    built.append(candidate)
                     if self.progress is not None:
-                        self.progress("patch stages", best[0].draft.declare_bound)
+                        self.progress("patch stages", min(c.draft.declare_bound for c in built))
             level = self._beam(sketches)
-        return best
+        return built
 
     def _worth_writing(self, sketches: Sequence[_Sketch]) -> Iterator[_Sketch]:
         """The most promising sketches, not too many of the same stages."""
@@ -361,22 +352,30 @@ class _Search:
 
     # -- placing -----------------------------------------------------------------------------------------------------
 
-    def _place(self, candidates: Sequence[_Candidate]) -> tuple[_Candidate, PlannedDraft] | None:
-        best: tuple[_Candidate, PlannedDraft] | None = None
-        for candidate in candidates:
-            if best is not None and candidate.draft.declare_bound >= best[1].arena.declare_bytes:
-                break
-            planned = candidate.draft.plan(self.effort.solver)
-            self.placed.append((candidate, planned))
-            if best is None or planned.arena.declare_bytes < best[1].arena.declare_bytes:
-                best = candidate, planned
+    def _place(self, built: Sequence[_Candidate]) -> tuple[_Candidate, PlannedDraft] | None:
+        """Place what is worth it; the best of it: the first that fits, by MACs, else the least arena."""
+        front = _pareto(built)
+        fitting = [c for c in front if self.fit_bytes is not None and c.draft.declare_bound <= self.fit_bytes]
+        for candidate in fitting:
+            found = self._placed(candidate)
+            if found[1].arena.declare_bytes <= (self.fit_bytes or 0):
+                return found
+        least = self.before.declare_bytes
+        for candidate in [*sorted(built, key=lambda c: c.rank)[: self.effort.placed], *front[-self.effort.placed :]]:
+            if candidate.draft.declare_bound < least or candidate in front:
+                least = min(least, self._placed(candidate)[1].arena.declare_bytes)
                 if self.progress is not None:
-                    self.progress("placing", planned.arena.declare_bytes)
-        return best
+                    self.progress("placing", least)
+        return min(self.placed.values(), key=_least, default=None)
+
+    def _placed(self, candidate: _Candidate) -> tuple[_Candidate, PlannedDraft]:
+        if candidate.choices not in self.placed:
+            self.placed[candidate.choices] = candidate, candidate.draft.plan(self.effort.solver)
+        return self.placed[candidate.choices]
 
     def _front(self) -> tuple[FrontPoint, ...]:
         points = [FrontPoint(self.before.declare_bytes, 1.0, ())]
-        points += [FrontPoint(p.arena.declare_bytes, c.macs_factor, c.choices) for c, p in self.placed]
+        points += [FrontPoint(p.arena.declare_bytes, c.macs_factor, c.choices) for c, p in self.placed.values()]
         front: list[FrontPoint] = []
         for point in sorted(points, key=lambda p: (p.macs_factor, p.declare_bytes)):
             if not front or point.declare_bytes < front[-1].declare_bytes:
@@ -392,8 +391,17 @@ def _best_of_each(sketches: Sequence[_Sketch]) -> list[_Sketch]:
     return list(found.values())
 
 
-def _cheapest(found: tuple[_Candidate, PlannedDraft]) -> tuple[float, int]:
-    return found[0].macs_factor, found[1].arena.declare_bytes
+def _pareto(built: Sequence[_Candidate]) -> list[_Candidate]:
+    """The candidates that no other one beats in both MACs and bound, fewest MACs first."""
+    front: list[_Candidate] = []
+    for candidate in sorted(built, key=lambda c: (c.macs_factor, c.draft.declare_bound)):
+        if not front or candidate.draft.declare_bound < front[-1].draft.declare_bound:
+            front.append(candidate)
+    return front
+
+
+def _least(found: tuple[_Candidate, PlannedDraft]) -> tuple[int, float]:
+    return found[1].arena.declare_bytes, found[0].macs_factor
 
 
 def refusal(graph: Graph) -> str | None:
