@@ -59,8 +59,10 @@ def _lines(model: str, analysis: Analysis, blocks: bool, arena: bool, width: int
     from rich.text import Text
 
     from mcuplan.reports import tables
+    from mcuplan.reports.explain_text import note_lines
     from mcuplan.reports.inspection import block_rows, buffer_rows, operator_rows
     from mcuplan.reports.summary import summary_lines
+    from mcuplan.rewriting.diagnostics import diagnose
 
     yield from summary_lines(model, analysis, width)
     yield Text()
@@ -71,3 +73,4 @@ def _lines(model: str, analysis: Analysis, blocks: bool, arena: bool, width: int
     if arena:
         yield Text()
         yield from tables.buffer_table(buffer_rows(analysis), width)
+        yield from note_lines(analysis.arena, diagnose(analysis.graph, analysis.target, analysis.arena), width)

@@ -229,7 +229,24 @@ def _notes(analysis: Analysis, board: Board | None) -> Iterable[str]:
     for note in analysis.code.notes:
         if note not in analysis.arena.notes:
             yield note
+    yield from _traps(analysis)
     if not analysis.macs.exact:
-        yield "the MACs of some operators are not known and left out"
+        yield "the MACs of some operators or loops are not known: they are left out, a loop counts one turn"
     if board is not None and board.tflm_note and not analysis.target.older:
         yield board.tflm_note
+
+
+def _traps(analysis: Analysis) -> Iterable[str]:
+    """What TFLM walks into silently; looked for only where the model has something of the kind."""
+    graph, arena = analysis.graph, analysis.arena
+    suspects = (
+        len(graph.subgraphs) > 1
+        or any(b.first < 0 or b.offline for b in arena.plan)
+        or any(op.name == "RESHAPE" and len(op.inputs) == 1 for op in graph.main.operators)
+    )
+    if not suspects:
+        return
+    from mcuplan.rewriting.diagnostics import diagnose
+
+    for trap in diagnose(graph, analysis.target, arena):
+        yield f"{trap.message} ({trap.name})" if trap.name else trap.message

@@ -43,7 +43,7 @@ def _dead(graph: Graph, arena: ArenaPrediction) -> Iterator[Diagnostic]:
         total = sum(b.size for b in dead)
         yield Diagnostic(
             "dead-tensors",
-            f"{len(dead)} tensors that no operator touches take {total:,} bytes while nothing else does; "
+            f"tensors that no operator touches: {len(dead)}, for which TFLM plans {total:,} bytes side by side; "
             "`mcuplan plan` drops them",
             graph.subgraphs[dead[0].subgraph].tensors[dead[0].tensor].name,
         )
