@@ -61,3 +61,27 @@ def test_a_model_with_patch_stages() -> None:
 
 def test_a_model_that_cannot_be_patched_says_why() -> None:
     assert "No patch stages: the model has no convolution" in html(build("autoencoder"), max_overhead=1.2)
+
+
+@pytest.mark.parametrize(
+    ("ram", "end"), [(90_000, "bit for bit"), (50_000, "; RAM then fits"), (20_000, " bytes too many")]
+)
+def test_a_plan_says_whether_the_model_then_fits(ram: int, end: str) -> None:
+    from mcuplan import budget
+    from mcuplan.graph import Graph
+    from mcuplan.reports import build as building
+    from mcuplan.reports.html.cards import tips
+    from mcuplan.reports.html.study import studies
+    from mcuplan.tflite import read, write
+    from mcuplan.tflm import Target
+
+    graph: Graph = read(write(build("resnet8")))
+    analysis = budget.analyse(graph, Target.parse("cortex-m4"))
+    need, limits = analysis.need(), budget.limits_without_board(budget.Asked(ram=ram))
+    row = building.result("m", None, analysis, need, limits, budget.judge(need, limits))
+    (study,) = studies(building.report([row]), {("m", None): (analysis, None)}, True, 1.2)
+    # 55,008 bytes of arena and 4,600 beside it; patch stages leave some 32,500.
+    text = next(tips(study)).text
+    assert text.startswith("patch stages: the arena goes from 55,008")
+    assert text.endswith(end)
+    assert ("still" in text) is (ram == 20_000)

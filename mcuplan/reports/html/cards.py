@@ -8,6 +8,7 @@ from shlex import quote
 
 from mcuplan.reports.advice import CLOSE
 from mcuplan.reports.costs import place
+from mcuplan.reports.html.arena_map import Limit
 from mcuplan.reports.html.study import Study
 from mcuplan.reports.report import Help, Result, Rule, SharedResult
 from mcuplan.reports.text import safe_name, show_bytes, show_count, show_share
@@ -149,6 +150,15 @@ def _problems(row: Result) -> Iterator[str]:
         yield f"and {len(row.refusals) - _REASONS} more reasons"
 
 
+def arena_limit(row: Result) -> Limit | None:
+    """The most bytes the arena may have: the limit on RAM less what stands beside the arena."""
+    rule = next((rule for rule in row.limits.rules if rule.resource == "ram"), None)
+    if rule is None or row.ram is None:
+        return None
+    beside = 0 if rule.counted == "arena" else row.ram.total_bytes - row.ram.arena_bytes
+    return Limit(rule.limit - beside - int(rule.strict), safe_name(rule.source))
+
+
 def tips(study: Study) -> Iterator[Tip]:
     """What would help: the plans that were found, the one that saves most first, then what the report knows."""
     yield from (tip for _, tip in sorted(_plans(study), key=lambda found: -found[0]))
@@ -161,21 +171,25 @@ def _plans(study: Study) -> Iterator[tuple[int, Tip]]:
     """Plans and the bytes they save."""
     options = f" --board {quote(study.shown.board)}" if study.shown.board else ""
     command = f"mcuplan plan {quote(study.model)}{options}"
-    plan, patches = study.plan, study.patches
+    plan, patches, limit = study.plan, study.patches, arena_limit(study.shown)
     if plan is not None and plan.gain_bytes > 0:
-        told = _gain("mcuplan's plan", plan.before.declare_bytes, plan.after.declare_bytes)
+        told = _gain("mcuplan's plan", plan.before.declare_bytes, plan.after.declare_bytes, limit)
         yield plan.gain_bytes, Tip(*told, safe_name(f"{command} -o planned.tflite", 400))
     if patches is not None:
         how = f" at {100 * (patches.macs_factor - 1):+.1f}% MACs"
-        told = _gain("patch stages", patches.before.declare_bytes, patches.after.declare_bytes, how)
+        told = _gain("patch stages", patches.before.declare_bytes, patches.after.declare_bytes, limit, how)
         command += f" --patch --max-overhead {study.max_overhead:g}"
         yield patches.gain_bytes, Tip(*told, safe_name(f"{command} -o patched.tflite", 400))
 
 
-def _gain(what: str, before: int, after: int, how: str = "") -> tuple[str, str]:
-    """What a plan does, and what it saves."""
+def _gain(what: str, before: int, after: int, limit: Limit | None, how: str = "") -> tuple[str, str]:
+    """What a plan does and whether RAM then fits, and what it saves."""
+    verdict = ""
+    if limit is not None and before > limit.arena_bytes:
+        over = after - limit.arena_bytes
+        verdict = "; RAM then fits" if over <= 0 else f"; still {over:,} bytes too many"
     return (
-        f"{what}: the arena goes from {before:,} to {after:,} bytes{how}, same outputs bit for bit",
+        f"{what}: the arena goes from {before:,} to {after:,} bytes{how}, same outputs bit for bit{verdict}",
         f"{before - after:,} bytes of RAM",
     )
 

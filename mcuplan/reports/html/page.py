@@ -9,9 +9,9 @@ from mcuplan import __version__
 from mcuplan.budget.analysis import Analysis
 from mcuplan.reports.costs import place
 from mcuplan.reports.explanation import explain
-from mcuplan.reports.html.arena_map import ArenaMap, Limit, arena_map, scale_top
+from mcuplan.reports.html.arena_map import ArenaMap, arena_map, scale_top
 from mcuplan.reports.html.bars import ColumnChart, Row, block_bars, kind_bars, operator_columns, step_columns
-from mcuplan.reports.html.cards import STATES, Card, Tip, card, shared_card, tips
+from mcuplan.reports.html.cards import STATES, Card, Tip, arena_limit, card, shared_card, tips
 from mcuplan.reports.html.flow import FlowPicture, flow_picture
 from mcuplan.reports.html.pareto import Alternative, ParetoChart, pareto_chart
 from mcuplan.reports.html.study import Study
@@ -261,15 +261,6 @@ def _plan_note(study: Study) -> str:
     if plan.optimal:
         return f"With these operators in this order no placement is smaller: {safe_name(plan.proof, 200)}."
     return "No smaller plan was found." if plan.gain_bytes <= 0 else f"The plan: {safe_name(plan.proof, 200)}."
-
-
-def arena_limit(row: Result) -> Limit | None:
-    """The most bytes the arena may have: the limit on RAM less what stands beside the arena."""
-    rule = next((rule for rule in row.limits.rules if rule.resource == "ram"), None)
-    if rule is None or row.ram is None:
-        return None
-    beside = 0 if rule.counted == "arena" else row.ram.total_bytes - row.ram.arena_bytes
-    return Limit(rule.limit - beside - int(rule.strict), safe_name(rule.source))
 
 
 def _flash(study: Study, analysis: Analysis) -> tuple[tuple[str, int], ...]:
