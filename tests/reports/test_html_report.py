@@ -143,3 +143,15 @@ def test_csv_has_no_formulas() -> None:
 def test_time_is_told_where_the_chip_was_measured() -> None:
     assert re.search(r"about [\d.,]+ ms, up to \d+% off", html(build("person-detection"), board="nucleo-l4r5zi"))
     assert ">Time<" not in html(build("person-detection"), board="sparkfun-edge")
+
+
+def test_models_that_share_a_board_have_a_card() -> None:
+    from mcuplan.budget import Arenas
+    from mcuplan.reports import build as building
+    from mcuplan.reports.html.render import render_report
+
+    group = building.shared_failed("both <b>", ["a.tflite", "b.tflite"], "teensy", Arenas.SUM, "a.tflite: gone & lost")
+    text = render_report(building.report([], [group]), ())
+    assert "both &lt;b&gt; together on teensy" in text
+    assert "a.tflite, b.tflite; an arena each" in text
+    assert "gone &amp; lost" in text
