@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mcuplan.graph import DType, Graph, Operator
-from mcuplan.operators import called_subgraphs, constant_values, loop_turns
+from mcuplan.operators import called_subgraphs, constant_values
 from mcuplan.rewriting._accesses import Access, Move, access
 from mcuplan.rewriting._bytes import UNKNOWN, Content, Memory, Segment, cut, overlaid
 from mcuplan.rewriting.clobbers import APPLICATION, SCRATCH, Clobber, ClobberKind, Place
@@ -34,6 +34,9 @@ Tensor = tuple[int, int]
 MOST_STEPS = 5_000
 """Operators followed, beyond 50 times those there are, until the proof is given up: nested control flow can have any
 number of paths."""
+
+RESERVE = 8
+"""Turns' worth of steps kept back for a loop whose turns turn out not to be known."""
 
 MOST_NUMBERS = 64
 """Elements up to which integers are followed: counters and places are small."""
@@ -243,7 +246,9 @@ class Execution:
 
     def _counted(self, state: State, node: Node, operator: Operator) -> None:
         """Work out the sum that an ADD of known integers has just written."""
-        if operator.name != "ADD" or len(operator.inputs) != 2:
+        if operator.name != "ADD" or len(operator.inputs) != 2 or len(operator.outputs) != 1:
+            return
+        if operator.option("fused_activation_function", 0) != 0:
             return
         s, out = node[0], operator.outputs[0]
         terms = [self._integers(state, (s, t)) for t in operator.inputs if t >= 0]
@@ -251,7 +256,9 @@ class Execution:
         if len(content) != 1 or len(terms) != 2 or terms[0] is None or terms[1] is None:
             return
         if len(terms[0]) == len(terms[1]) and self.graph.subgraphs[s].tensors[out].dtype is DType.INT32:
-            self._numbers[content[0].value] = tuple(a + b for a, b in zip(terms[0], terms[1], strict=True))
+            sums = tuple(a + b for a, b in zip(terms[0], terms[1], strict=True))
+            if all(-(1 << 31) <= n < 1 << 31 for n in sums):
+                self._numbers[content[0].value] = sums
 
     def _access(self, state: State, node: Node, operator: Operator) -> Access:
         """What an operator reads and writes; the same each time, unless it depends on a counter."""
@@ -396,32 +403,45 @@ class Execution:
             for tensor in verdict[:1]:
                 self._read(here, node, tensor, (0, 1))
 
+        def turn_after(here: State) -> None:
+            self._pass(here, node, outputs, to_body)
+            self._inside(here, body)
+            self._pass(here, node, results, outputs)
+            self._pass(here, node, outputs, to_condition)
+            decide(here)
+
         self._pass(state, node, inputs, to_condition)
         self._pass(state, node, inputs, outputs)
         decide(state)
-        around = self.graph.subgraphs[node[0]]
-        turns = loop_turns(self.graph, around, around.operators[node[1]])
-        if turns is not None and turns * self._length(called) <= self._steps_left:
-            for _ in range(turns):
-                self._pass(state, node, outputs, to_body)
-                self._inside(state, body)
-                self._pass(state, node, results, outputs)
-                self._pass(state, node, outputs, to_condition)
-                decide(state)
-            return
+        # A loop that counts is followed turn by turn, as long as its verdict is known and there are steps to spare.
+        while self._steps_left > RESERVE * self._length(called):
+            goes_on = self._verdict(state, condition)
+            if goes_on is False:
+                return
+            if goes_on is None:
+                break
+            turn_after(state)
         merged: dict[Tensor, Content] = {}
         settled = False
         # Each turn but the last makes some output or byte stand for less than before, so that this ends.
         while not settled:
             turn = state.copy()
-            self._pass(turn, node, outputs, to_body)
-            self._inside(turn, body)
-            self._pass(turn, node, results, outputs)
-            self._pass(turn, node, outputs, to_condition)
-            decide(turn)
+            turn_after(turn)
             before, held = state.memory, {t: state.contents.get(t) for t in outputs}
             self._meet(state, [state.copy(), turn], node, outputs, merged)
             settled = held == {t: state.contents.get(t) for t in outputs} and state.memory.same_values(before)
+
+    def _verdict(self, state: State, condition: int) -> bool | None:
+        """What ``LESS`` of two known integers says, where that is a condition's answer; None where it is not known."""
+        subgraph = self.graph.subgraphs[condition]
+        k = subgraph.producers.get(subgraph.outputs[0]) if subgraph.outputs else None
+        operator = None if k is None else subgraph.operators[k]
+        if k is None or operator is None or operator.name != "LESS" or len(operator.inputs) != 2:
+            return None
+        if any(t < 0 or subgraph.producers.get(t, -1) >= k for t in operator.inputs):
+            return None  # what it read is gone
+        a, b = (self._integers(state, (condition, t)) for t in operator.inputs)
+        return a[0] < b[0] if a is not None and b is not None and len(a) == len(b) == 1 else None
 
     def _length(self, called: Sequence[int]) -> int:
         return sum(len(self.graph.subgraphs[index].operators) for index in called)

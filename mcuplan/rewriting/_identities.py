@@ -78,14 +78,21 @@ def _without(subgraph: Subgraph, k: int) -> Subgraph:
 
 
 def _data(op: Operator) -> int:
-    """The input that the output is made of."""
-    return op.inputs[1 if op.name == "SPLIT" else 0]
+    """The input that the output is made of; -1 where it is not there."""
+    position = 1 if op.name == "SPLIT" else 0
+    return op.inputs[position] if position < len(op.inputs) else -1
+
+
+def constant_input(graph: Graph, subgraph: Subgraph, op: Operator, position: int) -> tuple[int, ...] | None:
+    """The integers of a constant input; None where it is absent or no such constant."""
+    t = op.inputs[position] if position < len(op.inputs) else -1
+    return constant_values(graph, subgraph.tensors[t]) if t >= 0 else None
 
 
 def is_identity(graph: Graph, subgraph: Subgraph, op: Operator) -> bool:
     """True where the operator's only output is its data input: same type, shape and quantization, and same bytes."""
     test = _IDENTITIES.get(op.name)
-    if test is None or len(op.outputs) != 1 or op.outputs[0] < 0 or not op.inputs or _data(op) < 0:
+    if test is None or len(op.outputs) != 1 or op.outputs[0] < 0 or _data(op) < 0:
         return False
     x, y = subgraph.tensors[_data(op)], subgraph.tensors[op.outputs[0]]
     if x.shape != y.shape or x.is_dynamic or x.is_variable or y.is_variable or not same_quantization(x, y):
@@ -99,13 +106,13 @@ def _always(graph: Graph, subgraph: Subgraph, op: Operator) -> bool:  # noqa: AR
 
 
 def _unit_strides(graph: Graph, subgraph: Subgraph, op: Operator) -> bool:
-    strides = constant_values(graph, subgraph.tensors[op.inputs[3]]) if len(op.inputs) > 3 else None
+    strides = constant_input(graph, subgraph, op, 3)
     masks = ("ellipsis_mask", "new_axis_mask", "shrink_axis_mask")
     return strides is not None and set(strides) <= {1} and not any(op.option(mask, 0) for mask in masks)
 
 
 def _no_padding(graph: Graph, subgraph: Subgraph, op: Operator) -> bool:
-    amounts = constant_values(graph, subgraph.tensors[op.inputs[1]]) if len(op.inputs) > 1 else None
+    amounts = constant_input(graph, subgraph, op, 1)
     return amounts is not None and not any(amounts)
 
 
@@ -114,7 +121,7 @@ def _one_input(graph: Graph, subgraph: Subgraph, op: Operator) -> bool:  # noqa:
 
 
 def _keeps_axes(graph: Graph, subgraph: Subgraph, op: Operator) -> bool:
-    order = constant_values(graph, subgraph.tensors[op.inputs[1]]) if len(op.inputs) > 1 else None
+    order = constant_input(graph, subgraph, op, 1)
     return order is not None and order == tuple(range(len(order)))
 
 
@@ -177,7 +184,7 @@ def skip_reshapes(graph: Graph) -> tuple[Graph, int]:
 
 def _may_skip(subgraph: Subgraph, first: Operator, op: Operator, k: int) -> bool:
     between = op.inputs[0]
-    if first.name not in ("RESHAPE", "SQUEEZE", "EXPAND_DIMS") or op.inputs.count(between) != 1:
+    if first.name not in ("RESHAPE", "SQUEEZE", "EXPAND_DIMS") or op.inputs.count(between) != 1 or not first.inputs:
         return False
     if subgraph.consumers.get(between) != (k,) or between in subgraph.outputs or first.inputs[0] < 0:
         return False
@@ -214,10 +221,12 @@ def drop_round_trips(graph: Graph) -> tuple[Graph, int]:
 def _round_trip(subgraph: Subgraph) -> tuple[int, int] | None:
     """The integer tensor and the QUANTIZE that makes it again; None where there is none."""
     for k, op in enumerate(subgraph.operators):
-        first = subgraph.producers.get(op.inputs[0]) if op.name == "QUANTIZE" and op.inputs else None
+        first = subgraph.producers.get(op.inputs[0]) if op.name == "QUANTIZE" and op.inputs and op.outputs else None
         if first is None or first >= k or subgraph.operators[first].name != "DEQUANTIZE":
             continue
-        x, y = subgraph.operators[first].inputs[0], op.outputs[0]
+        x, y = _data(subgraph.operators[first]), op.outputs[0]
+        if x < 0 or y < 0:
+            continue
         a, b, real = (subgraph.tensors[t] for t in (x, y, op.inputs[0]))
         same = a.shape == b.shape == real.shape and same_quantization(a, b) and real.dtype == DType.FLOAT32
         fixed = y in subgraph.outputs or a.is_variable or b.is_variable or a.is_dynamic
@@ -250,7 +259,7 @@ def fold_constant_moves(graph: Graph) -> tuple[Graph, int]:
 
 
 def _moves_constant(graph: Graph, subgraph: Subgraph, tensors: list[Tensor], op: Operator) -> bool:
-    if not op.inputs or op.inputs[0] < 0 or op.outputs[0] in subgraph.outputs:
+    if _data(op) < 0 or not op.outputs or op.outputs[0] < 0 or op.outputs[0] in subgraph.outputs:
         return False
     x, y = tensors[op.inputs[0]], tensors[op.outputs[0]]
     constant = graph.data(x) is not None and not x.is_variable and not x.external_buffer and x.sparsity is None

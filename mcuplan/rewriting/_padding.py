@@ -6,9 +6,9 @@ import struct
 from dataclasses import replace
 
 from mcuplan.graph import Buffer, DType, Graph, Operator, Record, Subgraph, Tensor
-from mcuplan.operators import OperatorFacts, constant_values, window_axis
+from mcuplan.operators import OperatorFacts, window_axis
 from mcuplan.operators.geometry import SAME, VALID, Window
-from mcuplan.rewriting._identities import same_quantization, single_assignment
+from mcuplan.rewriting._identities import constant_input, same_quantization, single_assignment
 from mcuplan.rewriting.edit import replace_subgraph
 
 _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
@@ -38,7 +38,7 @@ def _foldable(graph: Graph, index: int) -> tuple[int, int] | None:
     if not single_assignment(subgraph):
         return None
     for k, conv in enumerate(subgraph.operators):
-        if conv.name not in _CONVOLUTIONS or conv.option("padding") != VALID:
+        if conv.name not in _CONVOLUTIONS or conv.option("padding") != VALID or not _whole(conv, 2):
             continue
         p = _padder(graph, subgraph, conv)
         if p is None or p >= k:
@@ -50,14 +50,21 @@ def _foldable(graph: Graph, index: int) -> tuple[int, int] | None:
     return None
 
 
+def _whole(op: Operator, inputs: int) -> bool:
+    """True where the operator has its first inputs and an output."""
+    return len(op.inputs) >= inputs and min(op.inputs[:inputs]) >= 0 and len(op.outputs) == 1 and op.outputs[0] >= 0
+
+
 def _padder(graph: Graph, subgraph: Subgraph, op: Operator) -> int | None:
     """The operator that pads ``op``'s input with zeros; None where there is none."""
     p = subgraph.producers.get(op.inputs[0])
     if p is None:
         return None
     pad = subgraph.operators[p]
+    if pad.name not in ("PAD", "PADV2") or not _whole(pad, 2):
+        return None
     x, padded = subgraph.tensors[pad.inputs[0]], subgraph.tensors[pad.outputs[0]]
-    if pad.name not in ("PAD", "PADV2") or not same_quantization(x, padded) or x.is_dynamic or padded.is_dynamic:
+    if not same_quantization(x, padded) or x.is_dynamic or padded.is_dynamic:
         return None
     if x.is_variable or padded.is_variable or (pad.name == "PADV2" and not _pads_zeros(graph, subgraph, pad)):
         return None
@@ -80,7 +87,7 @@ def _pads_zeros(graph: Graph, subgraph: Subgraph, pad: Operator) -> bool:
 
 
 def _amounts(graph: Graph, subgraph: Subgraph, pad: Operator) -> Amounts | None:
-    values = constant_values(graph, subgraph.tensors[pad.inputs[1]]) if len(pad.inputs) > 1 else None
+    values = constant_input(graph, subgraph, pad, 1)
     x, y = subgraph.tensors[pad.inputs[0]], subgraph.tensors[pad.outputs[0]]
     if values is None or len(values) != 2 * x.rank:
         return None
@@ -159,7 +166,8 @@ def trim_pads(graph: Graph) -> tuple[Graph, int]:
         if not single_assignment(subgraph):
             continue
         for p, pad in enumerate(subgraph.operators):
-            cut = _unread(graph, graph.subgraphs[index], p) if pad.name in ("PAD", "PADV2") else (0, 0)
+            pads = pad.name in ("PAD", "PADV2") and _whole(pad, 2)
+            cut = _unread(graph, graph.subgraphs[index], p) if pads else (0, 0)
             if cut != (0, 0):
                 graph = _trimmed(graph, index, p, cut)
                 trimmed += 1
@@ -180,7 +188,8 @@ def _unread(graph: Graph, subgraph: Subgraph, p: int) -> tuple[int, int]:
     cut = [amounts[1][1], amounts[2][1]]
     for k in users:
         op = subgraph.operators[k]
-        window = _window(graph, subgraph, k) if op.name in _WINDOWED and op.inputs[0] == padded else None
+        windowed = op.name in _WINDOWED and _whole(op, 1) and op.inputs[0] == padded
+        window = _window(graph, subgraph, k) if windowed else None
         if window is None or op.option("padding") != VALID or op.inputs.count(padded) != 1:
             return 0, 0
         for i, axis in enumerate((window.rows, window.columns)):

@@ -184,7 +184,8 @@ def _without_quantize(graph: Graph) -> Graph:
     for t in graph.main.inputs:
         main = graph.main
         users = main.consumers.get(t, ())
-        results = [main.operators[k].outputs[0] for k in users if main.operators[k].name == "QUANTIZE"]
+        quantizers = [main.operators[k] for k in users]
+        results = [op.outputs[0] for op in quantizers if op.name == "QUANTIZE" and len(op.outputs) == 1]
         if users and len(results) == len(users) and t not in main.outputs and _agree(main, t, results):
             graph = _joined(graph, dict.fromkeys(results, results[0]), t, results[0], set(users))
     return graph
@@ -206,11 +207,13 @@ def _without_dequantize(graph: Graph) -> Graph:
     for t in graph.main.outputs:
         main = graph.main
         k = main.producers.get(t)
-        if k is None or main.consumers.get(t) or main.operators[k].name not in ("DEQUANTIZE", "QUANTIZE"):
+        op = main.operators[k] if k is not None else None
+        if k is None or op is None or op.name not in ("DEQUANTIZE", "QUANTIZE") or len(op.inputs) != 1:
             continue
-        x = main.operators[k].inputs[0]
+        x = op.inputs[0]
         made = main.producers.get(x)
-        if made is not None and made < k and main.outputs.count(t) == 1 and _agree(main, t, [x]):
+        alone = main.outputs.count(t) == 1 and not main.consumers.get(t)
+        if made is not None and made < k and alone and _agree(main, t, [x]):
             graph = _joined(graph, {}, t, x, {k})
     return graph
 

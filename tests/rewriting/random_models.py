@@ -117,6 +117,49 @@ def control_graph(seed: int) -> Graph:
     return sketch.graph(*_loose(sketch, pool, pool[:1]), others=bodies)
 
 
+ROWS, WIDTH = 3, 16
+
+
+def counted_graph(seed: int) -> Graph:
+    """A WHILE that counts its turns: each takes the next row of a picture and puts a row of the result in place.
+
+    The result begins as a tensor of which no byte is left in the end, and which may be overwritten before.
+    """
+    draw = random.Random(seed)
+    sketch = Sketch()
+    picture = (1, ROWS, WIDTH)
+    image = sketch.input(*picture)
+    first = [sketch.opaque(image), sketch.opaque(sketch.relu(image))]
+    draw.shuffle(first)
+    x, blank = first
+    start = sketch.constant((0,), (1,))
+    condition, body = Sketch(sketch.buffers), Sketch(sketch.buffers)
+    number = condition.input(1, dtype=DType.INT32)
+    for _ in range(2):
+        condition.input(*picture)
+    verdict = condition.tensor(1, dtype=DType.BOOL)
+    condition.into("LESS", [number, condition.constant((ROWS,), (1,))], [verdict])
+    count = body.input(1, dtype=DType.INT32)
+    source, made = body.input(*picture), body.input(*picture)
+    zero = body.constant((0,), (1,))
+    place = body.op("CONCATENATION", [zero, count, zero], (3,), axis=0)
+    row = body.op("SLICE", [source, place, body.constant((1, 1, WIDTH))], (1, 1, WIDTH))
+    row = body.opaque(row) if draw.random() < 0.5 else body.relu(row)
+    after = body.op("DYNAMIC_UPDATE_SLICE", [made, row, place], picture)
+    more = body.op("ADD", [count, body.constant((1,), (1,))], (1,))
+    outs = [sketch.tensor(1, dtype=DType.INT32), sketch.tensor(*picture), sketch.tensor(*picture)]
+    sketch.into("WHILE", [start, x, blank], outs, cond_subgraph_index=1, body_subgraph_index=2)
+    pool = [outs[2]] if draw.random() < 0.7 else outs[1:]
+    grow(sketch, pool, 2, draw)
+    called = [condition.subgraph(verdict), body.subgraph(more, source, after)]
+    return sketch.graph(*_loose(sketch, pool, []), others=called)
+
+
+def any_graph(seed: int) -> Graph:
+    """One of the three kinds of random models."""
+    return (control_graph, counted_graph, random_graph, random_graph)[seed % 4](seed)
+
+
 def _one_byte(sketch: Sketch, x: int) -> int:
     size = math.prod(sketch.shape(x))
     flat = sketch.reshape(x, size)
@@ -187,12 +230,14 @@ def _pairs(graph: Graph) -> list[tuple[tuple[int, int], tuple[int, int], int]]:
             if op.name in ELEMENTWISE:
                 found += [((s, op.outputs[0]), (s, x), 0) for x in set(op.inputs)]
             seen = set()
-            for source, begin, target, to, _ in toy.moves(subgraph, op):
+            for source, begin, target, to, _ in toy.moves(s, op):
                 if (source, target) not in seen:
                     found.append(((s, source), (s, target), to - begin))
                 seen.add((source, target))
             if op.name == "WHILE":
                 found += [((s, x), (s, y), 0) for x, y in zip(op.inputs, op.outputs, strict=True)]
+                if graph.is_constant(subgraph.tensors[op.inputs[0]]):  # rows of the result over rows taken already
+                    found += [((s, op.outputs[2]), (s, op.outputs[1]), rows * WIDTH) for rows in (-1, 0, 1)]
             skip = 1 if op.name == "IF" else 0
             for c in (1, 2) if op.name in ("IF", "WHILE") else ():
                 called = graph.subgraphs[c]

