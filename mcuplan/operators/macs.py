@@ -53,7 +53,7 @@ def operator_macs(graph: Graph, subgraph: Subgraph, operator: Operator) -> int |
         return 0
     try:
         count = evaluate(info.macs, OperatorFacts(graph, subgraph, operator))
-    except (IndexError, KeyError, TypeError, ZeroDivisionError):
+    except (IndexError, KeyError, NameError, TypeError, ZeroDivisionError):
         return None
     return count if isinstance(count, int) and count >= 0 else None
 

@@ -224,7 +224,7 @@ def node_needs(facts: OperatorFacts, target: Target, new_resource: bool = False)
             tuple(s for request in kernel.prepare for s in _sized(request, names)),
             tuple(_temps(kernel.temps, names)),
         )
-    except (AttributeError, IndexError, KeyError, TypeError, ZeroDivisionError):
+    except (AttributeError, IndexError, KeyError, NameError, TypeError, ZeroDivisionError):
         # Shapes or options that the kernel itself would refuse: nothing exact can be said of it.
         return _unknown(facts)
 
