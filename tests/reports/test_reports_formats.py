@@ -99,7 +99,7 @@ def test_sarif_says_what_is_wrong_and_where() -> None:
     ("model", "uri"),
     [
         ("a/b.tflite", "a/b.tflite"), ("zoo:mobilenet-v2?width=0.5", "zoo:mobilenet-v2?width=0.5"),
-        ("/tmp/x y.tflite", "file:///tmp/x%20y.tflite"), ("1:2.tflite", "1%3A2.tflite"), ("ü\udcff", "%C3%BC%FF"),
+        ("/models/x y.tflite", "file:///models/x%20y.tflite"), ("1:2.tflite", "1%3A2.tflite"), ("ü\udcff", "%C3%BC%FF"),
     ],
 )  # fmt: skip
 def test_a_model_as_a_uri(model: str, uri: str) -> None:
