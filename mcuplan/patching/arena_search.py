@@ -17,6 +17,7 @@ from mcuplan.patching.rewrite import StageForm, even_cuts, stage_cost, write_sta
 from mcuplan.patching.rewrite_build import Draft
 from mcuplan.patching.rewrite_stage import POINTWISE, WINDOWED, Form, Stage, StageReader, UnsupportedStageError
 from mcuplan.patching.stage_plan import DraftProblem, PlannedDraft
+from mcuplan.rewriting._accesses import readable_rules
 from mcuplan.rewriting.edit import set_offline_plan
 from mcuplan.tflm.arena import predict
 from mcuplan.tflm.results import ArenaPrediction
@@ -222,6 +223,8 @@ class _Search:
 
     def run(self) -> PatchPlan | None:
         why = refusal(self.graph)
+        if why is None and not readable_rules(self.target):
+            why = f"nothing is known of which tensors may share bytes in the kernels of {self.target.library.name}"
         if why is not None:
             raise PatchRefusal(why)
         best = self._place(self._candidates())

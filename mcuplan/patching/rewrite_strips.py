@@ -11,6 +11,9 @@ from mcuplan.patching.rewrite_build import SubgraphBuilder
 from mcuplan.patching.rewrite_rows import Layer, Span, StageNet, Strip
 from mcuplan.patching.rewrite_stage import POINTWISE
 
+_IN_PLACE = POINTWISE - {"PRELU", "RELU_N1_TO_1"}
+"""Operators whose kernels read each element before they write its place (the table in mcuplan.tflm.aliasing)."""
+
 
 class StripWriter:
     """Writes strips one after the other into a subgraph.
@@ -119,9 +122,11 @@ class StripWriter:
         self, layer: Layer, op: Operator, read: Mapping[int, int], strip: Strip, after: Strip | None, out: int
     ) -> None:
         """Lay an element-wise result over an operand that nobody reads afterwards."""
-        if op.name not in POINTWISE or op.name == "PRELU":
-            return
         b = self.builder
+        given = [b.parent.draft.graph.main.tensors[i].shape for i in op.inputs if i >= 0]
+        whole = self.net.tensors[layer.output].shape
+        if op.name not in _IN_PLACE or any(shape != whole for shape in given):
+            return  # kernels that broadcast go another way through their operands
         for t, tensor in read.items():
             fresh = self.held[t] == tensor and strip[t].kept == 0 and t != self.net.source
             done = after is None or not after[t].kept

@@ -30,7 +30,9 @@ def _padding(draw: random.Random, x: Value, kernel: int) -> Padding:
 
 
 def _layer(b: Builder, x: Value, draw: random.Random, name: str) -> Value:
-    kind = draw.choice(("conv", "depthwise", "depthwise", "pointwise", "residual", "branch", "pool", "relu", "pad"))
+    kind = draw.choice(
+        ("conv", "depthwise", "depthwise", "pointwise", "residual", "branch", "pool", "relu", "scale", "pad")
+    )
     kernel = draw.choice((1, 2, 3, 3, 3, 5))
     stride = draw.choice((1, 1, 2)) if min(x.shape[1:3]) > 4 else 1
     activation = draw.choice(("NONE", "RELU", "RELU6"))
@@ -63,4 +65,6 @@ def _layer(b: Builder, x: Value, draw: random.Random, name: str) -> Value:
     if kind == "pad":
         rows, columns = ((draw.randint(0, 2), draw.randint(0, 2)) for _ in range(2))
         return b.pad(x, ((0, 0), rows, columns, (0, 0)), name=name)
+    if kind == "scale":
+        return b.mul(x, b.scalar(0.7), name=name)
     return b.relu(x, name=name)

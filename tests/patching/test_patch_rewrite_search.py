@@ -8,6 +8,7 @@ from runtimes import require, run_litert_each, run_tflm_each
 from mcuplan.graph import Graph
 from mcuplan.operators import model_macs
 from mcuplan.patching.arena_search import PatchPlan, PatchRefusal, find_patch_plan
+from mcuplan.rewriting.verify import static_check
 from mcuplan.tflite import write
 from mcuplan.tflm import predict
 from mcuplan.zoo import build
@@ -66,6 +67,7 @@ def test_found_plans_run_as_predicted(name: str) -> None:
     assert before.ok
     assert after.outputs == before.outputs
     assert after.head_bytes == plan.after.nonpersistent_bytes
+    assert static_check(plan.graph, REFERENCE) == ()
     require("litert")
     before_, after_ = run_litert_each([write(graph), write(plan.graph)])
     assert after_.outputs == before_.outputs
@@ -81,6 +83,11 @@ def test_batches() -> None:
     graph = b.graph([b.conv2d(b.input((2, 8, 8, 3)), 4, 3)])
     with pytest.raises(PatchRefusal, match="a batch of 2"):
         find_patch_plan(graph)
+
+
+def test_unread_kernels() -> None:
+    with pytest.raises(PatchRefusal, match="esp-nn"):
+        find_patch_plan(build("person-detection"), "esp32+esp-nn")
 
 
 def test_nothing_to_gain() -> None:
