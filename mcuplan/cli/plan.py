@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mcuplan.graph import Graph
     from mcuplan.patching.arena_search import PatchPlan
     from mcuplan.planning.plan import Plan, PlanOptions
+    from mcuplan.rewriting.strip import StripSaving
     from mcuplan.tflm import Target
 
 
@@ -28,16 +29,18 @@ class _Wish:
     patch: bool
     max_overhead: float
     strip: bool
+    signatures: bool
     int8_io: bool
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A plan, the patch stages on top of it (if any), and the graph to write."""
+    """A plan, the patch stages on top of it (if any), the graph to write, and what made its file smaller."""
 
     plan: Plan
     patch: PatchPlan | None
     graph: Graph
+    savings: tuple[StripSaving, ...] = ()
 
 
 @click.command("plan", short_help="Find the least arena and write the model that needs it.")
@@ -58,6 +61,7 @@ class _Found:
     help="Most multiply-accumulates with --patch, as a factor.",
 )
 @click.option("--strip", is_flag=True, help="Also make the file smaller: names, ranges, what TFLM never reads.")
+@click.option("--strip-signatures", is_flag=True, help="Strip signature definitions too, which only LiteRT reads.")
 @click.option("--int8-io", is_flag=True, help="Drop QUANTIZE and DEQUANTIZE at the ends; the firmware then feeds int8.")
 @click.option("--effort", type=click.Choice(["fast", "default", "best"]), default="default", show_default=True)
 @click.option("--time-limit", type=click.FloatRange(min=0), metavar="SECONDS", help="CPU seconds to search at most.")
@@ -77,6 +81,7 @@ def command(
     patch: bool,
     max_overhead: float,
     strip: bool,
+    strip_signatures: bool,
     int8_io: bool,
     effort: str,
     time_limit: float | None,
@@ -115,7 +120,9 @@ def command(
         clean_up=not no_clean_up,
         fit_bytes=_room(original, chosen, board, ram) if fit else None,
     )
-    found = _search(original, chosen, options, _Wish(patch, max_overhead, strip, int8_io))
+    found = _search(
+        original, chosen, options, _Wish(patch, max_overhead, strip or strip_signatures, strip_signatures, int8_io)
+    )
     written = None
     if destination:
         # A model that gains nothing keeps its very bytes.
@@ -157,10 +164,11 @@ def _search(original: Graph, target: Target, options: PlanOptions, wish: _Wish) 
     from mcuplan.planning.plan import make_plan
 
     start = original
+    savings: tuple[StripSaving, ...] = ()
     if wish.int8_io:
         from mcuplan.rewriting.strip import int8_io as without_conversions
 
-        start, _ = without_conversions(original)
+        start, savings = without_conversions(original)
     with searching(options) as watched:
         plan = make_plan(start, target, watched)
         patch = _patch(start, target, options, plan, wish)
@@ -168,8 +176,9 @@ def _search(original: Graph, target: Target, options: PlanOptions, wish: _Wish) 
     if wish.strip:
         from mcuplan.rewriting.strip import strip as stripped
 
-        graph, _ = stripped(graph)
-    return _Found(plan, patch, graph)
+        graph, more = stripped(graph, wish.signatures)
+        savings = (*savings, *more)
+    return _Found(plan, patch, graph, savings)
 
 
 def _patch(graph: Graph, target: Target, options: PlanOptions, plan: Plan, wish: _Wish) -> PatchPlan | None:
@@ -210,10 +219,13 @@ def _show(
     format_: str,
     show_map: bool,
 ) -> int:
-    from mcuplan.reports.plan_report import plan_report
+    from mcuplan.reports.plan_report import SavingShown, plan_report
 
     place = str(destination) if destination else None
-    report = plan_report(model, original, found.plan, found.patch, fit_bytes, place, written)
+    report = plan_report(
+        model, original, found.plan, found.patch, fit_bytes=fit_bytes, output=place, output_bytes=written,
+        savings=tuple(SavingShown(saving.name, saving.bytes) for saving in found.savings),
+    )  # fmt: skip
     if format_ == "json":
         import json
         from dataclasses import asdict

@@ -99,6 +99,16 @@ class FrontShown:
 
 
 @dataclass(frozen=True, slots=True)
+class SavingShown:
+    """Bytes of the file that one lossless step of --strip or --int8-io saved."""
+
+    __pydantic_config__ = _CONFIG
+
+    name: str
+    saved_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class PlanReport:
     """What ``mcuplan plan --format json`` writes."""
 
@@ -123,6 +133,8 @@ class PlanReport:
     """Patch stages, in the order in which they run."""
     front: tuple[FrontShown, ...] = ()
     """Patch plans found, from the fewest MACs to the least arena."""
+    savings: tuple[SavingShown, ...] = ()
+    """Bytes of flash saved by --int8-io and --strip, step by step."""
     fit_bytes: int | None = None
     """The arena that was asked for, null where none was."""
     fits: bool | None = None
@@ -157,13 +169,21 @@ def plan_report(
     original: Graph,
     plan: Plan,
     patch: PatchPlan | None = None,
+    *,
     fit_bytes: int | None = None,
     output: str | None = None,
     output_bytes: int | None = None,
+    savings: tuple[SavingShown, ...] = (),
 ) -> PlanReport:
     """The document for one plan; with ``patch`` the stages that were taken on top of it."""
+    told = _planned(model, original, plan)
     if patch is not None:
-        return _patched_report(model, original, plan, patch, fit_bytes, output, output_bytes)
+        told = _patched(told, patch)
+    fits = None if fit_bytes is None else told.after.declare_bytes <= fit_bytes
+    return replace(told, savings=savings, fit_bytes=fit_bytes, fits=fits, output=output, output_bytes=output_bytes)
+
+
+def _planned(model: str, original: Graph, plan: Plan) -> PlanReport:
     before, after = model_macs(original).total, model_macs(plan.graph).total
     tensors = [s.tensors for s in plan.graph.subgraphs]
     aliases = tuple(
@@ -187,23 +207,10 @@ def plan_report(
         macs_factor=round(after / before, 6) if before else 1.0,
         steps=tuple(StepGain(s.name, s.detail, s.before_bytes, s.after_bytes, s.gain_bytes) for s in plan.steps),
         plan=PlanShown(plan.order, plan.offsets, aliases),
-        fit_bytes=fit_bytes,
-        fits=None if fit_bytes is None else plan.after.declare_bytes <= fit_bytes,
-        output=output,
-        output_bytes=output_bytes,
     )
 
 
-def _patched_report(
-    model: str,
-    original: Graph,
-    plan: Plan,
-    patch: PatchPlan,
-    fit_bytes: int | None,
-    output: str | None,
-    output_bytes: int | None,
-) -> PlanReport:
-    told = plan_report(model, original, plan, None, fit_bytes, output, output_bytes)
+def _patched(told: PlanReport, patch: PatchPlan) -> PlanReport:
     after = arena_shown(patch.graph, patch.after)
     strips = " + ".join(str(choice.form.strips) for choice in patch.stages)
     detail = f"{len(patch.stages)} stages of {strips} strips, {patch.macs_factor - 1:+.1%} multiply-accumulates"
@@ -223,5 +230,4 @@ def _patched_report(
         plan=PlanShown((), (), ()),
         stages=tuple(map(_stage, patch.stages)),
         front=_front(patch),
-        fits=None if fit_bytes is None else after.declare_bytes <= fit_bytes,
     )

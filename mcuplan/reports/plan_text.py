@@ -32,6 +32,8 @@ def plan_lines(report: PlanReport, graph: Graph, arena: ArenaPrediction, width: 
     yield from lines.wrapped(_verdict(report), hang=2)
     for stage in report.stages:
         yield from lines.wrapped(Text(_stage_text(stage)), hang=2)
+    for saving in report.savings:
+        yield from lines.wrapped(Text(f"file: {saving.saved_bytes:,} bytes less, {saving.name}"), hang=2)
     if report.output is not None:
         yield from lines.wrapped(
             Text(f"written: {safe_name(report.output, 200)}, {report.output_bytes:,} bytes"), hang=2

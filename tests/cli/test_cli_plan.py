@@ -141,3 +141,15 @@ def test_a_model_without_maps_has_no_stages(cli: Cli) -> None:
     done = cli("plan", "zoo:autoencoder", "--patch")
     assert done.code == 0
     assert "no patch stages" in done.err
+
+
+def test_stripping_tells_what_each_step_saves(cli: Cli, tmp_path: Path) -> None:
+    given, out = tmp_path / "m.tflite", tmp_path / "out.tflite"
+    save(build("visual-wake-words"), given)
+    done = cli("plan", given, "--strip", "-o", out, "--format", "json")
+    assert done.code == 0, done.err
+    savings = json.loads(done.out)["savings"]
+    assert {saving["name"] for saving in savings} >= {"names of tensors and subgraphs"}
+    assert all(saving["saved_bytes"] > 0 for saving in savings)
+    assert out.stat().st_size < given.stat().st_size
+    assert predict(load(out)).declare_bytes == 82_192
