@@ -56,6 +56,13 @@ class _Plan(NamedTuple):
     unions: tuple[tuple[int, int, Field], ...]
 
 
+_REFERENCE = 4
+"""Bytes of an offset to something that lies elsewhere, whatever the width of its elements."""
+
+_INLINE = {Kind.SCALAR: 0, Kind.UNION: 1}
+"""Bytes of fields that are no reference: a union's tag, and scalars as wide as they are (0)."""
+
+
 class _Verifier:
     def __init__(self, data: memoryview, name: str) -> None:
         self.data = data
@@ -145,7 +152,7 @@ class _Verifier:
         references, unions = [], []
         for field in table.fields:
             offset = offsets[field.slot]
-            width = 1 if field.kind is Kind.UNION else field.width
+            width = _INLINE.get(field.kind, _REFERENCE) or field.width
             if offset:
                 end = max(end, offset + width)
                 if offset & (min(width, 4) - 1):

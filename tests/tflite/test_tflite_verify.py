@@ -9,10 +9,10 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from flat_by_hand import Flat, Ref, tiny_bytes, tiny_flat
+from flat_by_hand import Flat, Ref, tiny_bytes, tiny_flat, tiny_graph
 
 from mcuplan.errors import ModelError
-from mcuplan.tflite import read
+from mcuplan.tflite import read, write
 from mcuplan.tflite.verify import verify
 
 
@@ -260,3 +260,13 @@ def outcome(view: memoryview) -> str:
         return repr(read(view, "f").main)
     except ModelError as error:
         return str(error)
+
+
+def test_a_reference_at_an_odd_place_is_refused() -> None:
+    """Its place is aligned by the width of an offset, not by that of the elements it leads to."""
+    data = bytearray(write(tiny_graph()))
+    # The vtable of the buffers' tables: six bytes, with their only field at 4.
+    at = next(i for i in range(0, len(data) - 8, 2) if data[i : i + 6] == struct.pack("<3H", 6, 8, 4))
+    struct.pack_into("<H", data, at + 4, 2)
+    with pytest.raises(ModelError, match="misaligned"):
+        read(bytes(data))
