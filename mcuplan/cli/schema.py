@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
 
-@click.command("schema", short_help="Print a JSON Schema: report, plan, board or config.")
-@click.argument("what", type=click.Choice(["report", "plan", "board", "config"]))
+@click.command("schema", short_help="Print a JSON Schema of what mcuplan reads or writes.")
+@click.argument("what", type=click.Choice(["report", "plan", "whatif", "latency", "energy", "board", "config"]))
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the schema to a file.")
 def command(what: str, output: Path | None) -> int:
-    """Print the JSON Schema (2020-12) of reports, plans, board files or the configuration."""
+    """Print the JSON Schema (2020-12) of reports, plans, estimates, board files or the configuration."""
     import json
 
     from mcuplan.cli.output import write_text
@@ -33,6 +35,12 @@ def _plan() -> dict[str, Any]:
     return plan_schema()
 
 
+def _estimate(kind: str) -> dict[str, Any]:
+    from mcuplan.reports.estimate_schema import estimate_schema
+
+    return estimate_schema(kind)
+
+
 def _board() -> dict[str, Any]:
     from mcuplan.boards import board_json_schema
 
@@ -45,4 +53,12 @@ def _config() -> dict[str, Any]:
     return config_schema()
 
 
-_SCHEMAS = {"report": _report, "plan": _plan, "board": _board, "config": _config}
+_SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
+    "report": _report,
+    "plan": _plan,
+    "whatif": partial(_estimate, "whatif"),
+    "latency": partial(_estimate, "latency"),
+    "energy": partial(_estimate, "energy"),
+    "board": _board,
+    "config": _config,
+}

@@ -9,11 +9,14 @@ from typing import Any
 
 from mcuplan.estimates.limits import EstimateLimit
 
+ESTIMATE_SCHEMA_VERSION = 1
+"""Version of these documents: keys may come within one, none goes or changes its meaning."""
+
 
 def estimate_json(result: Any, kind: str, limits: Sequence[EstimateLimit] = ()) -> str:
     """``result`` (a dataclass) as JSON text, what it is under ``kind``, with the limits it was held against."""
     assert is_dataclass(result)
     assert not isinstance(result, type)
     held = [{**asdict(row), "kept": row.kept, "close": row.close} for row in limits]
-    document = {"kind": kind, "schema_version": 1, **asdict(result), "limits_held": held}
+    document = {"kind": kind, "schema_version": ESTIMATE_SCHEMA_VERSION, **asdict(result), "limits_held": held}
     return json.dumps(document, indent=2, ensure_ascii=True) + "\n"

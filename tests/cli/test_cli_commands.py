@@ -102,7 +102,7 @@ def test_zoo(cli: Cli, tmp_path: Path) -> None:
     assert cli("zoo", "sine", "-o", "none/x.tflite").code == 2
 
 
-@pytest.mark.parametrize("what", ["report", "board", "config"])
+@pytest.mark.parametrize("what", ["report", "plan", "whatif", "latency", "energy", "board", "config"])
 def test_schema(cli: Cli, what: str, tmp_path: Path) -> None:
     schema = json.loads(cli("schema", what).out)
     jsonschema.Draft202012Validator.check_schema(schema)
