@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 import os
-import random
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import runtimes
-from random_models import grow
+from hand_models import IDENTITIES, OTHER, decorated, identity
 from sketch import AFFINE, Sketch, planned
 
 from mcuplan import tflite, zoo
@@ -30,8 +29,6 @@ CONSTANT = "reshapes of constants done"
 SHARED = "duplicate constants shared"
 MERGED = "duplicate constant tensors merged"
 DEAD = "operators without effect dropped"
-
-OTHER = Quantization(scales=(0.25,), zero_points=(3,))
 
 
 def done(graph: Graph) -> dict[str, int]:
@@ -195,37 +192,6 @@ def tflite_values(graph: Graph, t: int) -> tuple[int, ...]:
 
 
 # -- identities ----------------------------------------------------------------------------------------------------
-
-
-def identity(kind: str, s: Sketch, x: int) -> int:
-    shape = s.shape(x)
-    match kind:
-        case "RESHAPE":
-            return s.reshape(x, *shape)
-        case "SLICE":
-            return s.slice(x, [0] * len(shape), shape)
-        case "STRIDED_SLICE":
-            zeros, ones = s.constant([0] * len(shape)), s.constant([1] * len(shape))
-            return s.op(kind, [x, zeros, s.constant(shape), ones], shape)
-        case "CONCATENATION":
-            return s.concat([x], 1)
-        case "SPLIT":
-            y = s.tensor(*shape)
-            s.into(kind, [s.constant([1], ()), x], [y], num_splits=1)
-            return y
-        case "TRANSPOSE":
-            return s.op(kind, [x, s.constant(range(len(shape)))], shape)
-        case "PAD":
-            return s.pad(x, [(0, 0)] * len(shape))
-        case "BROADCAST_TO":
-            return s.op(kind, [x, s.constant(shape)], shape)
-        case "QUANTIZE":
-            return s.op(kind, [x], shape)
-    raise AssertionError(kind)
-
-
-IDENTITIES = ("RESHAPE", "SLICE", "STRIDED_SLICE", "CONCATENATION", "SPLIT", "TRANSPOSE", "PAD", "BROADCAST_TO",
-              "QUANTIZE")  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", IDENTITIES)
@@ -496,39 +462,6 @@ def test_every_rule_is_named_once() -> None:
 
 
 # -- on real runtimes ----------------------------------------------------------------------------------------------
-
-
-def decorated(seed: int) -> Graph:
-    """A random model with something to clean up after most operators."""
-    draw = random.Random(seed)
-    dtype = draw.choice((DType.INT8, DType.INT8, DType.FLOAT32))
-    s = Sketch()
-    size = draw.randint(5, 9)
-    x = s.input(1, size, size, 3, dtype=dtype)
-    for _ in range(draw.randint(1, 3)):
-        shape = s.shape(x)
-        match draw.randrange(5):
-            case 0 | 1:
-                kernel, stride = draw.choice(((3, 3), (2, 2), (5, 5), (3, 1))), draw.choice((1, 2))
-                top, left = draw.randint(0, 2), draw.randint(0, 2)
-                p = s.pad(x, ((0, 0), (top, draw.randint(0, 2)), (left, draw.randint(0, 2)), (0, 0)))
-                if min(s.shape(p)[1] - kernel[0], s.shape(p)[2] - kernel[1]) > 0:
-                    x = s.conv(p, kernel, stride, filters=3, operator=draw.choice(("CONV_2D", "DEPTHWISE_CONV_2D")))
-            case 2:
-                kinds = [k for k in IDENTITIES if dtype is DType.INT8 or k in ("RESHAPE", "SLICE", "PAD", "TRANSPOSE")]
-                x = s.relu(identity(draw.choice(kinds), s, s.relu(x)))
-            case 3:
-                x = s.reshape(s.reshape(x, 1, math.prod(shape)), *shape)
-            case 4:
-                same = [[1, 2, 3], [1, 2, 3], [3, 2, 1]][draw.randrange(3)]
-                x = s.add(x, s.constant(same, (3,), dtype=dtype))
-                s.opaque(x)
-    pool = [x]
-    if dtype is DType.INT8:
-        flat = s.reshape(x, 1, 1, math.prod(s.shape(x)))
-        pool = [flat]
-        grow(s, pool, 2, draw)
-    return s.graph(s.dense(s.reshape(x, 1, math.prod(s.shape(x)))), pool[-1])
 
 
 def hand_made() -> list[Graph]:

@@ -9,10 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hand_models import OTHER, decorated, loop
 from random_models import control_graph, random_graph
 from sketch import Sketch, planned
-from test_cleanup import OTHER, decorated
-from test_static_check import loop
 
 from mcuplan import tflite, zoo
 from mcuplan.graph import Buffer, DType, Graph, Operator, Record, Subgraph

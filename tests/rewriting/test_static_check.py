@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import runtimes
+from hand_models import ROLLED, loop
 from random_models import (
     WIDTH,
     any_graph,
@@ -333,34 +334,6 @@ def test_a_plan_that_tflm_refuses() -> None:
 
 
 # -- control flow --------------------------------------------------------------------------------------------------
-
-
-def loop(in_place: bool = True) -> tuple[Graph, dict[str, tuple[int, int]]]:
-    """A WHILE that passes ``big`` through, counts, and adds ``big`` to a sum."""
-    s = Sketch()
-    big, total, count = s.input(1, 64), s.input(1, 64), s.input(1, dtype=DType.INT32)
-    outs = s.tensor(1, dtype=DType.INT32), s.tensor(1, 64), s.tensor(1, 64)
-    cond = Sketch(s.buffers)
-    c = cond.input(1, dtype=DType.INT32), cond.input(1, 64), cond.input(1, 64)
-    verdict = cond.tensor(1, dtype=DType.BOOL)
-    cond.into("LESS", [c[0], cond.constant((3,), (1,))], [verdict])
-    body = Sketch(s.buffers)
-    b = body.input(1, dtype=DType.INT32), body.input(1, 64), body.input(1, 64)
-    more = body.op("ADD", [b[0], body.constant((1,), (1,))], (1,))
-    summed = body.add(b[2], b[1])
-    s.into("WHILE", [count, big, total], outs, cond_subgraph_index=1, body_subgraph_index=2)
-    y = s.add(outs[2], outs[1])
-    graph = s.graph(y, others=[cond.subgraph(verdict), body.subgraph(more, b[1], summed)])
-    names = {"big": (0, big), "total": (0, total), "count": (0, count), "count'": (0, outs[0]), "big'": (0, outs[1]),
-             "total'": (0, outs[2]), "cond count": (1, c[0]), "cond big": (1, c[1]), "cond total": (1, c[2]),
-             "verdict": (1, verdict), "body count": (2, b[0]), "body big": (2, b[1]), "body total": (2, b[2]),
-             "body more": (2, more), "body sum": (2, summed), "y": (0, y)}  # fmt: skip
-    return graph, names
-
-
-ROLLED = {"big": 0, "big'": 0, "cond big": 0, "body big": 0, "total": 64, "total'": 64, "cond total": 64,
-          "body total": 64, "body sum": 64, "count": 128, "count'": 128, "cond count": 128, "body count": 128,
-          "body more": 128, "verdict": 144, "y": 64}  # fmt: skip
 
 
 def test_a_loop_with_all_its_variables_in_place() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import runtimes
+from hand_models import FINE, SCALE, ZERO, float_ends
 from runtimes.inputs import seeded
 from sketch import AFFINE, Sketch, planned
 
@@ -121,24 +122,6 @@ def test_outputs_and_arena_of_stripped_models(runtime: str) -> None:
 
 
 # -- integers at the ends ------------------------------------------------------------------------------------------
-
-SCALE, ZERO = 0.03125, -5
-FINE = Quantization(scales=(SCALE,), zero_points=(ZERO,))
-
-
-def float_ends(other_reader: bool = False, second: Quantization | None = None) -> Graph:
-    s = Sketch()
-    x = s.input(1, 4, 4, dtype=DType.FLOAT32, name="picture")
-    q = s.tensor(1, 4, 4, quantization=FINE)
-    s.into("QUANTIZE", [x], [q])
-    y = s.relu(q)
-    if second is not None:
-        again = s.tensor(1, 4, 4, quantization=second)
-        s.into("QUANTIZE", [x], [again])
-        y = s.add(y, again)
-    real = s.tensor(1, 4, 4, dtype=DType.FLOAT32, name="verdict")
-    s.into("DEQUANTIZE", [y], [real])
-    return s.graph(real, *([s.relu(x)] if other_reader else []))
 
 
 def test_both_ends_become_integers() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 import runtimes
+from hand_models import float_ends
 from sketch import Sketch, planned
-from test_strip import float_ends
 
 from mcuplan import tflite, zoo
 from mcuplan.errors import ModelError
