@@ -24,6 +24,8 @@ def loop_turns(graph: Graph, subgraph: Subgraph, operator: Operator) -> int | No
     advance = _producer(body, body.outputs[variable])
     if advance is None or advance.name != "ADD" or body.inputs[variable] not in advance.inputs:
         return None
+    if advance.option("fused_activation_function", 0):  # a counter that is clamped may never reach its end
+        return None
     other = advance.inputs[1 - advance.inputs.index(body.inputs[variable])]
     start = _constant(graph, subgraph, operator.inputs[variable])
     end, step = _constant(graph, condition, test.inputs[1]), _constant(graph, body, other)

@@ -10,7 +10,7 @@ from mcuplan.errors import McuplanError
 from mcuplan.graph import Graph
 from mcuplan.planning.allocation import ArenaProblem, Layout, Progress
 from mcuplan.planning.order import better_orders
-from mcuplan.rewriting.cleanup import CleanupStep, clean_up
+from mcuplan.rewriting.cleanup import CleanupStep, clean_up, may_renumber
 from mcuplan.rewriting.edit import reorder, set_offline_plan
 from mcuplan.tflm.aliasing import AliasOption, Relation
 from mcuplan.tflm.arena import predict
@@ -138,6 +138,8 @@ class _Planner:
 
     def _searches(self) -> Iterator[tuple[str, Callable[[], tuple[_Candidate | None, str]]]]:
         self.cleanups: tuple[CleanupStep, ...] = ()
+        if not may_renumber(self.original):
+            return  # what lies where means something to others: an accelerator, a decompressor
         if self.options.clean_up:
             yield "clean-up", self._clean_up
         yield "allocation", self._allocate
@@ -210,10 +212,11 @@ class _Planner:
         after = predict(best.graph, self.target)
         layout = best.layout
         if layout is None:
-            # TFLM's own plan stays: say how far from the best it is.
+            # The plan that was there stays: say how far from the best it is.
             bound = ArenaProblem(best.graph, self.target).lower_bound()
             optimal = after.nonpersistent_bytes <= bound
-            proof = "TFLM's own plan meets the lower bound" if optimal else "no better plan was found"
+            bound = min(bound, after.nonpersistent_bytes)  # a plan in the model may let tensors share bytes
+            proof = "the plan that stays meets the lower bound" if optimal else "no better plan was found"
         else:
             bound, optimal, proof = layout.lower_bound_bytes, layout.optimal, layout.proof
         return Plan(

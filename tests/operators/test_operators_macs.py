@@ -93,7 +93,7 @@ def test_counts_of_real_models(name: str) -> None:
     assert model_macs(load(Path(shared) / "models" / f"{name}.tflite")).total == PUBLISHED[name]
 
 
-def _loop(end: int, step: int, start: int | None = 0) -> Graph:
+def _loop(end: int, step: int, start: int | None = 0, activation: int = 0) -> Graph:
     """A WHILE that adds ``step`` to a counter until it reaches ``end``, with a dense layer of 12 MACs in its body."""
     numbers = [struct.pack("<i", n) for n in (start or 0, end, step)]
     buffers = (Buffer(), *(Buffer(n) for n in numbers), Buffer(bytes(12)))
@@ -111,7 +111,7 @@ def _loop(end: int, step: int, start: int | None = 0) -> Graph:
     main = Subgraph((first, counter), (loop,), () if start is not None else (0,), (1,))
     less = Operator(OperatorCode("LESS"), (0, 1), (2,))
     condition = Subgraph((counter, constant(2), Tensor("b", DType.BOOL, (1,))), (less,), (0,), (2,))
-    add = Operator(OperatorCode("ADD"), (0, 1), (2,))
+    add = Operator(OperatorCode("ADD"), (0, 1), (2,), Record("AddOptions", {"fused_activation_function": activation}))
     dense = Operator(OperatorCode("FULLY_CONNECTED"), (3, 4, -1), (5,))
     body = Subgraph((counter, constant(3), counter, x, w, y), (add, dense), (0,), (2,))
     return Graph((main, condition, body), buffers)
@@ -123,7 +123,7 @@ def test_a_counted_loop_counts_every_turn(end: int, step: int, turns: int) -> No
     assert (macs.total, macs.exact) == (12 * turns, True)
 
 
-@pytest.mark.parametrize("graph", [_loop(12, 0), _loop(12, -1), _loop(12, 1, start=None)])
+@pytest.mark.parametrize("graph", [_loop(12, 0), _loop(12, -1), _loop(12, 1, start=None), _loop(12, 1, activation=3)])
 def test_a_loop_whose_turns_are_not_known_counts_once_and_says_so(graph: Graph) -> None:
     macs = model_macs(graph)
     assert (macs.total, macs.exact) == (12, False)

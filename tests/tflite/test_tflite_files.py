@@ -155,7 +155,7 @@ def test_a_new_file_obeys_the_umask(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     path = tmp_path / "none" / "m.tflite"
-    with pytest.raises(McuplanError, match="cannot be written: the folder .*none does not exist"):
+    with pytest.raises(McuplanError, match=r"cannot be written: the folder .*none does not exist"):
         save(tiny_graph(), path)
 
 
