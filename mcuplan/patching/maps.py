@@ -9,7 +9,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from mcuplan.operators.geometry import Axis
 from mcuplan.patching.regions import NOTHING, Span
@@ -49,6 +49,18 @@ class AxisMap:
     def reach(self) -> int:
         """Input positions from the first to the last that one output position reads, at most."""
         return max((high - low for low, high in zip(self.low, self.high, strict=True)), default=0)
+
+    @property
+    def moves_forwards(self) -> bool:
+        """Whether no output position reads further back than one before it, and none between two reads nothing.
+
+        Then :meth:`envelope` is the map itself.
+        """
+        something = [o for o, (low, high) in enumerate(zip(self.low, self.high, strict=True)) if low < high]
+        together = something == list(range(something[0], something[-1] + 1)) if something else True
+        return together and all(
+            self.low[a] <= self.low[b] and self.high[a] <= self.high[b] for a, b in pairwise(something)
+        )
 
     def envelope(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """``low`` and ``high`` made monotone outwards: span ``[b, e)`` reads inside ``[low[b], high[e - 1])``.

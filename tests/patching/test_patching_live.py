@@ -213,6 +213,14 @@ def test_front_is_that_of_every_plan(case: tuple[Graph, tuple[Read, ...]], accou
         assert sum(cost.macs for cost in plan.stages) + outside == point.macs
 
 
+def test_front_where_the_border_reads_further_in_than_its_neighbour() -> None:
+    # 2 taps 2 rows apart with 1 row of padding: output row 0 reads row 1, output row 1 reads rows 0 and 2.
+    b = Builder()
+    graph = b.graph([b.conv2d(b.conv2d(b.input((1, 4, 3, 2)), 3, (2, 1), dilation=2), 3, (1, 1), stride=(3, 1))])
+    found = search_graph(graph, space=SPACE)
+    assert [(p.ram_bytes, p.macs) for p in found.front.points] == every_plan(found.model, SPACE)
+
+
 @pytest.mark.parametrize(
     ("name", "before", "after"), [("visual-wake-words", 55_296, 28_032), ("resnet8", 49_152, 14_016)]
 )
