@@ -13,6 +13,8 @@ from mcuplan.graph import Graph
 from mcuplan.operators import model_macs
 from mcuplan.reports.peak import live_steps, lower_bound
 from mcuplan.reports.report import Arena, Tool
+from mcuplan.tflite import write
+from mcuplan.tflm import code_size
 from mcuplan.tflm.results import ArenaPrediction
 
 if TYPE_CHECKING:
@@ -99,6 +101,16 @@ class FrontShown:
 
 
 @dataclass(frozen=True, slots=True)
+class FlashShown:
+    """Flash of a model: its file and TFLM's code for its operators."""
+
+    __pydantic_config__ = _CONFIG
+
+    model_bytes: int
+    runtime_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class SavingShown:
     """Bytes of the file that one lossless step of --strip or --int8-io saved."""
 
@@ -129,6 +141,9 @@ class PlanReport:
     """Multiply-accumulates of the planned model over those of the given one."""
     steps: tuple[StepGain, ...]
     plan: PlanShown
+    flash_before: FlashShown
+    flash_after: FlashShown
+    """Before --strip and --int8-io, whose savings are listed apart."""
     stages: tuple[StageShown, ...] = ()
     """Patch stages, in the order in which they run."""
     front: tuple[FrontShown, ...] = ()
@@ -207,7 +222,14 @@ def _planned(model: str, original: Graph, plan: Plan) -> PlanReport:
         macs_factor=round(after / before, 6) if before else 1.0,
         steps=tuple(StepGain(s.name, s.detail, s.before_bytes, s.after_bytes, s.gain_bytes) for s in plan.steps),
         plan=PlanShown(plan.order, plan.offsets, aliases),
+        flash_before=_flash(original, original.file_bytes or len(write(original)), plan.after.target),
+        flash_after=_flash(plan.graph, len(write(plan.graph)), plan.after.target),
     )
+
+
+def _flash(graph: Graph, file_bytes: int, target: str) -> FlashShown:
+    code = code_size(graph, target)
+    return FlashShown(file_bytes, code.total_bytes + code.data_bytes)
 
 
 def _patched(told: PlanReport, patch: PatchPlan) -> PlanReport:
@@ -228,6 +250,7 @@ def _patched(told: PlanReport, patch: PatchPlan) -> PlanReport:
         macs_factor=round(patch.macs_factor, 6),
         steps=(*told.steps, taken),
         plan=PlanShown((), (), ()),
+        flash_after=_flash(patch.graph, len(write(patch.graph)), patch.after.target),
         stages=tuple(map(_stage, patch.stages)),
         front=_front(patch),
     )

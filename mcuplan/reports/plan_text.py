@@ -74,6 +74,8 @@ def _steps(report: PlanReport, width: int) -> Iterator[Text]:
             ("persistent section", before.persistent_bytes, after.persistent_bytes),
             ("used after Invoke", before.used_bytes, after.used_bytes),
             ("to declare", before.declare_bytes, after.declare_bytes),
+            ("flash: model", report.flash_before.model_bytes, report.flash_after.model_bytes),
+            ("flash: TFLM's code", report.flash_before.runtime_bytes, report.flash_after.runtime_bytes),
         )
     ]
     heads = (
