@@ -145,8 +145,7 @@ def firmware_sources(
     words = _Words.of(name, namespace)
     arena = predict(graph, target)
     operators = tuple(_registered(graph, target))
-    chosen = {r.operator: r.registration for r in operators if r.registration}
-    saved = registration_saving(graph, chosen, target, build)
+    saved = _saved(graph, operators, target, build)
     files = (
         SourceFile(f"{words.stem}.h", _model_header(words, data)),
         SourceFile(f"{words.stem}.cc", _model_source(words, data)),
@@ -155,6 +154,20 @@ def firmware_sources(
     )
     brought = tuple(r.operator for r in operators if r.method == _ADD_CUSTOM)
     return Export(files, len(data), arena.declare_bytes, operators, saved, build, brought)
+
+
+def resolver_saving(graph: Graph, target: Target | str = DEFAULT_TARGET, build: str = DEFAULT_BUILD) -> int:
+    """Flash bytes that the exported op resolver saves against one with registrations for all types.
+
+    Raises ExportError where the model uses a builtin operator that TFLM does not have.
+    """
+    target = Target.parse(target) if isinstance(target, str) else target
+    return _saved(graph, tuple(_registered(graph, target)), target, build)
+
+
+def _saved(graph: Graph, operators: Sequence[Registered], target: Target, build: str) -> int:
+    chosen = {r.operator: r.registration for r in operators if r.registration}
+    return registration_saving(graph, chosen, target, build)
 
 
 # -- names ---------------------------------------------------------------------------------------------------------
