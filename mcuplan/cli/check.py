@@ -24,6 +24,7 @@ from mcuplan.reports.formats import FORMATS
 @click.option("--format", "format_", type=click.Choice(["text", *FORMATS]), default="text", help="How to report.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the report to a file.")
 @click.option("-q", "--quiet", is_flag=True, help="Report only what does not pass.")
+@click.option("--why", is_flag=True, help="Work out what would change the verdict, with the commands; takes seconds.")
 @click.option("--config", type=click.Path(path_type=Path), help="Configuration to use for every model.")
 @click.option("--baseline", type=click.Path(path_type=Path), help="Allow what this file records, forbid growth.")
 @click.option("--write-baseline", is_flag=True, help="Record what is over its limits in the baseline file.")
@@ -43,6 +44,7 @@ def command(
     format_: str,
     output: Path | None,
     quiet: bool,
+    why: bool,
     config: Path | None,
     baseline: Path | None,
     write_baseline: bool,
@@ -64,7 +66,7 @@ def command(
         boards=boards, board_dirs=board_dirs, ram=ram, flash=flash, macs=macs, kernels=kernels, target=target,
         build=build, custom_operators=custom_operators, stack=stack, reserve=reserve, config=config, baseline=baseline,
     )  # fmt: skip
-    report = check(models, options, write_baseline=write_baseline)
+    report = check(models, options, write_baseline=write_baseline, why=why)
     errors = [*(result.error for result in report.results), *(group.error for group in report.shared)]
     for sentence in dict.fromkeys(error for error in errors if error is not None):
         complain(sentence)

@@ -221,6 +221,10 @@ class Checker:
             self._boards[ref, folders] = load_board(ref, folders)
         return self._boards[ref, folders]
 
+    def named(self, board: Board) -> tuple[str, tuple[Path, ...]]:
+        """How a board of this run was named, and the folders it was looked for in."""
+        return next((ref, folders) for (ref, folders), known in self._boards.items() if known is board)
+
     # -- several models on one board -------------------------------------------------------------------------------
 
     def _shared(self, models: Sequence[str]) -> Iterator[SharedResult]:
@@ -341,8 +345,8 @@ def choose_target(board: Board | None, kernels: str | None, target: str | None) 
     return replace(chosen, older=board.tflm_note or "") if board and board.older_tflm and not target else chosen
 
 
-def check(arguments: Sequence[str], options: Options, *, write_baseline: bool = False) -> Report:
-    """Check the models that ``arguments`` name.
+def check(arguments: Sequence[str], options: Options, *, write_baseline: bool = False, why: bool = False) -> Report:
+    """Check the models that ``arguments`` name; with ``why`` work out what would change each verdict.
 
     With ``write_baseline`` the baseline is written first, from what is over its limits now, and then counts. Entries
     of models that are not checked now stay in it.
@@ -360,7 +364,13 @@ def check(arguments: Sequence[str], options: Options, *, write_baseline: bool = 
         # No configuration may name the file just written.
         if Path(DEFAULT_BASELINE) in recorder.overshoots:
             options = replace(options, baseline=Path(DEFAULT_BASELINE))
-    return Checker(options).report(arguments)
+    checker = Checker(options, analyses={} if why else None)
+    report = checker.report(arguments)
+    if not why:
+        return report
+    from mcuplan.cli.reasons import with_reasons
+
+    return with_reasons(report, checker)
 
 
 def compare(arguments: Sequence[str], boards: Sequence[Board], options: Options) -> Report:

@@ -12,10 +12,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from mcuplan.reports.change import Change
+
 if TYPE_CHECKING:
     from pydantic import ConfigDict
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 """Version of the document: a new minor adds keys, a new major changes some."""
 
 # Readers must take documents with keys they do not know: a later minor version adds some.
@@ -259,6 +261,8 @@ class Result:
     notes: tuple[str, ...] = ()
     error: str | None = None
     """Why there are no figures, where the verdict is `error`."""
+    why: tuple[Change, ...] | None = None
+    """What would change the verdict, best first; null without `--why`. Since 1.1."""
 
 
 @dataclass(frozen=True, slots=True)

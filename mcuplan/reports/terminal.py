@@ -50,6 +50,7 @@ def report_lines(
         else:
             for row in rows:
                 yield from _short(row, lines)
+                yield from _why([row], lines)
     for group in report.shared:
         if group.verdict not in hidden:
             yield from [Text()] * full
@@ -85,8 +86,10 @@ def _model(rows: Sequence[Result], lines: Lines, glyphs: Glyphs) -> Iterator[Tex
     which = f" (on {_board(worst)})" if len(rows) > 1 else ""
     yield from _peak(worst, which, lines)
     yield from _costs(worst, which, lines)
-    yield from _help(worst.help, lines)
+    if worst.why is None:
+        yield from _help(worst.help, lines)
     yield from _notes(worst.notes, lines)
+    yield from _why(rows, lines)
 
 
 def _badness(row: Result) -> tuple[int, float]:
@@ -248,6 +251,17 @@ def _help(tips: Sequence[Help], lines: Lines) -> Iterator[Text]:
         gain = f" (saves {tip.saves:,} bytes)" if tip.saves else ""
         command = f": {tip.command}" if tip.command else ""
         yield from lines.wrapped(Text(f"- {safe_name(tip.text, 200)}{gain}{command}"), indent=2, hang=2)
+
+
+def _why(rows: Sequence[Result], lines: Lines) -> Iterator[Text]:
+    asked = [row for row in rows if row.why is not None and row.arena is not None]
+    if not asked:
+        return
+    from mcuplan.reports.why_text import why_lines
+
+    for row in asked:
+        where = f" on {_board(row)}" if row.board else ""
+        yield from why_lines(row.why or (), row.verdict == "pass", lines, where)
 
 
 def _notes(notes: Sequence[str], lines: Lines) -> Iterator[Text]:
