@@ -17,13 +17,14 @@ from mcuplan.budget.limits import (
     limits_without_board,
 )
 from mcuplan.budget.need import DEFAULT_STACK_BYTES, FlashNeed, Need, RamNeed
+from mcuplan.budget.performance import AskedPerformance, Performance, Quantity, estimate_performance
 from mcuplan.budget.sharing import Arenas, together
 from mcuplan.budget.units import UnitError, parse_bytes, parse_count
 from mcuplan.budget.verdict import Judgement, Verdict, Violation, judge
 
 __all__ = [
-    "DEFAULT_BUILD", "DEFAULT_STACK_BYTES", "RULE_OF_THUMB", "Analysis", "Arenas", "Asked", "Counted", "FlashNeed",
-    "Judgement", "Limit", "LimitError", "Limits", "Need", "RamNeed", "Reserve", "Resource", "UnitError", "Verdict",
-    "Violation", "analyse", "board_reserve", "judge", "limits_on_board", "limits_without_board", "parse_bytes",
-    "parse_count", "together",
+    "DEFAULT_BUILD", "DEFAULT_STACK_BYTES", "RULE_OF_THUMB", "Analysis", "Arenas", "Asked", "AskedPerformance",
+    "Counted", "FlashNeed", "Judgement", "Limit", "LimitError", "Limits", "Need", "Performance", "Quantity", "RamNeed",
+    "Reserve", "Resource", "UnitError", "Verdict", "Violation", "analyse", "board_reserve", "estimate_performance",
+    "judge", "limits_on_board", "limits_without_board", "parse_bytes", "parse_count", "together",
 ]  # fmt: skip

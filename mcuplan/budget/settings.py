@@ -5,12 +5,15 @@ Importing this module costs pydantic: :mod:`mcuplan.budget.config` does so only 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from mcuplan.budget.sharing import Arenas
 from mcuplan.budget.units import UnitError, parse_bytes, parse_count
+from mcuplan.estimates.errors import EstimateError
+from mcuplan.estimates.quantities import parse_duration, parse_energy, parse_power
 
 
 def _bytes(value: Any) -> Any:
@@ -36,6 +39,30 @@ Bytes = Annotated[int, BeforeValidator(_bytes), _AMOUNT_SCHEMA]
 Limit = Annotated[int, BeforeValidator(_bytes), Field(ge=1), _AMOUNT_SCHEMA]
 Macs = Annotated[int, BeforeValidator(_count), Field(ge=1), _AMOUNT_SCHEMA]
 """A number of MACs: ``60000000``, ``"60M"``."""
+
+
+def _quantity(parse: Callable[[str], float], scale: float) -> BeforeValidator:
+    """Reads an amount that is nothing without its unit; ``scale`` turns SI units into those of UNITS."""
+
+    def read(value: Any) -> float:
+        if not isinstance(value, str):
+            raise ValueError(f"{value!r} has no unit: write a string such as '200ms', '5mJ' or '1mW'")
+        try:
+            return parse(value) * scale
+        except EstimateError as error:
+            raise ValueError(str(error)) from None
+
+    return BeforeValidator(read)
+
+
+_QUANTITY_SCHEMA = WithJsonSchema({"type": "string"})
+Microseconds = Annotated[float, _quantity(parse_duration, 1e6), _QUANTITY_SCHEMA]
+"""A time: ``"200ms"``."""
+Seconds = Annotated[float, _quantity(parse_duration, 1.0), _QUANTITY_SCHEMA]
+Microjoules = Annotated[float, _quantity(parse_energy, 1e6), _QUANTITY_SCHEMA]
+"""An energy: ``"5mJ"``."""
+Milliwatts = Annotated[float, _quantity(parse_power, 1e3), _QUANTITY_SCHEMA]
+"""A power: ``"1mW"``."""
 
 
 class _Strict(BaseModel):
@@ -70,6 +97,14 @@ class Rules(_Strict):
     """Limit on flash, held against model and code."""
     macs: Macs | None = None
     """Limit on multiply-accumulates of one inference."""
+    latency: Microseconds | None = None
+    """Limit on the time of one inference, such as `200ms`; judged on boards that were measured."""
+    energy: Microjoules | None = None
+    """Limit on the energy of one inference, such as `5mJ`; judged on boards with power data."""
+    power: Milliwatts | None = None
+    """Limit on average power, such as `1mW`; needs `period`."""
+    period: Seconds | None = None
+    """How often the model runs, such as `10s`."""
     kernels: str | None = None
     """Kernel library: `cmsis-nn` or `reference`."""
     target: str | None = None

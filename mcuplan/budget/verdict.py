@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from mcuplan.budget.limits import Counted, Limit, Limits, Resource
 from mcuplan.budget.need import Need
+from mcuplan.budget.performance import NOTHING, HeldEstimate, Performance
 from mcuplan.tflm.results import Refusal
 
 
@@ -48,6 +49,8 @@ class Judgement:
     verdict: Verdict
     violations: tuple[Violation, ...] = ()
     refusals: tuple[Refusal, ...] = ()
+    overruns: tuple[HeldEstimate, ...] = ()
+    """Limits on time, energy and power that a known figure is over."""
 
 
 def figure_for(limit: Limit, need: Need) -> int:
@@ -61,10 +64,13 @@ def figure_for(limit: Limit, need: Need) -> int:
     return need.ram.total_bytes if limit.resource is Resource.RAM else need.flash.total_bytes
 
 
-def judge(need: Need, limits: Limits, refusals: Sequence[Refusal] = ()) -> Judgement:
+def judge(
+    need: Need, limits: Limits, refusals: Sequence[Refusal] = (), performance: Performance = NOTHING
+) -> Judgement:
     """The verdict on one model.
 
-    A model that TFLM refuses is ``unsupported`` even where limits are broken too: those are listed all the same.
+    A model that TFLM refuses is ``unsupported`` even where limits are broken too: those are listed all the same. A
+    limit on time, energy or power for which no figure is known breaks nothing: reports say that it was not judged.
 
     Examples
     --------
@@ -76,6 +82,7 @@ def judge(need: Need, limits: Limits, refusals: Sequence[Refusal] = ()) -> Judge
     ('fail', [('ram', 1)])
     """
     broken = tuple(Violation(limit, figure) for limit in limits if not limit.allows(figure := figure_for(limit, need)))
+    over = performance.broken
     if refusals:
-        return Judgement(Verdict.UNSUPPORTED, broken, tuple(refusals))
-    return Judgement(Verdict.FAIL if broken else Verdict.PASS, broken)
+        return Judgement(Verdict.UNSUPPORTED, broken, tuple(refusals), over)
+    return Judgement(Verdict.FAIL if broken or over else Verdict.PASS, broken, (), over)

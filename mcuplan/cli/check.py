@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from mcuplan.cli import complain
-from mcuplan.cli.parameters import COUNT, SIZE, board_options, models_argument, target_options
+from mcuplan.cli.parameters import COUNT, SIZE, board_options, models_argument, performance_options, target_options
 from mcuplan.reports.formats import FORMATS
 
 
@@ -17,6 +17,7 @@ from mcuplan.reports.formats import FORMATS
 @click.option("--ram", type=SIZE, help="Limit on RAM: 64kB (1,000 bytes each), 64KiB (1,024).")
 @click.option("--flash", type=SIZE, help="Limit on flash, model and code.")
 @click.option("--macs", type=COUNT, help="Limit on multiply-accumulates: 60M.")
+@performance_options
 @click.option("--reserve", metavar="SIZE|FILE", help="RAM that other code takes (40kB; ram=40kB,flash=200kB), or a "
               "firmware's linker map, ELF file or `size` output to read it from.")  # fmt: skip
 @click.option("--stack", type=SIZE, help="Stack counted for the calling thread (default 4096).")
@@ -35,6 +36,10 @@ def command(
     ram: int | None,
     flash: int | None,
     macs: int | None,
+    latency: float | None,
+    energy: float | None,
+    power: float | None,
+    period: float | None,
     reserve: str | None,
     stack: int | None,
     kernels: str | None,
@@ -65,6 +70,7 @@ def command(
     options = Options(
         boards=boards, board_dirs=board_dirs, ram=ram, flash=flash, macs=macs, kernels=kernels, target=target,
         build=build, custom_operators=custom_operators, stack=stack, reserve=reserve, config=config, baseline=baseline,
+        latency=latency, energy=energy, power=power, period=period,
     )  # fmt: skip
     report = check(models, options, write_baseline=write_baseline, why=why)
     errors = [*(result.error for result in report.results), *(group.error for group in report.shared)]

@@ -17,12 +17,13 @@ from mcuplan.budget.reserve import firmware_reserve, parse_reserve
 from mcuplan.cli.models import ZOO, expand, home, load_model
 from mcuplan.errors import McuplanError
 from mcuplan.reports import build as building
+from mcuplan.reports.performance import with_performance
 from mcuplan.reports.report import Report, Result, SharedResult
 from mcuplan.tflm import DEFAULT_TARGET, Target
 
 if TYPE_CHECKING:
     from mcuplan.boards import Board
-    from mcuplan.budget.settings import ReserveRules, SharedBoard
+    from mcuplan.budget.settings import ReserveRules, Rules, SharedBoard
 
 
 Kept: TypeAlias = "dict[tuple[str, str | None], tuple[budget.Analysis, Board | None]]"
@@ -47,6 +48,10 @@ class Options:
     custom_operators: tuple[str, ...] = ()
     stack: int | None = None
     reserve: str | None = None
+    latency: float | None = None
+    energy: float | None = None
+    power: float | None = None
+    period: float | None = None
     config: Path | None = None
     baseline: Path | None = None
 
@@ -63,6 +68,7 @@ class Plan:
     custom_operators: tuple[str, ...] = ()
     stack: int = budget.DEFAULT_STACK_BYTES
     reserve: budget.Reserve | None = None
+    performance: budget.AskedPerformance = field(default_factory=budget.AskedPerformance)
 
 
 class Adjust(Protocol):
@@ -172,6 +178,7 @@ class Checker:
             custom_operators=o.custom_operators,
             stack=budget.DEFAULT_STACK_BYTES if o.stack is None else o.stack,
             reserve=self._option_reserve,
+            performance=_asked_performance(o, "--"),
         )
         if o.boards:
             for board in plan.boards:
@@ -201,6 +208,7 @@ class Checker:
             custom_operators=o.custom_operators or tuple(rules.custom_operators or ()),
             stack=next((s for s in (o.stack, rules.stack) if s is not None), budget.DEFAULT_STACK_BYTES),
             reserve=plan.reserve or _configured_reserve(config, rules.reserve),
+            performance=_merged(plan.performance, _asked_performance(rules, f"{config.path.name}: ")),
         )
 
     def _configured_boards(self, config: Config, names: Sequence[str]) -> tuple[Board | None, ...]:
@@ -291,10 +299,24 @@ def on_boards(
             need = analysis.need(plan.stack)
             if adjust is not None:
                 limits = adjust(model, board, str(target), need, limits)
-            judgement = budget.judge(need, limits, analysis.refusals)
-            yield building.result(model, board, analysis, need, limits, judgement)
+            yield _judged(model, board, analysis, need, limits, plan.performance)
         except Exception as error:
             yield building.failed(model, board.id if board else None, sentence(model, error))
+
+
+def _judged(
+    model: str,
+    board: Board | None,
+    analysis: budget.Analysis,
+    need: Need,
+    limits: Limits,
+    asked: budget.AskedPerformance,
+) -> Result:
+    """The result of one model on one board, with time, energy and power where they are known."""
+    found = budget.estimate_performance(analysis, board, asked)
+    judgement = budget.judge(need, limits, analysis.refusals, found)
+    result = building.result(model, board, analysis, need, limits, judgement)
+    return with_performance(result, found, asked.period)
 
 
 def sentence(model: str, error: Exception) -> str:
@@ -318,6 +340,22 @@ def _limits(board: Board | None, asked: budget.Asked, reserve: budget.Reserve | 
     if board is None:
         return budget.limits_without_board(asked)
     return budget.limits_on_board(board, asked, reserve)
+
+
+def _asked_performance(stated: Options | Rules, prefix: str) -> budget.AskedPerformance:
+    """Limits on estimates that options or rules state; ``prefix`` goes before their names."""
+    amounts = {name: getattr(stated, name) for name in ("latency", "energy", "power", "period")}
+    sources = {name: f"{prefix}{name}" for name, amount in amounts.items() if amount is not None}
+    return budget.AskedPerformance(**amounts, sources=sources)
+
+
+def _merged(first: budget.AskedPerformance, second: budget.AskedPerformance) -> budget.AskedPerformance:
+    """``second``, each limit replaced by what ``first`` states."""
+    return replace(
+        second,
+        **{name: getattr(first, name) for name in first.sources},
+        sources={**second.sources, **first.sources},
+    )
 
 
 def _configured_reserve(config: Config, rules: ReserveRules | None) -> budget.Reserve | None:

@@ -34,6 +34,35 @@ SIZE = _Amount("SIZE", parse_bytes)
 COUNT = _Amount("COUNT", parse_count)
 
 
+class _Quantity(click.ParamType[float]):
+    """An amount of a physical quantity, read by the function ``parse`` of the estimates and scaled to our unit."""
+
+    def __init__(self, name: str, parse: str, scale: float) -> None:
+        self.name = name
+        self._parse, self._scale = parse, scale
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        from mcuplan.estimates import quantities
+        from mcuplan.estimates.errors import EstimateError
+
+        try:
+            return float(getattr(quantities, self._parse)(value)) * self._scale
+        except EstimateError as error:
+            self.fail(str(error), param, ctx)
+
+
+LATENCY = _Quantity("TIME", "parse_duration", 1e6)
+"""Microseconds."""
+PERIOD = _Quantity("TIME", "parse_duration", 1.0)
+"""Seconds."""
+ENERGY = _Quantity("ENERGY", "parse_energy", 1e6)
+"""Microjoules."""
+POWER = _Quantity("POWER", "parse_power", 1e3)
+"""Milliwatts."""
+
+
 def _complete_board(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     from mcuplan.boards import board_names
     from mcuplan.errors import McuplanError
@@ -98,6 +127,18 @@ def target_options(function: _F) -> _F:
         help="How TFLM is compiled: with log strings (default), without, or all for size.",
     )(function)  # fmt: skip
     return kernel_options(function)
+
+
+def performance_options(function: _F) -> _F:
+    """``--latency``, ``--energy``, ``--power`` and ``--period``."""
+    for name, kind, said in (
+        ("--period", PERIOD, "How often the model runs: 10s."),
+        ("--power", POWER, "Limit on average power, with --period: 1mW."),
+        ("--energy", ENERGY, "Limit on the energy of one inference: 5mJ."),
+        ("--latency", LATENCY, "Limit on the time of one inference: 200ms; for boards that were measured."),
+    ):
+        function = click.option(name, type=kind, help=said)(function)
+    return function
 
 
 def kernel_options(function: _F) -> _F:

@@ -26,7 +26,7 @@ def _amount(text: str, units: Mapping[str, float], what: str, example: str) -> f
         )
     value = float(found[1]) * units[unit]
     if value == 0:
-        raise EstimateError(f"{text!r} is no {what.removeprefix('a ')}: it must be above 0")
+        raise EstimateError(f"{text!r} is no {what.partition(' ')[2]}: it must be above 0")
     return value
 
 

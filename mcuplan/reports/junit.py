@@ -14,6 +14,7 @@ from junitparser import (
     IntAttr,
     JUnitXml,
     Properties,
+    Skipped,
     SystemErr,
     SystemOut,
     TestCase,
@@ -24,7 +25,9 @@ from mcuplan.reports.findings import Finding, board_label, group_findings, resul
 from mcuplan.reports.report import Report, Result, SharedResult
 from mcuplan.reports.text import safe_name
 
-_LABELS = {"ram": "RAM", "flash": "flash", "macs": "MACs"}
+_LABELS = {
+    "ram": "RAM", "flash": "flash", "macs": "MACs", "latency": "latency", "energy": "energy", "power": "average power",
+}  # fmt: skip
 _RUNS = "TFLM runs it"
 
 
@@ -78,6 +81,12 @@ def _cases(row: Result | SharedResult, found: Sequence[Finding]) -> Iterator[Tes
     for resource in dict.fromkeys(rule.resource for rule in row.limits.rules):
         broken = [f for f in found if f.rule == f"{resource}-limit"]
         yield _case(row, f"{_LABELS[resource]} on {board}", _failure(broken))
+    for estimate in row.limits.estimates:
+        name = f"{_LABELS[estimate.quantity]} on {board}"
+        if estimate.kept is None:
+            yield _case(row, name, Skipped(safe_name(estimate.message, 500)))
+        else:
+            yield _case(row, name, _failure([f for f in found if f.rule == f"{estimate.quantity}-limit"]))
     if isinstance(row, Result):
         yield _case(row, f"{_RUNS} on {board}", _failure([f for f in found if f.kind == "unsupported"]))
 
@@ -90,7 +99,7 @@ def _failure(found: Sequence[Finding]) -> Failure | None:
     return failure
 
 
-def _case(row: Result | SharedResult, name: str, result: Failure | Error | None) -> TestCase:
+def _case(row: Result | SharedResult, name: str, result: Failure | Error | Skipped | None) -> TestCase:
     model = row.model if isinstance(row, Result) else row.name
     case = TestCase(_token(name), classname=_token(model), time=0)
     if result is not None:

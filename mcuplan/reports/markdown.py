@@ -9,6 +9,7 @@ from mcuplan.reports.advice import CLOSE
 from mcuplan.reports.costs import place
 from mcuplan.reports.findings import board_label, group_findings, result_findings
 from mcuplan.reports.markup import code, html_text, plain
+from mcuplan.reports.performance import estimate_facts, unjudged
 from mcuplan.reports.report import Report, Result, Rule, SharedResult
 from mcuplan.reports.text import show_bytes, show_count, show_share
 
@@ -83,7 +84,8 @@ def _against(rule: Rule) -> str:
 def _sections(report: Report) -> Iterator[list[str]]:
     """What is wrong of every result first, then the details of every model."""
     for row in report.results:
-        yield from _wrong(row, [f.message for f in list(result_findings(row))[:_REASONS]], code(row.model))
+        messages = [f.message for f in list(result_findings(row))[:_REASONS]]
+        yield from _wrong(row, [*messages, *unjudged(row)], code(row.model))
     for group in report.shared:
         yield from _wrong(group, [f.message for f in group_findings(group)], code(group.name))
     for _, rows in groupby(report.results, key=lambda r: r.model):
@@ -98,7 +100,8 @@ def _part(rule: Rule) -> float:
 
 def _wrong(row: Result | SharedResult, messages: Sequence[str], name: str) -> Iterator[list[str]]:
     if messages:
-        more = len(row.refusals) + len(row.violations) - len(messages) if isinstance(row, Result) else 0
+        total = len(row.refusals) + len(row.violations) + len(unjudged(row)) if isinstance(row, Result) else 0
+        more = total - len(messages)
         last = [f"- and {more} more reasons"] if more > 0 else []
         where = f" on {plain(board_label(row), 60)}" if row.board else ""
         yield [f"**{name}{where}**", "", *(f"- {plain(message)}" for message in messages), *last, ""]
@@ -119,6 +122,8 @@ def _details(row: Result) -> Iterator[str]:
     if row.peak is not None and row.peak.operator >= 0:
         where = f"operator {place(row.peak.subgraph, row.peak.operator)}, {plain(row.peak.operator_name, 60)}"
         yield f"Memory peaks at {where}: {row.peak.live_bytes:,} bytes are live."
+    for label, said in estimate_facts(row):
+        yield f"{label.capitalize()}: {said}."
     yield ""
     if row.costs:
         yield "| Of its limit | | What |"

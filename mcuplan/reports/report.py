@@ -25,6 +25,7 @@ _CONFIG: ConfigDict = {"use_attribute_docstrings": True, "json_schema_serializat
 
 VerdictName = Literal["pass", "fail", "unsupported", "error"]
 ResourceName = Literal["ram", "flash", "macs"]
+QuantityName = Literal["latency", "energy", "power"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,26 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class EstimateRule:
+    """One limit on an estimate and where it comes from. Since 1.1."""
+
+    __pydantic_config__ = _CONFIG
+
+    quantity: QuantityName
+    unit: Literal["us", "uJ", "mW"]
+    limit: float
+    figure: float | None
+    """Null where nothing is known: the limit is not judged."""
+    kept: bool | None
+    """Null where the limit is not judged."""
+    close: bool
+    """True where the error of the estimate could turn the verdict."""
+    source: str
+    message: str = ""
+    """What to say of it in one sentence; empty where it is kept for sure."""
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """Limits; null where a resource has none."""
 
@@ -123,21 +144,66 @@ class Limits:
     flash_bytes: int | None = None
     macs: int | None = None
     rules: tuple[Rule, ...] = ()
+    estimates: tuple[EstimateRule, ...] = ()
+    """Limits on time, energy and power. Since 1.1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A broken limit."""
+    """A broken limit: of bytes or MACs, or (since 1.1, `counted` is then `estimate`) of us, uJ or mW."""
 
     __pydantic_config__ = _CONFIG
 
-    resource: ResourceName
-    counted: Literal["arena", "model", "need", "macs"]
-    limit: int
-    figure: int
-    over: int
+    resource: ResourceName | QuantityName
+    counted: Literal["arena", "model", "need", "macs", "estimate"]
+    limit: int | float
+    figure: int | float
+    over: int | float
     """How much must go."""
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Estimated time of one inference. Since 1.1."""
+
+    __pydantic_config__ = _CONFIG
+
+    us: float
+    error_percent: float | None
+    """The largest error on a measured network, in the fit or left out of it."""
+    source: str
+    error: str
+    """How far the figure may be off, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Energy:
+    """Estimated energy of one inference. Since 1.1."""
+
+    __pydantic_config__ = _CONFIG
+
+    uj: float
+    error_percent: float | None
+    """The error of the time; what the power may be off comes on top."""
+    source: str
+    error: str
+    """How far the figure may be off, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Power:
+    """Estimated average power of the processor that runs the model once a period. Since 1.1."""
+
+    __pydantic_config__ = _CONFIG
+
+    mw: float
+    period_s: float
+    error_percent: float | None
+    """What the error of the time makes of it; null where only an upper bound is known."""
+    source: str
+    error: str
+    """How far the figure may be off, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +329,12 @@ class Result:
     """Why there are no figures, where the verdict is `error`."""
     why: tuple[Change, ...] | None = None
     """What would change the verdict, best first; null without `--why`. Since 1.1."""
+    latency: Latency | None = None
+    """Null where the board was not measured. Since 1.1."""
+    energy: Energy | None = None
+    """Null where the time or the board's power is not known. Since 1.1."""
+    power: Power | None = None
+    """Null where no period is stated, or the energy is not known. Since 1.1."""
 
 
 @dataclass(frozen=True, slots=True)

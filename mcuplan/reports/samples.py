@@ -19,6 +19,7 @@ from mcuplan.reports.html.index import render_index
 from mcuplan.reports.html.render import render_report
 from mcuplan.reports.html.study import studies
 from mcuplan.reports.markdown import to_markdown
+from mcuplan.reports.performance import with_performance
 from mcuplan.reports.report import Report, Result
 from mcuplan.tflite import read, write
 from mcuplan.tflm import Target
@@ -63,9 +64,9 @@ def _report(
         analysis = budget.analyse(graph, target)
         analyses[model, board.id] = analysis, board
         need, limits = analysis.need(), budget.limits_on_board(board, budget.Asked())
-        results.append(
-            build.result(model, board, analysis, need, limits, budget.judge(need, limits, analysis.refusals))
-        )
+        result = build.result(model, board, analysis, need, limits, budget.judge(need, limits, analysis.refusals))
+        found = budget.estimate_performance(analysis, board, budget.AskedPerformance())
+        results.append(with_performance(result, found, period=None))
     return build.report(results), analyses
 
 

@@ -36,6 +36,22 @@ _RULES = {
         "One inference takes more multiply-accumulates than the limit allows.",
         "A smaller input or fewer channels: `mcuplan inspect MODEL` lists the MACs of each operator.",
     ),
+    "latency-limit": (
+        "Latency limit",
+        "One inference takes longer than the limit allows.",
+        "An estimate from measurements on the chip: `mcuplan latency MODEL --board BOARD` lists the time of each "
+        "operator, its source and its error.",
+    ),
+    "energy-limit": (
+        "Energy limit",
+        "One inference takes more energy than the limit allows.",
+        "An estimate, time by the board's active power: `mcuplan energy MODEL --board BOARD` says where both are from.",
+    ),
+    "power-limit": (
+        "Average power limit",
+        "The model, run once a period, takes more power on average than the limit allows.",
+        "Run it less often, or a smaller one first that wakes it: `mcuplan energy MODEL --board BOARD --period TIME`.",
+    ),
     "unreadable-model": (
         "Unreadable model",
         "The model cannot be read or analysed.",

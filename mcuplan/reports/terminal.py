@@ -11,6 +11,7 @@ from mcuplan.reports.advice import CLOSE
 from mcuplan.reports.costs import place
 from mcuplan.reports.glyphs import Glyphs, bar
 from mcuplan.reports.lines import Lines
+from mcuplan.reports.performance import estimate_facts, unjudged
 from mcuplan.reports.report import (
     Help,
     Refusal,
@@ -40,7 +41,8 @@ def report_lines(
     """The whole report; with ``quiet`` only what does not pass; without ``errors`` no model that cannot be read."""
     lines = Lines(width)
     hidden = {verdict for verdict, hide in (("pass", quiet), ("error", not errors)) if hide}
-    results = [r for r in report.results if r.verdict not in hidden]
+    # A limit that nobody could judge is said even where everything else passes.
+    results = [r for r in report.results if r.verdict not in hidden or unjudged(r)]
     groups = [(name, list(rows)) for name, rows in groupby(results, key=lambda r: r.model)]
     full = len(groups) <= _FULL_MODELS and not quiet
     for index, (_, rows) in enumerate(groups):
@@ -78,6 +80,8 @@ def _model(rows: Sequence[Result], lines: Lines, glyphs: Glyphs) -> Iterator[Tex
         yield from _verdict(row, lines)
         yield from _figures(row, lines, glyphs, row.arena is None or row.arena.exact)
         yield from _arena(row, lines)
+        for label, said in estimate_facts(row):
+            yield from lines.wrapped(Text(f"{label:<7}{said}"), indent=2, hang=7)
         yield from _violations(row.violations, lines)
         yield from _refusals(row.refusals, lines)
     worst = max(rows, key=_badness)
@@ -287,6 +291,8 @@ def _short(row: Result, lines: Lines) -> Iterator[Text]:
     if row.error is not None:
         yield from lines.wrapped(Text(safe_name(row.error, 500)), indent=6)
     yield from _violations(row.violations, Lines(lines.width, margin=4))
+    for said in unjudged(row):
+        yield from lines.wrapped(Text(said, style=WARN), indent=4, hang=2)
     yield from _refusals(row.refusals, Lines(lines.width, margin=4))
 
 

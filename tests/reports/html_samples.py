@@ -10,6 +10,7 @@ from mcuplan.graph import Buffer, DType, Graph, Operator, OperatorCode, Quantiza
 from mcuplan.reports import build
 from mcuplan.reports.html.render import render_report
 from mcuplan.reports.html.study import studies
+from mcuplan.reports.performance import with_performance
 from mcuplan.tflite import read, write
 from mcuplan.tflm import Target
 from mcuplan.zoo import build as zoo_build
@@ -38,7 +39,9 @@ def html(
     need = analysis.need()
     limits = budget.limits_on_board(chosen, budget.Asked()) if chosen else budget.limits_without_board(budget.Asked())
     judged = budget.judge(need, limits, analysis.refusals)
-    report = build.report([build.result(name, chosen, analysis, need, limits, judged)])
+    found = budget.estimate_performance(analysis, chosen, budget.AskedPerformance())
+    shown = with_performance(build.result(name, chosen, analysis, need, limits, judged), found, period=None)
+    report = build.report([shown])
     return render_report(
         report, studies(report, {(name, chosen.id if chosen else None): (analysis, chosen)}, planned, max_overhead)
     )

@@ -10,6 +10,7 @@ from mcuplan.reports.advice import CLOSE
 from mcuplan.reports.costs import place
 from mcuplan.reports.html.arena_map import Limit
 from mcuplan.reports.html.study import Study
+from mcuplan.reports.performance import estimate_facts, unjudged
 from mcuplan.reports.report import Help, Result, Rule, SharedResult
 from mcuplan.reports.text import safe_name, show_bytes, show_count, show_share
 
@@ -43,7 +44,8 @@ class Card:
     target: str
     gauges: tuple[Gauge, ...]
     arena: str
-    latency: str
+    estimates: tuple[tuple[str, str], ...]
+    """Time, energy and power where they are known: a label and a sentence each."""
     problems: tuple[str, ...]
     notes: tuple[str, ...]
 
@@ -57,8 +59,8 @@ class Tip:
     command: str
 
 
-def card(row: Result, latency: str = "") -> Card:
-    """The card of one result; ``latency`` is what is known of its time."""
+def card(row: Result) -> Card:
+    """The card of one result."""
     return Card(
         title=safe_name(
             row.board_name or row.board or ("Rule of thumb (no board)" if row.error is None else "Unreadable")
@@ -68,7 +70,7 @@ def card(row: Result, latency: str = "") -> Card:
         target=f"{row.target}, {row.tflm_version}" if row.target else "",
         gauges=tuple(gauges(row, row.arena is None or row.arena.exact)),
         arena=_arena(row),
-        latency=latency,
+        estimates=tuple((label.capitalize(), f"estimate: {said}") for label, said in estimate_facts(row)),
         problems=tuple(_problems(row)),
         notes=tuple(safe_name(note, 400) for note in row.notes),
     )
@@ -86,7 +88,7 @@ def shared_card(group: SharedResult) -> Card:
         target=group.target or "",
         gauges=tuple(gauges(group)),
         arena=f"{names}; {how}",
-        latency="",
+        estimates=(),
         problems=tuple(problems if group.error is None else [safe_name(group.error, 500)]),
         notes=tuple(safe_name(note, 400) for note in group.notes),
     )
@@ -138,6 +140,7 @@ def _problems(row: Result) -> Iterator[str]:
         yield safe_name(row.error, 500)
     for violation in row.violations:
         yield safe_name(violation.message, 400)
+    yield from unjudged(row)
     for refusal in row.refusals[:_REASONS]:
         where = (
             f"Operator {place(refusal.subgraph, refusal.operator)}, {safe_name(refusal.operator_name)}: "

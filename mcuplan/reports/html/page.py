@@ -17,6 +17,7 @@ from mcuplan.reports.html.pareto import Alternative, ParetoChart, pareto_chart
 from mcuplan.reports.html.study import Study
 from mcuplan.reports.html.table import OperatorTable, operator_table
 from mcuplan.reports.inspection import BufferRow, OperatorRow, block_rows, buffer_rows, operator_rows
+from mcuplan.reports.performance import show_quantity
 from mcuplan.reports.report import Report, Result
 from mcuplan.reports.text import safe_name, show_bytes, show_share
 
@@ -162,7 +163,7 @@ def _model(study: Study, anchor: str) -> Model:
         facts=facts,
         peak=_peak(shown),
         state=STATES[shown.verdict],
-        cards=tuple(map(card, study.results, study.latencies)),
+        cards=tuple(map(card, study.results)),
         tips=tuple(tips(study)),
         pictures=None if study.analysis is None else _pictures(study, study.analysis),
     )
@@ -302,9 +303,13 @@ def _provenance(study: Study, analysis: Analysis) -> Iterator[Fact]:
     yield Fact("Stack", "allowance", "an assumption, not a measurement; --stack changes it")
     macs = "exact" if analysis.macs.exact else "lower bound: some operators are unknown"
     yield Fact("MACs", macs, "products summed into outputs; taps on padding count, bias and pooling do not")
-    if any(study.latencies):
+    if any(result.latency for result in study.results):
         yield Fact("Time", "estimate", "fitted to measurements on the chip; mcuplan latency tells whose")
+    if any(result.energy for result in study.results):
+        yield Fact("Energy", "estimate", "time by the active power of a datasheet; mcuplan energy tells which")
     for rule in study.shown.limits.rules:
         unit = "MACs" if rule.resource == "macs" else "bytes"
         label = {"ram": "RAM", "flash": "flash", "macs": "MACs"}[rule.resource]
         yield Fact(f"Limit on {label}", f"{rule.limit:,} {unit}", safe_name(rule.source, 200))
+    for held in study.shown.limits.estimates:
+        yield Fact(f"Limit on {held.quantity}", show_quantity(held.limit, held.unit), safe_name(held.source, 200))

@@ -35,8 +35,6 @@ class Study:
     patches: PatchPlan | None = None
     patches_note: str = ""
     max_overhead: float | None = None
-    latencies: tuple[str, ...] = ()
-    """A sentence for each result, empty where nothing was measured on the board."""
 
 
 def worst(results: tuple[Result, ...]) -> Result:
@@ -94,30 +92,9 @@ def studies(
         results = tuple(result for result in report.results if result.model == model)
         shown = worst(results)
         analysis, _ = analyses.get((model, shown.board), (None, None))
-        latencies = tuple(_latency(*analyses.get((model, result.board), (None, None))) for result in results)
         plan, note = find_plan(analysis) if planned and analysis is not None else (None, "")
         patches, why = (None, "")
         if max_overhead is not None and analysis is not None:
             patches, why = find_patches(analysis, max_overhead)
-        found.append(Study(model, results, shown, analysis, plan, note, patches, why, max_overhead, latencies))
+        found.append(Study(model, results, shown, analysis, plan, note, patches, why, max_overhead))
     return tuple(found)
-
-
-def _latency(analysis: Analysis | None, board: Board | None) -> str:
-    """How long one inference takes, an estimate with its error; empty where nothing was measured on the board."""
-    if analysis is None or board is None:
-        return ""
-    from mcuplan.estimates.errors import EstimateError
-    from mcuplan.estimates.latency import estimate_latency, find_throughput
-
-    try:
-        throughput = find_throughput(board.soc.name, board.soc.clock_mhz, analysis.target.library.name)
-        found = estimate_latency(analysis.graph, throughput)
-    except EstimateError:
-        return ""
-    if found.total_us is None:
-        return ""
-    error = max(found.percent, found.left_out_percent or 0.0)
-    ms = found.total_us / 1e3
-    shown = f"{ms:,.0f}" if ms >= 100 else f"{ms:.3g}"
-    return f"estimate: about {shown} ms, up to {error:.0f}% off on measured networks"
