@@ -6,10 +6,12 @@ Format and escapes: https://docs.github.com/actions/reference/workflow-commands-
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import groupby
 
-from mcuplan.reports.findings import Finding, findings
-from mcuplan.reports.report import Report
+from mcuplan.reports.findings import Finding, board_label, findings
+from mcuplan.reports.performance import unjudged
+from mcuplan.reports.report import Report, Result
 from mcuplan.reports.text import safe_name
 
 _TITLES = {"limit": "over a limit", "unsupported": "TFLM cannot run it", "error": "cannot be read"}
@@ -20,7 +22,11 @@ _EACH = 5
 
 
 def to_annotations(report: Report) -> str:
-    """One ``::error`` command a finding, at most five for a model on a board; a ``::notice`` where there is none."""
+    """The findings as workflow commands.
+
+    One ``::error`` a finding, at most five for a model on a board, and a ``::warning`` a result for limits that could
+    not be judged; a ``::notice`` where there is nothing to tell.
+    """
     lines: list[str] = []
     for _, group in groupby(findings(report), key=lambda finding: (finding.model, finding.board)):
         told = list(group)
@@ -29,7 +35,13 @@ def to_annotations(report: Report) -> str:
             more = Finding(told[0].kind, told[0].rule, told[0].model, told[0].board, f"and {len(told) - _EACH} more")
             lines.append(_command(more))
     count = len(report.results)
+    lines += [_warning(row, said) for row in report.results if (said := unjudged(row))]
     return "\n".join(lines or [f"::notice title=mcuplan::{count} check{'s' * (count != 1)} passed"]) + "\n"
+
+
+def _warning(row: Result, said: Sequence[str]) -> str:
+    title = f"{board_label(row)}: not judged"
+    return f"::warning file={_property(safe_name(row.model, 1_000))},title={_property(title)}::{_data('; '.join(said))}"
 
 
 def _command(finding: Finding) -> str:

@@ -126,6 +126,9 @@ def test_every_format_tells_of_it(cli: Cli, tmp_path: Path) -> None:
     assert "cannot be judged" in skipped
     sarif = json.loads(cli("check", *broken, "--format", "sarif").out)["runs"][0]
     assert [found["ruleId"] for found in sarif["results"]] == ["latency-limit"]
+    github = cli("check", *unknown, "--format", "github").out
+    assert github.startswith("::warning file=zoo%3Asine,title=STM32F746G Discovery%3A not judged::the limit on latency")
+    assert "passed" not in github
     (tmp_path / "mcuplan.toml").write_text('latency = "400ms"\n')
     html = cli("report", *NANO, "--config", str(tmp_path / "mcuplan.toml"), "-o", str(tmp_path / "r.html"), "--no-plan")
     assert html.code == 1
