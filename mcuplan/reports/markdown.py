@@ -142,5 +142,22 @@ def _details(row: Result) -> Iterator[str]:
             gain = f" (saves up to {tip.saves:,} {unit})" if tip.saves else ""
             yield f"- {plain(tip.text, 300)}{gain}{f': {code(tip.command, 200)}' if tip.command else ''}"
         yield ""
+    yield from _why(row)
     yield "</details>"
+    yield ""
+
+
+def _why(row: Result) -> Iterator[str]:
+    """What would change the verdict, where it was asked for."""
+    if not row.why:
+        return
+    from mcuplan.reports.why_text import gain_text
+
+    yield "What would make more room, best first:" if row.verdict == "pass" else "What would change the verdict:"
+    yield ""
+    for change in row.why:
+        yield (
+            f"1. {plain(change.text, 200)}: **{plain(change.effect, 200)}**; {gain_text(change)}; costs "
+            f"{plain(change.cost, 200)}: {code(change.command, 1000)}"
+        )
     yield ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from pathlib import Path
 from typing import Any
@@ -81,3 +82,22 @@ def test_own_boards_stand_in_the_commands(cli: Cli, tmp_path: Path) -> None:
         for change in changes(cli, "zoo:person-detection", *option):
             if change["name"] in ("build", "strip"):
                 assert all(part in shlex.split(change["command"]) for part in option)
+
+
+def test_markdown_holds_the_changes_and_their_commands(cli: Cli) -> None:
+    out = cli("check", "zoo:person-detection", "--why", "--format", "markdown").out
+    for change in changes(cli, "zoo:person-detection"):
+        assert f"`{change['command']}`" in out
+
+
+def test_int8_form_of_a_float_model(cli: Cli) -> None:
+    """The float autoencoder is over 1 MiB of flash; its int8 form fits, as the real conversion does."""
+    folder = os.environ.get("MCUPLAN_SHARED")
+    if not folder:
+        pytest.skip("MCUPLAN_SHARED names no folder with the shared models")
+    board = ("--board", "arduino-nano-33-ble-sense")
+    given, real = (str(Path(folder) / "models" / f"mlperf_ad_{kind}.tflite") for kind in ("float", "int8"))
+    told = {change["name"]: change for change in changes(cli, given, *board)}
+    assert told["int8"]["verdict"] == "pass"
+    before, after = totals(cli, given, *board), totals(cli, real, *board)
+    assert told["int8"]["flash_bytes"] == pytest.approx(before[1] - after[1], rel=0.01)
