@@ -190,7 +190,7 @@ class _Planner:
             if best is None or found.rank < best.rank:
                 best = found
         count = len(best.layout.aliases) if best and best.layout else 0
-        return best, f"{count} tensors share bytes with others"
+        return best, "1 tensor shares bytes with another" if count == 1 else f"{count} tensors share bytes with others"
 
     def _reorder(self) -> tuple[_Candidate | None, str]:
         base = set_offline_plan(self.best.graph, None)

@@ -235,7 +235,8 @@ def _flash(graph: Graph, file_bytes: int, target: str) -> FlashShown:
 def _patched(told: PlanReport, patch: PatchPlan) -> PlanReport:
     after = arena_shown(patch.graph, patch.after)
     strips = " + ".join(str(choice.form.strips) for choice in patch.stages)
-    detail = f"{len(patch.stages)} stages of {strips} strips, {patch.macs_factor - 1:+.1%} multiply-accumulates"
+    count = len(patch.stages)
+    detail = f"{count} {'stage' if count == 1 else 'stages'} of {strips} strips, {patch.macs_factor - 1:+.1%} multiply-accumulates"
     taken = StepGain(
         "patch stages", detail, told.after.declare_bytes, after.declare_bytes,
         told.after.declare_bytes - after.declare_bytes,
