@@ -15,6 +15,7 @@ from mcuplan.cli.output import ReaderGoneError
 from mcuplan.errors import McuplanError
 
 _COMMANDS = {
+    "allocate": "mcuplan.cli.allocate",
     "boards": "mcuplan.cli.boards",
     "check": "mcuplan.cli.check",
     "compare": "mcuplan.cli.compare",

@@ -236,7 +236,8 @@ def _patched(told: PlanReport, patch: PatchPlan) -> PlanReport:
     after = arena_shown(patch.graph, patch.after)
     strips = " + ".join(str(choice.form.strips) for choice in patch.stages)
     count = len(patch.stages)
-    detail = f"{count} {'stage' if count == 1 else 'stages'} of {strips} strips, {patch.macs_factor - 1:+.1%} multiply-accumulates"
+    noun = "stage" if count == 1 else "stages"
+    detail = f"{count} {noun} of {strips} strips, {patch.macs_factor - 1:+.1%} multiply-accumulates"
     taken = StepGain(
         "patch stages", detail, told.after.declare_bytes, after.declare_bytes,
         told.after.declare_bytes - after.declare_bytes,
