@@ -122,7 +122,8 @@ class Search:
         self.focus = strategy.focus
         self.weights = strategy.weights
         granule = sections.granule
-        self.ceiling = -(-capacity // granule) * granule
+        # Whole granules: up, because a last one can be used in part, unless all sizes are whole.
+        self.ceiling = (capacity // granule if sections.equal else -(-capacity // granule)) * granule
         count = len(sections.numbers)
         self.latest = [
             start if fixed else capacity - top
@@ -142,30 +143,11 @@ class Search:
         for first, last in sections.reach:
             for s in range(first + 1, last):
                 self.crossing[s] += 1
-        self.bit = [1 << j for j in range(count)]
-        self.meets = [sum(self.bit[k] for k, _, _ in row) for row in sections.links]
-        self.everybody = (1 << count) - 1
-        self.member_set = [sum(self.bit[j] for j in m) for m in sections.members]
-        self.sections_of = [
-            sum((1 << last) - (1 << first) for first, last, _ in spans) for spans in sections.spans
-        ]  # fmt: skip
-        self.twin = self._twins()
+        self.bit, self.meets, self.member_set = sections.bit, sections.meets, sections.member_set
         self.rank = [0] * count
         self.static = self._static_measures(strategy.measures)
 
     # -- orders ------------------------------------------------------------------------------------------------------
-
-    def _twins(self) -> list[int]:
-        """For each buffer an earlier one that is like it in everything but its name, or -1."""
-        s = self.sections
-        seen: dict[object, int] = {}
-        twins = []
-        for j in range(len(s.numbers)):
-            plain = len(s.spans[j]) == 1 and not s.fixed[j] and s.shift[j] == 0 and s.uses[j][0] == s.tops[j]
-            key = (s.spans[j], s.tops[j], s.alignments[j]) if plain else j
-            twins.append(seen.get(key, -1))
-            seen[key] = j
-        return twins
 
     def _static_measures(self, letters: str) -> list[tuple[int | None, ...]]:
         """Each buffer's measures, negated; None stands for ``T``, which changes as buffers are placed."""
@@ -230,24 +212,23 @@ class Search:
         before = [(j, rank[j]) for j in buffers]
         for r, j in enumerate(self._order(buffers)):
             rank[j] = r
-        failure = self._solve(buffers, first, last)
+        failure = self._solve(buffers, sum(map(self.bit.__getitem__, buffers)), first, last)
         for j, r in before:
             rank[j] = r
         return failure
 
-    def _solve(self, unplaced: list[int], first: int, last: int) -> int:
-        """Place all ``unplaced`` buffers of the sections ``[first, last)``.
+    def _solve(self, unplaced: list[int], members: int, first: int, last: int) -> int:
+        """Place all ``unplaced`` buffers (as a set: ``members``) of the sections ``[first, last)``.
 
         Returns FOUND, or the decisions that together leave no way.
         """
-        states, members = self.failed, sum(map(self.bit.__getitem__, unplaced))
         positions = tuple(map(self.position.__getitem__, unplaced))
-        known = states.find(members, positions)
+        known = self.failed.find(members, positions)
         if known is not None:
             return self._why_as_before(unplaced, known)
-        failure = self._branch(unplaced, first, last)
+        failure = self._branch(unplaced, members, first, last)
         if failure != FOUND:
-            states.add(members, positions)
+            self.failed.add(members, positions)
         return failure
 
     def _why_as_before(self, unplaced: list[int], failed: tuple[int, ...]) -> int:
@@ -258,30 +239,31 @@ class Search:
                 because |= reason[j]
         return because
 
-    def _branch(self, unplaced: list[int], first: int, last: int) -> int:
+    def _branch(self, unplaced: list[int], members: int, first: int, last: int) -> int:
         """Try every decision that may come next; FOUND, or the decisions that leave no way."""
         section, ceiling = self._critical(unplaced, first, last)
-        position, asleep, rank, twin = self.position, self.asleep, self.rank, self.twin
+        position, asleep, rank, twin = self.position, self.asleep, self.rank, self.sections.twin
         needed, because = self._lowest_of(section) if self.focus else (unplaced, 0)
         choices = []
         for j in needed:
             at = position[j]
             # Of twins only the first is tried: to exchange them changes nothing.
-            if asleep[j] == AWAKE and at <= ceiling and (twin[j] < 0 or position[twin[j]] == PLACED):
+            if at <= ceiling and asleep[j] == AWAKE and (twin[j] < 0 or position[twin[j]] == PLACED):
                 choices.append((at, rank[j], j))
         choices.sort()
         tried = []
         failure = None
         for at, _, j in choices:
             self.budget.spend()
-            why = self._decide(unplaced, first, last, at, j)
-            if why == FOUND or not why & self.bit[j]:
+            bit, meets = self.bit[j], self.meets[j]
+            why = self._decide(unplaced, members, first, last, at, j)
+            if why == FOUND or not why & bit:
                 failure = why
                 break
-            why = why & ~self.bit[j] | self.reason[j]
-            if not any(position[k] != PLACED for k, _, _ in self.sections.links[j]):
+            why = why & ~bit | self.reason[j]
+            if not meets & members:
                 # Nobody is left to meet it, so its place cannot be the fault.
-                failure = why | (self.placed & self.meets[j])
+                failure = why | (self.placed & meets)
                 break
             asleep[j] = why
             tried.append(j)
@@ -330,7 +312,7 @@ class Search:
         if not s.plain:
             return self._with_all_under_linked(highest, heap, because)
         # The highest limits come first, and how far one lies under another is its own size: the first visit counts.
-        left = self.everybody & ~self.placed
+        left = ~self.placed
         for _, j in heap:
             left &= ~self.bit[j]
         while heap:
@@ -370,42 +352,59 @@ class Search:
                     because |= reason[k]
         return highest, because
 
-    def _decide(self, unplaced: list[int], first: int, last: int, at: int, j: int) -> int:
+    def _decide(self, unplaced: list[int], members: int, first: int, last: int, at: int, j: int) -> int:
         """Place buffer ``j`` at ``at`` and go on; FOUND, or the decisions that leave no way (``j`` among them)."""
-        s, totals = self.sections, self.totals
+        s, totals, bit = self.sections, self.totals, self.bit[j]
         spans = s.spans[j]
         for lower, upper, begin in spans:
             most = max(totals[lower:upper])
             if at + begin + most > self.ceiling:
                 section = lower + totals[lower:upper].index(most)
                 self.weights[section] += 1
-                return (self.placed & self.member_set[section]) | self.bit[j]
+                return (self.placed & self.member_set[section]) | bit
         self.found[j] = at
         self.position[j] = PLACED
-        self.placed |= self.bit[j]
+        self.placed |= bit
         for (lower, upper, _), use in zip(spans, s.uses[j], strict=True):
             totals[lower:upper] = [t - use for t in totals[lower:upper]]
         raised: list[tuple[int, int, int, int]] = []
-        why = self._raise(j, at, first, last, raised)
+        why = self._raise_equally(j, at, first, last, raised) if s.equal else self._raise(j, at, first, last, raised)
         if why == FOUND:
             rest = [k for k in unplaced if k != j]
             why = self._dead(rest)
             if why == FOUND:
-                why = self._go_on(rest, first, last, j)
+                why = self._go_on(rest, members ^ bit, first, last, j)
+        position, asleep, reasons = self.position, self.asleep, self.reason
         for k, before, slept, reason in raised:
-            self.position[k] = before
-            self.asleep[k] = slept
-            self.reason[k] = reason
+            position[k] = before
+            asleep[k] = slept
+            reasons[k] = reason
         for (lower, upper, _), use in zip(spans, s.uses[j], strict=True):
             totals[lower:upper] = [t + use for t in totals[lower:upper]]
-        self.placed &= ~self.bit[j]
-        self.position[j] = at
+        self.placed ^= bit
+        position[j] = at
         return why
 
+    def _raise_equally(self, j: int, at: int, first: int, last: int, raised: list[tuple[int, int, int, int]]) -> int:
+        """Raise all that must lie above ``j`` now: to its end, where neither windows nor alignments matter."""
+        s, position, asleep, reason = self.sections, self.position, self.asleep, self.reason
+        bit, live_in = self.bit[j], s.live_in
+        height = at + s.tops[j]
+        touched = 0
+        for k in s.over[j]:
+            before = position[k]
+            if before < height:
+                raised.append((k, before, asleep[k], reason[k]))
+                position[k] = height
+                asleep[k] = AWAKE
+                reason[k] = bit
+                touched |= live_in[k]
+        return self._overfull(touched, height, first, last)
+
     def _raise(self, j: int, at: int, first: int, last: int, raised: list[tuple[int, int, int, int]]) -> int:
-        """Raise all that must lie above ``j`` now, and look whether the sections still have room for it."""
-        s, position, asleep, reason, totals = self.sections, self.position, self.asleep, self.reason, self.totals
-        bit, latest, sections_of, alignments, shift = self.bit[j], self.latest, self.sections_of, s.alignments, s.shift
+        """Raise all that must lie above ``j`` now, each as far as it must."""
+        s, position, asleep, reason = self.sections, self.position, self.asleep, self.reason
+        bit, latest, live_in, alignments, shift = self.bit[j], self.latest, s.live_in, s.alignments, s.shift
         touched = highest = 0
         for k, up, _ in s.links[j]:
             height = at + up
@@ -417,24 +416,27 @@ class Search:
                 position[k] = height
                 asleep[k] = AWAKE
                 reason[k] = bit
-                touched |= sections_of[k]
-                if height > highest:
-                    highest = height
+                touched |= live_in[k]
                 if height > latest[k]:
                     return bit
-        room = self.ceiling - highest
-        for section in range(first, last):
-            total = totals[section]
-            # The floor of a section is at most the position of one that was raised.
-            if touched >> section & 1 and (total > room or s.begins[section]):
-                floor = self._floor(section)
-                if floor + total > self.ceiling:
-                    self.weights[section] += 1
-                    because = self.placed & self.member_set[section]
-                    for k in s.members[section]:
-                        if position[k] != PLACED:
-                            because |= reason[k]
-                    return because
+                highest = max(highest, height)
+        return self._overfull(touched, highest + s.highest_begin, first, last)
+
+    def _overfull(self, touched: int, highest: int, first: int, last: int) -> int:
+        """FOUND where all ``touched`` sections have room for what is to stack, or the decisions that fill one.
+
+        The floor of a touched section is at most ``highest``: one that was raised lies there, or lower.
+        """
+        totals, room = self.totals, self.ceiling - highest
+        for section in [s for s in range(first, last) if totals[s] > room]:
+            if touched >> section & 1 and self._floor(section) + totals[section] > self.ceiling:
+                self.weights[section] += 1
+                position, reason = self.position, self.reason
+                because = self.placed & self.member_set[section]
+                for k in self.sections.members[section]:
+                    if position[k] != PLACED:
+                        because |= reason[k]
+                return because
         return FOUND
 
     def _floor(self, section: int) -> int:
@@ -486,7 +488,7 @@ class Search:
                     queue.append(k)
         return because
 
-    def _go_on(self, rest: list[int], first: int, last: int, j: int) -> int:
+    def _go_on(self, rest: list[int], members: int, first: int, last: int, j: int) -> int:
         """Solve what is left after ``j`` was placed, in parts where it connected them."""
         if not rest:
             return FOUND
@@ -504,7 +506,7 @@ class Search:
                 if why != FOUND:
                     break
         else:
-            why = self._solve(rest, first, last)
+            why = self._solve(rest, members, first, last)
         for s in range(lower + 1, upper):
             crossing[s] += 1
         return why

@@ -55,8 +55,16 @@ class Sections:
         Bytes that divide every offset.
     plain
         Whether everybody's distance to all above is its size, and its position its offset.
-    lowest_begin
-        How far above its position a buffer's bytes can begin in a section, at most (0 for plain buffers).
+    equal
+        Whether, besides, nobody is fixed, all have the same alignment, and all sizes are multiples of it.
+    lowest_begin, highest_begin
+        How far below and above its position a buffer's bytes can begin in a section, at most (0 for plain buffers).
+    bit, over, meets
+        Per buffer itself as a set (a bit), the buffers it can meet, and the same as a set.
+    member_set, live_in
+        Per section its members as a set; per buffer the sections it is in use in, as a set.
+    twin
+        Per buffer an earlier one that is like it in everything but its name, or -1.
     complete
         Whether every placement worth having is among those that the search looks at.
     """
@@ -84,7 +92,11 @@ class Sections:
         self.plain = not any(self.shift) and all(
             up == self.tops[j] for j, row in enumerate(self.links) for _, up, _ in row
         )
+        whole = all(top % self.granule == 0 for top in self.tops)
+        self.equal = self.plain and whole and not any(self.fixed) and all(a == self.granule for a in self.alignments)
         self.lowest_begin = max((-begin for spans in self.spans for _, _, begin in spans), default=0)
+        self.highest_begin = max((begin for spans in self.spans for _, _, begin in spans), default=0)
+        self._make_sets()
 
     # -- distances and reference points ------------------------------------------------------------------------------
 
@@ -159,6 +171,25 @@ class Sections:
         self.begins = [b if any(b) else None for b in begins]
         self.positions_of = [_getter(m) for m in self.members]
         self.reach = [(spans[0][0], spans[-1][1]) if spans else (0, 0) for spans in self.spans]
+
+    def _make_sets(self) -> None:
+        count = len(self.numbers)
+        self.bit = [1 << j for j in range(count)]
+        self.over = [[k for k, _, _ in row] for row in self.links]
+        self.meets = [sum(self.bit[k] for k in row) for row in self.over]
+        self.member_set = [sum(self.bit[j] for j in m) for m in self.members]
+        self.live_in = [sum((1 << last) - (1 << first) for first, last, _ in spans) for spans in self.spans]
+        self.twin = self._twins()
+
+    def _twins(self) -> list[int]:
+        seen: dict[object, int] = {}
+        twins = []
+        for j, spans in enumerate(self.spans):
+            alike = len(spans) == 1 and not self.fixed[j] and not self.shift[j] and self.uses[j][0] == self.tops[j]
+            key = (spans, self.tops[j], self.alignments[j]) if alike else j
+            twins.append(seen.get(key, -1))
+            seen[key] = j
+        return twins
 
     def _sections(self, timeline: Timeline) -> list[int]:
         """The slots that no neighbour's use contains."""
