@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 
 from hypothesis import strategies as st
@@ -65,6 +66,22 @@ def fits(problem: Problem, capacity: int) -> bool:
 def least_height(problem: Problem, most: int) -> int | None:
     """The height of the best placement; None where there is none up to ``most``."""
     return next((h for h in range(most + 1) if fits(problem, h)), None)
+
+
+def jigsaw(rng: random.Random, capacity: int, steps: int, cuts: int) -> Problem:
+    """A full rectangle of time and space cut into pieces: a perfect placement exists."""
+    pieces = [(0, steps, 0, capacity)]
+    for _ in range(cuts):
+        i = rng.randrange(len(pieces))
+        lower, upper, begin, end = pieces[i]
+        if rng.random() < 0.5 and upper - lower > 1:
+            at = rng.randint(lower + 1, upper - 1)
+            pieces[i : i + 1] = [(lower, at, begin, end), (at, upper, begin, end)]
+        elif end - begin > 1:
+            at = rng.randint(begin + 1, end - 1)
+            pieces[i : i + 1] = [(lower, upper, begin, at), (lower, upper, at, end)]
+    rng.shuffle(pieces)
+    return Problem(tuple(Buffer(i, e - b, lo, up) for i, (lo, up, b, e) in enumerate(pieces)))
 
 
 @st.composite

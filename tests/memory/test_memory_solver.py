@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
-from allocation_by_force import fits, least_height, problems, problems_with_fixed, valid
+from allocation_by_force import fits, jigsaw, least_height, problems, problems_with_fixed, valid
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -57,22 +57,6 @@ def hard_for_greedy() -> Problem:
     """A jigsaw of 97 bytes that first fit does not put together."""
     problems = (jigsaw(random.Random(seed), 97, 31, 45) for seed in range(100))
     return next(p for p in problems if lower_bound(p) == 97 and solve(p, effort="fast").height > 97)
-
-
-def jigsaw(rng: random.Random, capacity: int, steps: int, cuts: int) -> Problem:
-    """A full rectangle of time and space cut into pieces: a perfect placement exists."""
-    pieces = [(0, steps, 0, capacity)]
-    for _ in range(cuts):
-        i = rng.randrange(len(pieces))
-        lower, upper, begin, end = pieces[i]
-        if rng.random() < 0.5 and upper - lower > 1:
-            at = rng.randint(lower + 1, upper - 1)
-            pieces[i : i + 1] = [(lower, at, begin, end), (at, upper, begin, end)]
-        elif end - begin > 1:
-            at = rng.randint(begin + 1, end - 1)
-            pieces[i : i + 1] = [(lower, upper, begin, at), (lower, upper, at, end)]
-    rng.shuffle(pieces)
-    return Problem(tuple(Buffer(i, e - b, lo, up) for i, (lo, up, b, e) in enumerate(pieces)))
 
 
 @pytest.mark.parametrize("seed", range(12))
