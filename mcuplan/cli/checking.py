@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from mcuplan import budget
 from mcuplan.budget import Limits, Need
-from mcuplan.budget.baseline import Allowance, Baseline, Key, allowance, model_key, read_baseline, record
+from mcuplan.budget.baseline import Allowance, Baseline, Key, allowance, model_key, read_baseline
 from mcuplan.budget.config import Config, ConfigError, load_config, nearest_config, rules_for
 from mcuplan.budget.reserve import firmware_reserve, parse_reserve
 from mcuplan.cli.models import ZOO, expand, home, load_model
+from mcuplan.cli.targets import choose_target
 from mcuplan.errors import McuplanError
 from mcuplan.reports import build as building
 from mcuplan.reports.performance import with_performance
 from mcuplan.reports.report import Report, Result, SharedResult
-from mcuplan.tflm import DEFAULT_TARGET, Target
+from mcuplan.tflm import Target
 
 if TYPE_CHECKING:
     from mcuplan.boards import Board
@@ -364,69 +365,3 @@ def _configured_reserve(config: Config, rules: ReserveRules | None) -> budget.Re
     if rules.firmware is not None:
         return firmware_reserve(config.at(rules.firmware))
     return budget.Reserve(rules.ram or 0, rules.flash or 0, config.path.name)
-
-
-def choose_target(board: Board | None, kernels: str | None, target: str | None) -> Target:
-    """The target that the options, the board, or neither names.
-
-    Raises
-    ------
-    McuplanError
-        For an unknown target, or one that contradicts ``kernels``.
-    """
-    chosen = Target.parse(target or (board.target if board else DEFAULT_TARGET))
-    if kernels is not None and kernels != chosen.library.name:
-        if target and "+" in target:
-            raise McuplanError(f"--kernels {kernels} contradicts --target {target}: state one of them")
-        chosen = Target.parse(f"{chosen.core.name}+{kernels}")
-    # A target that is stated means the TFLM it names; the board's own means the one its toolchain ships.
-    return replace(chosen, older=board.tflm_note or "") if board and board.older_tflm and not target else chosen
-
-
-def check(arguments: Sequence[str], options: Options, *, write_baseline: bool = False, why: bool = False) -> Report:
-    """Check the models that ``arguments`` name; with ``why`` work out what would change each verdict.
-
-    With ``write_baseline`` the baseline is written first, from what is over its limits now, and then counts. Entries
-    of models that are not checked now stay in it.
-
-    Raises
-    ------
-    McuplanError
-        Where the options are wrong, or the baseline cannot be read or written.
-    """
-    if write_baseline:
-        recorder = Checker(options, recording=True)
-        recorder.report(arguments)
-        for path, found in recorder.overshoots.items():
-            record(path, found)
-        # No configuration may name the file just written.
-        if Path(DEFAULT_BASELINE) in recorder.overshoots:
-            options = replace(options, baseline=Path(DEFAULT_BASELINE))
-    checker = Checker(options, analyses={} if why else None)
-    report = checker.report(arguments)
-    if not why:
-        return report
-    from mcuplan.cli.reasons import with_reasons
-
-    return with_reasons(report, checker)
-
-
-def compare(arguments: Sequence[str], boards: Sequence[Board], options: Options) -> Report:
-    """Every model that ``arguments`` name on every board; the exit code is 0 where each passes on some board.
-
-    Of ``options`` the limits, target, build and stack count; configuration does not.
-
-    Raises
-    ------
-    McuplanError
-        Where the options are wrong.
-    """
-    plan = replace(Checker(options).options_plan(), boards=tuple(boards))
-    results: list[Result] = []
-    homeless = False
-    for model, error in expand(arguments).items():
-        found = list(on_boards(model, plan)) if error is None else [building.failed(model, None, str(error))]
-        homeless |= all(result.verdict != "pass" for result in found)
-        results.extend(found)
-    report = building.report(results)
-    return report if report.exit_code == 2 else replace(report, exit_code=int(homeless))

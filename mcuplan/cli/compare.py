@@ -48,7 +48,8 @@ def command(
       2  bad usage, or a model that cannot be read
     """
     from mcuplan.boards import all_boards, load_board
-    from mcuplan.cli.checking import Options, compare
+    from mcuplan.cli.checking import Options
+    from mcuplan.cli.runs import compare
 
     chosen = tuple(load_board(ref, board_dirs) for ref in boards) or all_boards(board_dirs)
     options = Options(macs=macs, kernels=kernels, target=target, build=build, custom_operators=custom_operators)

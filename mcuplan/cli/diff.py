@@ -51,9 +51,9 @@ def command(
     """
     from mcuplan import budget
     from mcuplan.boards import load_board
-    from mcuplan.cli.checking import choose_target
     from mcuplan.cli.output import show, write_text
     from mcuplan.cli.revisions import load_revision
+    from mcuplan.cli.targets import choose_target
     from mcuplan.reports.diff import diff
 
     if len(boards) > 1:

@@ -84,8 +84,8 @@ def command(
     they were measured. With --period: average power, battery life, and whether it is TinyML (below 1 mW).
     """
     from mcuplan.boards import load_board
-    from mcuplan.cli.checking import choose_target
     from mcuplan.cli.output import show, write_text
+    from mcuplan.cli.targets import choose_target
     from mcuplan.estimates.quantities import parse_audio, parse_battery, parse_duration, parse_frame, parse_power
     from mcuplan.reports.energy_report import Use, energy_report
     from mcuplan.reports.energy_text import energy_lines

@@ -39,9 +39,9 @@ def command(
     With --compare the exit code is 1 where the log differs from the prediction.
     """
     from mcuplan.boards import load_board
-    from mcuplan.cli.checking import choose_target
     from mcuplan.cli.models import load_model
     from mcuplan.cli.output import show
+    from mcuplan.cli.targets import choose_target
 
     if len(boards) > 1:
         raise click.UsageError("explain takes one board")

@@ -41,9 +41,9 @@ def command(
 ) -> int:
     """Write MODEL as an aligned C array, the arena to declare, and an op resolver with exactly its operators."""
     from mcuplan.boards import load_board
-    from mcuplan.cli.checking import choose_target
     from mcuplan.cli.models import is_model_file, load_model
     from mcuplan.cli.output import show
+    from mcuplan.cli.targets import choose_target
     from mcuplan.rewriting.export import export
 
     if len(boards) > 1:

@@ -53,9 +53,9 @@ def command(
     """
     from mcuplan import budget
     from mcuplan.boards import load_board
-    from mcuplan.cli.checking import choose_target
     from mcuplan.cli.models import load_model
     from mcuplan.cli.output import show, write_text
+    from mcuplan.cli.targets import choose_target
     from mcuplan.estimates.frontier import WIDTHS, frontier
     from mcuplan.reports.estimate_json import estimate_json
     from mcuplan.reports.frontier_text import frontier_lines

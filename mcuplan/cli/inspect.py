@@ -42,9 +42,9 @@ def command(
     """
     from mcuplan import budget
     from mcuplan.boards import load_board
-    from mcuplan.cli.checking import choose_target
     from mcuplan.cli.models import load_model
     from mcuplan.cli.output import show
+    from mcuplan.cli.targets import choose_target
 
     if len(boards) > 1:
         raise click.UsageError("inspect takes one board")

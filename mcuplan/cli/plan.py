@@ -16,7 +16,7 @@ from mcuplan.reports.text import safe_name
 if TYPE_CHECKING:
     from mcuplan.boards import Board
     from mcuplan.graph import Graph
-    from mcuplan.patching.arena_search import PatchPlan
+    from mcuplan.patching.arena.search import PatchPlan
     from mcuplan.planning.plan import Plan, PlanOptions
     from mcuplan.rewriting.strip import StripSaving
     from mcuplan.tflm import Target
@@ -98,8 +98,8 @@ def command(
     rows: more operators, still the same outputs. Without -o nothing is written.
     """
     from mcuplan.boards import load_board
-    from mcuplan.cli.checking import choose_target
     from mcuplan.cli.models import is_model_file, load_model
+    from mcuplan.cli.targets import choose_target
     from mcuplan.planning.plan import PlanOptions
 
     if len(boards) > 1:
@@ -186,7 +186,7 @@ def _patch(graph: Graph, target: Target, options: PlanOptions, plan: Plan, wish:
     missed = options.fit_bytes is not None and plan.after.declare_bytes > options.fit_bytes
     if not (missed if options.fit_bytes is not None else wish.patch):
         return None
-    from mcuplan.patching.arena_search import PatchRefusal, find_patch_plan
+    from mcuplan.patching.arena.search import PatchRefusal, find_patch_plan
 
     try:
         found = find_patch_plan(graph, target, wish.max_overhead, options.fit_bytes, options.effort)

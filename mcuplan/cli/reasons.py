@@ -6,7 +6,8 @@ from dataclasses import replace
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from mcuplan.cli.checking import Checker, choose_target, sentence
+from mcuplan.cli.checking import Checker, sentence
+from mcuplan.cli.targets import choose_target
 from mcuplan.reports.report import Report, Result
 from mcuplan.reports.why import Case, why
 

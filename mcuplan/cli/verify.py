@@ -43,8 +43,8 @@ def command(
     also: outputs bit for bit on a real TFLM and on LiteRT. Exit code 1 where a check fails or nothing proves it.
     """
     from mcuplan.boards import load_board
-    from mcuplan.cli.checking import choose_target
     from mcuplan.cli.models import load_model
+    from mcuplan.cli.targets import choose_target
     from mcuplan.rewriting.verification import verify
 
     if len(boards) > 1:

@@ -20,7 +20,7 @@ from mcuplan.tflm.results import ArenaPrediction
 if TYPE_CHECKING:
     from pydantic import ConfigDict
 
-    from mcuplan.patching.arena_search import PatchPlan, StageChoice
+    from mcuplan.patching.arena.search import PatchPlan, StageChoice
     from mcuplan.planning.plan import Plan
 
 PLAN_SCHEMA_VERSION = "1.0"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mcuplan.boards import Board
     from mcuplan.budget import Analysis
     from mcuplan.graph import Graph
-    from mcuplan.patching.arena_search import PatchPlan
+    from mcuplan.patching.arena.search import PatchPlan
     from mcuplan.reports.report import Result, Rule
     from mcuplan.tflm.results import Refusal
 
@@ -319,7 +319,7 @@ def _model_ways(case: Case) -> Iterator[_Way]:
 
 
 def _patched(case: Case) -> PatchPlan | None:
-    from mcuplan.patching.arena_search import PatchRefusal, find_patch_plan
+    from mcuplan.patching.arena.search import PatchRefusal, find_patch_plan
 
     try:
         found = find_patch_plan(case.analysis.graph, case.analysis.target, _OVERHEAD, effort=_EFFORT)

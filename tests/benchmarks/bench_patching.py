@@ -17,12 +17,13 @@ from time import process_time
 
 from mcuplan.errors import McuplanError
 from mcuplan.graph import Graph
-from mcuplan.patching.accounting import NetworkInput, layer_by_layer
-from mcuplan.patching.chain import Chain, LayerSpec, chain, chain_of
-from mcuplan.patching.graph_search import search_graph
-from mcuplan.patching.live import LiveAccounting
+from mcuplan.patching.inputs import NetworkInput
+from mcuplan.patching.live.cost import LiveAccounting
+from mcuplan.patching.live.search import search_graph
+from mcuplan.patching.papers.accounting import layer_by_layer
+from mcuplan.patching.papers.chain import Chain, LayerSpec, chain, chain_of
+from mcuplan.patching.papers.search import ChainSearch, Space, search
 from mcuplan.patching.pareto import Point
-from mcuplan.patching.search import ChainSearch, Space, search
 from mcuplan.tflite import load
 from mcuplan.zoo import build
 

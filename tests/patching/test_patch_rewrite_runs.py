@@ -10,10 +10,10 @@ from patch_networks import random_network
 from runtimes import require, run_litert_each, run_tflm_each
 
 from mcuplan.graph import Graph
-from mcuplan.patching.rewrite import StageForm, even_cuts, write_stage
-from mcuplan.patching.rewrite_build import Draft
-from mcuplan.patching.rewrite_stage import StageReader, UnsupportedStageError
-from mcuplan.patching.stage_plan import DraftProblem
+from mcuplan.patching.arena.placing import DraftProblem
+from mcuplan.patching.writing.build import Draft
+from mcuplan.patching.writing.forms import StageForm, even_cuts, write_stage
+from mcuplan.patching.writing.reader import StageReader, UnsupportedStageError
 from mcuplan.rewriting.verify import static_check
 from mcuplan.tflite import write
 from mcuplan.tflm import Target

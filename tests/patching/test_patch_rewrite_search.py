@@ -7,7 +7,7 @@ from runtimes import require, run_litert_each, run_tflm_each
 
 from mcuplan.graph import Graph
 from mcuplan.operators import model_macs
-from mcuplan.patching.arena_search import PatchPlan, PatchRefusal, find_patch_plan
+from mcuplan.patching.arena.search import PatchPlan, PatchRefusal, find_patch_plan
 from mcuplan.rewriting.verify import static_check
 from mcuplan.tflite import write
 from mcuplan.tflm import predict

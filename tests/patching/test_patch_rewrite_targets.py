@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from runtimes import require, run_tflm_each
 
-from mcuplan.patching.arena_search import find_patch_plan
+from mcuplan.patching.arena.search import find_patch_plan
 from mcuplan.rewriting.verify import static_check
 from mcuplan.tflite import load, write
 

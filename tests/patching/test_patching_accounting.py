@@ -10,21 +10,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mcuplan.patching.accounting import (
+from mcuplan.patching.geometry.regions import Span, even
+from mcuplan.patching.geometry.stages import PatchError
+from mcuplan.patching.inputs import NetworkInput
+from mcuplan.patching.papers.accounting import (
     PAPERS,
     Accounting,
     Buffer,
     BufferKind,
-    NetworkInput,
     StageCost,
-    even,
     fusion,
     layer_by_layer,
     patches,
 )
-from mcuplan.patching.chain import Chain, LayerSpec, chain, chain_of
-from mcuplan.patching.geometry import PatchError
-from mcuplan.patching.regions import Span
+from mcuplan.patching.papers.chain import Chain, LayerSpec, chain, chain_of
 from mcuplan.zoo import build
 from mcuplan.zoo.builder import Builder
 

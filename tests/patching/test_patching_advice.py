@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from mcuplan.operators.geometry import Axis
-from mcuplan.patching.accounting import PAPERS, even, patches
-from mcuplan.patching.advice import advise, field, front_stage, overlap, redesigned, redistribute
-from mcuplan.patching.chain import Chain, LayerSpec, chain, chain_of
-from mcuplan.patching.geometry import PatchError
+from mcuplan.patching.geometry.regions import even
+from mcuplan.patching.geometry.stages import PatchError
+from mcuplan.patching.papers.accounting import PAPERS, patches
+from mcuplan.patching.papers.advice import advise, field, front_stage, overlap, redesigned, redistribute
+from mcuplan.patching.papers.chain import Chain, LayerSpec, chain, chain_of
 from mcuplan.zoo import build
 
 FOUR = chain(16, 16, 4, [LayerSpec(3, 1, 1, 4), LayerSpec(3, 1, 1, 4), LayerSpec(3, 2, 1, 8), LayerSpec(3, 1, 1, 8)])

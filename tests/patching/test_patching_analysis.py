@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mcuplan.patching.analysis import BlockMemory, analyse, per_block
-from mcuplan.patching.graph_search import search_graph
+from mcuplan.patching.live.analysis import BlockMemory, analyse, per_block
+from mcuplan.patching.live.search import search_graph
 from mcuplan.reports.blocks import blocks
 from mcuplan.tflite import load
 from mcuplan.zoo import build

@@ -11,7 +11,8 @@ from patching_networks import Layer, Network, Read, networks
 
 from mcuplan.graph import Graph
 from mcuplan.operators import operator_macs
-from mcuplan.patching.geometry import (
+from mcuplan.patching.geometry.regions import NOTHING
+from mcuplan.patching.geometry.stages import (
     Direction,
     PatchError,
     Region,
@@ -25,7 +26,6 @@ from mcuplan.patching.geometry import (
     stages,
     strips,
 )
-from mcuplan.patching.regions import NOTHING
 from mcuplan.zoo import build
 from mcuplan.zoo.builder import Builder
 from mcuplan.zoo.windows import Padding

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from patching_networks import Read, networks
 
 from mcuplan.graph import Graph
-from mcuplan.patching.accounting import NetworkInput, even
-from mcuplan.patching.geometry import PatchError, Stage, cuts, stages, strips
-from mcuplan.patching.graph_search import DEFAULT_GRAPH_SPACE, GraphSpace, Halos, search_graph
-from mcuplan.patching.live import LiveAccounting, LiveCost, LiveModel
-from mcuplan.patching.regions import NOTHING, Span
-from mcuplan.patching.spatial import Direction
+from mcuplan.patching.geometry.regions import NOTHING, Span, even
+from mcuplan.patching.geometry.spatial import Direction
+from mcuplan.patching.geometry.stages import PatchError, Stage, cuts, stages, strips
+from mcuplan.patching.inputs import NetworkInput
+from mcuplan.patching.live.cost import LiveAccounting, LiveCost, LiveModel
+from mcuplan.patching.live.search import DEFAULT_GRAPH_SPACE, GraphSpace, Halos, search_graph
 from mcuplan.zoo import build
 from mcuplan.zoo.builder import Builder
 

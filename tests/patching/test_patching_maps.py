@@ -6,9 +6,9 @@ import pytest
 
 from mcuplan.graph import Buffer, DType, Graph, Operator, OperatorCode, Record, Subgraph, Tensor
 from mcuplan.operators.geometry import Axis
-from mcuplan.patching import maps
-from mcuplan.patching.geometry import Region, Span, barriers, required, stages
-from mcuplan.patching.maps import AxisMap
+from mcuplan.patching.geometry import maps
+from mcuplan.patching.geometry.maps import AxisMap
+from mcuplan.patching.geometry.stages import Region, Span, barriers, required, stages
 
 
 def reads(axis: AxisMap) -> list[tuple[int, int]]:

@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_patching_accounting import chains
 
-from mcuplan.patching.accounting import PAPERS, Accounting, NetworkInput, even, fusion, patches
-from mcuplan.patching.chain import Chain, LayerSpec, chain
-from mcuplan.patching.search import DEFAULT_SPACE, Space, search
+from mcuplan.patching.geometry.regions import even
+from mcuplan.patching.inputs import NetworkInput
+from mcuplan.patching.papers.accounting import PAPERS, Accounting, fusion, patches
+from mcuplan.patching.papers.chain import Chain, LayerSpec, chain
+from mcuplan.patching.papers.search import DEFAULT_SPACE, Space, search
 
 SMALL = Space(heights=(1, 2), parts=(1, 2))
 

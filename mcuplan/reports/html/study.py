@@ -12,7 +12,7 @@ from mcuplan.reports.report import Report, Result
 
 if TYPE_CHECKING:
     from mcuplan.boards import Board
-    from mcuplan.patching.arena_search import PatchPlan
+    from mcuplan.patching.arena.search import PatchPlan
     from mcuplan.planning.plan import Plan
 
 _DEFAULT_EFFORT, _FAST = 120, 600
@@ -65,7 +65,7 @@ def find_plan(analysis: Analysis) -> tuple[Plan | None, str]:
 
 def find_patches(analysis: Analysis, max_overhead: float) -> tuple[PatchPlan | None, str]:
     """Patch stages for the model at no more than ``max_overhead`` times the MACs, or why there are none."""
-    from mcuplan.patching.arena_search import find_patch_plan
+    from mcuplan.patching.arena.search import find_patch_plan
 
     try:
         found = find_patch_plan(analysis.graph, analysis.target, max_overhead, effort="fast")

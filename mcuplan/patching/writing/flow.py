@@ -16,11 +16,11 @@ from dataclasses import dataclass, replace
 
 from mcuplan.graph import DType, Quantization, Subgraph, Tensor
 from mcuplan.operators import Axis
-from mcuplan.patching.rewrite_build import GraphBuilder, SubgraphBuilder, lean
-from mcuplan.patching.rewrite_loop import Variables, begin_over_source, looked_up, next_turn, overlays
-from mcuplan.patching.rewrite_rows import Layer, StageNet, Strip, Window
-from mcuplan.patching.rewrite_stage import Stage, UnsupportedStageError
-from mcuplan.patching.rewrite_strips import StripWriter
+from mcuplan.patching.writing.build import GraphBuilder, SubgraphBuilder, lean
+from mcuplan.patching.writing.loop import Variables, begin_over_source, looked_up, next_turn, overlays
+from mcuplan.patching.writing.reader import Stage, UnsupportedStageError
+from mcuplan.patching.writing.rows import Layer, StageNet, Strip, Window
+from mcuplan.patching.writing.strips import StripWriter
 
 _ENDLESS = 1 << 30
 """Rows of a map that goes on above and below."""

@@ -69,3 +69,9 @@ class Region:
 def whole(rows: int, columns: int) -> Region:
     """The region of a whole feature map of ``rows`` x ``columns``."""
     return Region(Span(0, rows), Span(0, columns))
+
+
+def even(total: int, size: int) -> tuple[int, ...]:
+    """``total`` in pieces of ``size``; the last may be smaller."""
+    full, rest = divmod(total, size)
+    return (size,) * full + ((rest,) if rest else ())

@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from mcuplan.graph import DType, Operator, Subgraph, Tensor
-from mcuplan.patching.rewrite_build import GraphBuilder, Loop, SubgraphBuilder, Tie
-from mcuplan.patching.rewrite_rows import StageNet, Strip
-from mcuplan.patching.rewrite_stage import Stage, UnsupportedStageError
-from mcuplan.patching.rewrite_strips import StripWriter
+from mcuplan.patching.writing.build import GraphBuilder, Loop, SubgraphBuilder, Tie
+from mcuplan.patching.writing.reader import Stage, UnsupportedStageError
+from mcuplan.patching.writing.rows import StageNet, Strip
+from mcuplan.patching.writing.strips import StripWriter
 
 LEAST_TURNS = 2
 """A loop with fewer turns than this is no loop."""

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from mcuplan.graph import Graph
 from mcuplan.memory import Buffer, Problem, Window, lower_bound, solve
-from mcuplan.patching.rewrite_build import Draft, Place, Tie
+from mcuplan.patching.writing.build import Draft, Place, Tie
 from mcuplan.planning.allocation import ALIGNMENT, ArenaProblem
 from mcuplan.rewriting.edit import set_offline_plan
 from mcuplan.tflm.aliasing import AliasOption, Relation

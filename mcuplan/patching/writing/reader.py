@@ -9,7 +9,7 @@ from typing import Literal
 from mcuplan.graph import DType, Graph, Operator, Tensor
 from mcuplan.operators import Axis, OperatorFacts, Window, constant_values, operator_macs
 from mcuplan.operators.geometry import SAME
-from mcuplan.patching.rewrite_rows import Layer, StageNet, UnsupportedStageError
+from mcuplan.patching.writing.rows import Layer, StageNet, UnsupportedStageError
 
 __all__ = ["Form", "Stage", "StageReader", "UnsupportedStageError", "spatial"]
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mcuplan.patching.rewrite_flow import Flow
-from mcuplan.patching.rewrite_rows import StageNet, Strip
+from mcuplan.patching.writing.flow import Flow
+from mcuplan.patching.writing.rows import StageNet, Strip
 
 _OPERATOR = 140
 _MOVE = 60

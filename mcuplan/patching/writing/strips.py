@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from mcuplan.graph import Operator
 from mcuplan.operators.geometry import VALID
-from mcuplan.patching.rewrite_build import SubgraphBuilder
-from mcuplan.patching.rewrite_rows import Layer, Span, StageNet, Strip
-from mcuplan.patching.rewrite_stage import POINTWISE
+from mcuplan.patching.writing.build import SubgraphBuilder
+from mcuplan.patching.writing.reader import POINTWISE
+from mcuplan.patching.writing.rows import Layer, Span, StageNet, Strip
 
 _IN_PLACE = POINTWISE - {"PRELU", "RELU_N1_TO_1"}
 """Operators whose kernels read each element before they write its place (the table in mcuplan.tflm.aliasing)."""

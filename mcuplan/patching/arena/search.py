@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from mcuplan.errors import McuplanError
 from mcuplan.graph import Graph
 from mcuplan.operators import model_macs
-from mcuplan.patching.rewrite import StageForm, even_cuts, stage_cost, write_stage
-from mcuplan.patching.rewrite_build import Draft
-from mcuplan.patching.rewrite_stage import POINTWISE, WINDOWED, Form, Stage, StageReader, UnsupportedStageError
-from mcuplan.patching.stage_plan import DraftProblem, PlannedDraft
+from mcuplan.patching.arena.placing import DraftProblem, PlannedDraft
+from mcuplan.patching.writing.build import Draft
+from mcuplan.patching.writing.forms import StageForm, even_cuts, stage_cost, write_stage
+from mcuplan.patching.writing.reader import POINTWISE, WINDOWED, Form, Stage, StageReader, UnsupportedStageError
 from mcuplan.rewriting._accesses import readable_rules
 from mcuplan.rewriting.edit import set_offline_plan
 from mcuplan.tflm.arena import predict

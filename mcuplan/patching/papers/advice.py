@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mcuplan.operators.geometry import SAME, VALID, Axis, window_axis
-from mcuplan.patching.accounting import PAPERS, Accounting, even, patches
-from mcuplan.patching.chain import Chain, ChainLayer
-from mcuplan.patching.geometry import PatchError
-from mcuplan.patching.regions import Span
+from mcuplan.patching.geometry.regions import Span, even
+from mcuplan.patching.geometry.stages import PatchError
+from mcuplan.patching.papers.accounting import PAPERS, Accounting, patches
+from mcuplan.patching.papers.chain import Chain, ChainLayer
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,7 +349,7 @@ def field(chain: Chain) -> int:
 
     Examples
     --------
-    >>> from mcuplan.patching.chain import LayerSpec, chain
+    >>> from mcuplan.patching.papers.chain import LayerSpec, chain
     >>> field(chain(32, 32, 3, [LayerSpec(3, 2, 1, 8), LayerSpec(3, 1, 1, 8)]))
     7
     """

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mcuplan.graph import Graph
-from mcuplan.patching.accounting import NetworkInput
-from mcuplan.patching.geometry import barriers
-from mcuplan.patching.graph_search import (
+from mcuplan.patching.geometry.stages import barriers
+from mcuplan.patching.inputs import NetworkInput
+from mcuplan.patching.live.cost import LiveAccounting
+from mcuplan.patching.live.search import (
     DEFAULT_GRAPH_SPACE,
     GraphPlan,
     GraphSearch,
@@ -16,7 +17,6 @@ from mcuplan.patching.graph_search import (
     Progress,
     search_graph,
 )
-from mcuplan.patching.live import LiveAccounting
 from mcuplan.patching.pareto import Point
 
 

@@ -1,9 +1,9 @@
 """The best ways to run a graph with patch stages, in live bytes.
 
-The space: the order of operators cut anywhere; each piece a single operator or a stage (:mod:`.geometry`) in strips of
-equal height (the last may be shorter) with all halos kept, all recomputed, or kept between blocks and recomputed
-inside them; or in patches of equal height and width, halos recomputed. Over this space the search is exact: every
-point of the Pareto front of live bytes against MACs.
+The space: the order of operators cut anywhere; each piece a single operator or a stage
+(:mod:`mcuplan.patching.geometry`) in strips of equal height (the last may be shorter) with all halos kept, all
+recomputed, or kept between blocks and recomputed inside them; or in patches of equal height and width, halos
+recomputed. Over this space the search is exact: every point of the Pareto front of live bytes against MACs.
 
 What a strip needs of a tensor does not depend on where the stage begins, so one walk backwards from a last operator
 serves every stage that ends with it.
@@ -20,13 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcuplan.graph import Graph
-from mcuplan.patching.accounting import NetworkInput, even
-from mcuplan.patching.arrays import Ints, begins, row_map, strip_ends
-from mcuplan.patching.geometry import Stage, cuts, stages
-from mcuplan.patching.live import LiveAccounting, LiveCost, LiveModel
+from mcuplan.patching.geometry.arrays import Ints, begins, row_map, strip_ends
+from mcuplan.patching.geometry.regions import NOTHING, Span, even, hull
+from mcuplan.patching.geometry.spatial import OperatorMap
+from mcuplan.patching.geometry.stages import Stage, cuts, stages
+from mcuplan.patching.inputs import NetworkInput
+from mcuplan.patching.live.cost import LiveAccounting, LiveCost, LiveModel
 from mcuplan.patching.pareto import Curve, Front, Point, Step, merge
-from mcuplan.patching.regions import NOTHING, Span, hull
-from mcuplan.patching.spatial import OperatorMap
 
 Progress = Callable[[int, int], None]
 """Told after each step: how many are done, of how many."""

@@ -20,9 +20,11 @@ from functools import cached_property
 
 import numpy as np
 
-from mcuplan.patching.accounting import PAPERS, Accounting, NetworkInput, StageCost, even, fusion, patches, reach
-from mcuplan.patching.arrays import Ints, RowMap, begins, row_map, strip_ends
-from mcuplan.patching.chain import Chain, ChainLayer
+from mcuplan.patching.geometry.arrays import Ints, RowMap, begins, row_map, strip_ends
+from mcuplan.patching.geometry.regions import even
+from mcuplan.patching.inputs import NetworkInput
+from mcuplan.patching.papers.accounting import PAPERS, Accounting, StageCost, fusion, patches, reach
+from mcuplan.patching.papers.chain import Chain, ChainLayer
 from mcuplan.patching.pareto import Curve, Front, Point, Step, merge
 
 Progress = Callable[[int, int], None]
@@ -108,7 +110,7 @@ def search(
 
     Examples
     --------
-    >>> from mcuplan.patching.chain import LayerSpec, chain
+    >>> from mcuplan.patching.papers.chain import LayerSpec, chain
     >>> found = search(chain(32, 32, 3, [LayerSpec(3, 2, 1, 16), LayerSpec(3, 1, 1, 16), LayerSpec(3, 2, 1, 32)]))
     >>> plan = found.least_ram(max_factor=1.0)
     >>> plan.ram_bytes, [(stage.first, stage.last) for stage in plan.stages]

@@ -18,10 +18,10 @@ from functools import cached_property
 
 from mcuplan.graph import Graph
 from mcuplan.operators import operator_macs
-from mcuplan.patching.accounting import NetworkInput
-from mcuplan.patching.geometry import PatchError, Stage, Strip, strips
-from mcuplan.patching.regions import NOTHING
-from mcuplan.patching.spatial import Direction
+from mcuplan.patching.geometry.regions import NOTHING
+from mcuplan.patching.geometry.spatial import Direction
+from mcuplan.patching.geometry.stages import PatchError, Stage, Strip, strips
+from mcuplan.patching.inputs import NetworkInput
 
 
 @dataclass(frozen=True, slots=True)

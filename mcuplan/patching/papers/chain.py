@@ -12,9 +12,9 @@ from functools import cached_property
 from mcuplan.graph import Graph, Operator, Subgraph
 from mcuplan.operators import OperatorFacts, operator_macs
 from mcuplan.operators.geometry import Axis
-from mcuplan.patching.geometry import PatchError
-from mcuplan.patching.maps import AxisMap, windowed
-from mcuplan.patching.spatial import Barrier, OperatorMap, operator_maps
+from mcuplan.patching.geometry.maps import AxisMap, windowed
+from mcuplan.patching.geometry.spatial import Barrier, OperatorMap, operator_maps
+from mcuplan.patching.geometry.stages import PatchError
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,21 +22,11 @@ from dataclasses import dataclass
 from enum import Enum
 from itertools import accumulate, pairwise
 
-from mcuplan.patching.chain import Chain, ChainLayer
-from mcuplan.patching.geometry import PatchError
-from mcuplan.patching.maps import AxisMap
-from mcuplan.patching.regions import Span
-
-
-class NetworkInput(Enum):
-    """How the network's input comes."""
-
-    WHOLE = "whole"
-    """It lies in memory and is counted."""
-    STREAMED = "rows streamed"
-    """Rows come once and in order, as from a camera: what is needed again must be kept in a line buffer."""
-    REREAD = "re-read"
-    """Any part of it can be read again from outside, as the papers assume: only what is looked at is counted."""
+from mcuplan.patching.geometry.maps import AxisMap
+from mcuplan.patching.geometry.regions import Span
+from mcuplan.patching.geometry.stages import PatchError
+from mcuplan.patching.inputs import NetworkInput
+from mcuplan.patching.papers.chain import Chain, ChainLayer
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,12 +201,6 @@ def _spans(sizes: Sequence[int], total: int) -> list[Span]:
     if sum(sizes) != total or min(sizes, default=0) < 1:
         raise PatchError(f"strips of {list(sizes)} do not add up to {total}")
     return [Span(begin, end) for begin, end in pairwise((0, *accumulate(sizes)))]
-
-
-def even(total: int, size: int) -> tuple[int, ...]:
-    """``total`` in pieces of ``size``; the last may be smaller."""
-    full, rest = divmod(total, size)
-    return (size,) * full + ((rest,) if rest else ())
 
 
 def reach(axis: AxisMap) -> int:

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from mcuplan.graph import Subgraph
-from mcuplan.patching.rewrite_build import Draft, GraphBuilder, SubgraphBuilder
-from mcuplan.patching.rewrite_estimate import Estimate, estimate_flow, estimate_strips
-from mcuplan.patching.rewrite_flow import FlowWriter, find_flow
-from mcuplan.patching.rewrite_loop import LoopWriter, find_run
-from mcuplan.patching.rewrite_rows import StageNet, Strip, stage_macs, strip_windows
-from mcuplan.patching.rewrite_stage import Form, Stage, StageReader
-from mcuplan.patching.rewrite_strips import StripWriter
+from mcuplan.patching.writing.build import Draft, GraphBuilder, SubgraphBuilder
+from mcuplan.patching.writing.estimate import Estimate, estimate_flow, estimate_strips
+from mcuplan.patching.writing.flow import FlowWriter, find_flow
+from mcuplan.patching.writing.loop import LoopWriter, find_run
+from mcuplan.patching.writing.reader import Form, Stage, StageReader
+from mcuplan.patching.writing.rows import StageNet, Strip, stage_macs, strip_windows
+from mcuplan.patching.writing.strips import StripWriter
 
 
 @dataclass(frozen=True, slots=True, order=True)
