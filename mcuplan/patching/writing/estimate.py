@@ -1,35 +1,88 @@
-"""What a stage will roughly cost, from its rows alone: enough to choose which forms are worth writing out.
+"""What a stage takes at least, from its rows alone: which forms are worth writing out.
 
-The bytes are those of maps; per-operator bytes of the persistent section are the usual ones of TFLM on a 32-bit core
-(a node 32, parsed options and operator data about 100, a tensor 12, two words for each output channel of a
-convolution: micro/micro_allocator.cc, micro/kernels/conv.cc).
+The bytes in use are those of rows that are read later and of maps that the running operator writes; offsets, scratch
+and small tables are left out. Bytes of the persistent section are those of TFLM's nodes, parsed options, operator data
+and tensors on a 32-bit core (a node 32, a tensor 12, two words for each output channel of a convolution:
+micro/micro_allocator.cc, micro/kernels/conv.cc), rounded down. A stage as it is written takes more, never less.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from mcuplan.patching.writing.flow import Flow
-from mcuplan.patching.writing.rows import StageNet, Strip
+from mcuplan.graph import DType
+from mcuplan.patching.writing.flow import Flow, lies_over_source
+from mcuplan.patching.writing.loop import Run
+from mcuplan.patching.writing.rows import Layer, StageNet, Strip
 
-_OPERATOR = 140
-_MOVE = 60
-_LOOP = 900
+_NODE = 44
+"""A node and its output."""
+
+_CONVOLUTION = 80
+"""Options and operator data of a convolution, beside the node."""
+
+_ADDED = 80
+"""A PAD, MUL or CONCATENATION with all it needs."""
+
+_LOOP = 500
 _CHANNEL = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
-    """Bytes in use while the stage runs, and bytes that the persistent section grows by."""
+class Least:
+    """Bytes in use while the stage runs, and bytes that the persistent section grows by, at least."""
 
     inside: int
     growth: int
 
-    @property
-    def total(self) -> int:
-        """Both together."""
-        return self.inside + self.growth
+
+def least_of_strips(net: StageNet, strips: Sequence[Strip], run: Run | None) -> Least:
+    """The least that strips take, written out or, with ``run``, partly as one loop."""
+    if run is None:
+        inside = max(_live(net, list(_steps(net, strips)), {net.source: net.height(net.source)}))
+        return Least(inside, _growth(net, strips))
+    source, result = (net.height(t) * _row_bytes(net, t) for t in (net.source, net.result))
+    # A loop's variables are whole, one over the other at best; the result comes when there is a row of it.
+    ends = [source] * run.first + [max(source, result)] * (run.last - run.first) + [result] * (len(strips) - run.last)
+    steps = [list(_steps(net, [strip])) for strip in strips]
+    whole = [end for end, own in zip(ends, steps, strict=True) for _ in own]
+    live = _live(net, [step for own in steps for step in own], {})
+    copies = [*strips[: run.first + 1], *strips[run.last :]]
+    return Least(max(map(sum, zip(whole, live, strict=True))), _growth(net, copies) + _LOOP)
+
+
+def least_of_flow(flow: Flow) -> Least:
+    """The least that one loop without border strips takes."""
+    net = flow.net
+    source, result = (net.height(t) * _row_bytes(net, t) for t in (net.source, net.result))
+    ends = max(source, result) if lies_over_source(flow) else source + result
+    turns = [flow.strip, flow.later(1), flow.later(2)]
+    before = {t: window.new for t, window in flow.strip.items() if t != net.source}
+    live = list(_live(net, list(_steps(net, turns)), before))
+    turn = len(live) // len(turns)
+    return Least(ends + max(live[turn : 2 * turn]), _growth(net, turns[:1]) + _LOOP)
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One layer in one strip: the rows that it reads of each input, its new rows ``[new, high)``, and all made."""
+
+    layer: Layer
+    reads: Mapping[int, tuple[int, int]]
+    new: int
+    high: int
+    made: int
+
+
+def _steps(net: StageNet, strips: Sequence[Strip]) -> Iterator[_Step]:
+    for strip in strips:
+        for layer in net.layers:
+            window = strip[layer.output]
+            if window.new < window.high:
+                span = layer.span(window.new, window.high)
+                reads = dict.fromkeys(layer.inputs, (span.begin, span.end))
+                yield _Step(layer, reads, window.new, window.high, span.made)
 
 
 def _row_bytes(net: StageNet, t: int) -> int:
@@ -37,63 +90,72 @@ def _row_bytes(net: StageNet, t: int) -> int:
     return tensor.elements // tensor.shape[1] * max((tensor.dtype.bits or 8) // 8, 1)
 
 
-def _strip_bytes(net: StageNet, strip: Strip, after: Strip | None) -> int:
-    """Most bytes of maps inside the stage at one of its layers, the source and the result aside."""
-    row = {t: _row_bytes(net, t) for t in strip}
-    last_reader = {t: i for i, layer in enumerate(net.layers) for t in layer.inputs}
-    held = {t: strip[t].kept * row[t] for t in strip if t not in (net.source, net.result)}
-    most = 0
-    for i, layer in enumerate(net.layers):
-        window = strip[layer.output]
-        made = layer.span(window.new, window.high).made if window.new < window.high else 0
-        out = made * row[layer.output] if layer.output != net.result else 0
-        most = max(most, sum(held.values()) + out)
-        if layer.output != net.result:
-            held[layer.output] = (window.kept + made) * row[layer.output]
-        for t in layer.inputs:
-            if t in held and last_reader[t] == i:
-                held[t] = after[t].kept * row[t] if after is not None else 0
-    return most
+_Need = dict[int, tuple[int, int]]
+"""Of each tensor that is read later, before it is made anew, the rows from the first to the last."""
 
 
-def _clones(net: StageNet) -> tuple[int, int]:
-    """Persistent bytes of one clone of the stage's operators: the model's own, and what strips add."""
-    own = added = 0
-    for layer in net.layers:
-        channels = net.tensors[layer.output].shape[3]
-        if layer.operator < 0:
-            added += _OPERATOR
-        else:
-            own += _OPERATOR + (_CHANNEL * channels if layer.row_macs else 0)
-    return own, added
+def _needs(steps: Sequence[_Step]) -> tuple[_Need, list[_Need]]:
+    """What is needed before the first step, and behind each step of the tensors that it reads and makes."""
+    need: _Need = {}
+    behind: list[_Need] = []
+    for step in reversed(steps):
+        out = step.layer.output
+        behind.append({t: need[t] for t in (out, *step.reads) if t in need})
+        begin, end = need.pop(out, (step.new, step.new))
+        if begin < step.new:
+            need[out] = begin, min(end, step.new)
+        for t, (first, last) in step.reads.items():
+            begin, end = need.get(t, (first, last))
+            need[t] = min(begin, first), max(end, last)
+    return need, behind[::-1]
 
 
-def _windows(net: StageNet, strip: Strip) -> int:
-    return sum(_OPERATOR + _MOVE for t, w in strip.items() if w.kept and t != net.source)
+def _alive(need: _Need, t: int, have: Mapping[int, int]) -> int:
+    """Rows of a tensor that are there and read later."""
+    begin, end = need.get(t, (0, 0))
+    return max(min(end, have.get(t, 0)) - begin, 0)
 
 
-def estimate_strips(net: StageNet, strips: Sequence[Strip], rolled: int) -> Estimate:
-    """The estimate of unrolled strips; ``rolled`` of them run as one loop (0: none)."""
-    own, added = _clones(net)
-    source, result = _row_bytes(net, net.source), _row_bytes(net, net.result)
-    most = 0
-    for strip, after in zip(strips, [*strips[1:], None], strict=True):
-        window, made = strip[net.source], strip[net.result]
-        alive = (net.height(net.source) - window.low) * source + made.high * result
-        if rolled:
-            alive = max(net.height(net.source) * source, net.height(net.result) * result)
-        most = max(most, alive + _strip_bytes(net, strip, after))
-    copies = len(strips) - max(rolled - 1, 0)
-    windows = sum(_windows(net, strip) for strip in strips[:copies])
-    return Estimate(most, own * (copies - 1) + added * copies + windows + (_LOOP if rolled else 0))
+def _live(net: StageNet, steps: Sequence[_Step], there: Mapping[int, int]) -> Iterator[int]:
+    """Bytes live at each step.
+
+    ``there`` are the rows that are there before the first step: with the source among them its rows count until they
+    are read for the last time, and the result's from when they are made; else both are left out.
+    """
+    row = {t: _row_bytes(net, t) for t in net.tensors}
+    left_out = set() if net.source in there else {net.source, net.result}
+    have = dict(there)
+    need, behind = _needs(steps)
+    held = {t: _alive(need, t, have) * row[t] for t in there if t not in left_out}
+    total = sum(held.values())
+    for step, later in zip(steps, behind, strict=True):
+        out = step.layer.output
+        # An element-wise result takes the place of an operand that nobody reads afterwards.
+        dying = [held[t] for t in step.reads if t not in later and t in held] if step.layer.pointwise else []
+        made = max(step.made * row[out] - max(dying, default=0), 0)
+        yield total + (made if out not in left_out else 0)
+        have[out] = step.high
+        for t in (out, *step.reads):
+            if t not in left_out:
+                size = (step.high if t == net.result else _alive(later, t, have)) * row[t]
+                total += size - held.get(t, 0)
+                held[t] = size
 
 
-def estimate_flow(flow: Flow) -> Estimate:
-    """The estimate of one loop without border strips."""
-    net = flow.net
-    _, added = _clones(net)
-    source = net.height(net.source) * _row_bytes(net, net.source)
-    result = net.height(net.result) * _row_bytes(net, net.result)
-    inside = max(source, result) if result <= source else source + result
-    inside += _strip_bytes(net, flow.strip, flow.following)
-    return Estimate(inside, added + _windows(net, flow.strip) + _LOOP)
+def _growth(net: StageNet, strips: Sequence[Strip]) -> int:
+    """Persistent bytes of the operators of all strips, without those that the model has anyway."""
+    total = -sum(_clone(net, layer) for layer in net.layers if layer.operator >= 0)
+    for strip in strips:
+        for layer in net.layers:
+            window = strip[layer.output]
+            if window.new < window.high:
+                total += _clone(net, layer) + (_ADDED if window.kept and layer.output != net.result else 0)
+    return max(total, 0)
+
+
+def _clone(net: StageNet, layer: Layer) -> int:
+    if layer.operator < 0:
+        return _ADDED
+    output = net.tensors[layer.output]
+    channels = 0 if output.dtype is DType.FLOAT32 else output.shape[3]  # CMSIS-NN keeps nothing for floats
+    return _NODE + (_CONVOLUTION + _CHANNEL * channels if layer.row_macs else 0)

@@ -46,11 +46,20 @@ class Flow:
     base: int
     strip: Strip
 
-    @property
-    def following(self) -> Strip:
-        """The windows one turn later."""
-        return {t: Window(w.low + self.rows[t], w.new + self.rows[t], w.high + self.rows[t])
-                for t, w in self.strip.items()}  # fmt: skip
+    def later(self, turns: int) -> Strip:
+        """The windows some turns after :attr:`strip`."""
+        moved = {t: turns * self.rows[t] for t in self.strip}
+        return {t: Window(*(row + moved[t] for row in (w.low, w.new, w.high))) for t, w in self.strip.items()}
+
+    def source_row(self, turn: int) -> int:
+        """Where the source is read in a turn; behind its end, where rows are masked, its last rows."""
+        rows = self.rows[self.net.source]
+        return min(turn * rows, self.net.height(self.net.source) - rows)
+
+    def result_row(self, turn: int) -> int:
+        """Where a turn writes; rows above the result are written to its beginning, which is written again."""
+        result = self.net.result
+        return max(self.starts[result] + turn * self.rows[result], 0)
 
 
 def find_flow(net: StageNet, result_rows: int) -> Flow:
@@ -165,6 +174,17 @@ def _turn(net: StageNet, rows: Mapping[int, int], starts: Mapping[int, int], tur
     return {t: Window(lows[t], new[t], new[t] + rows[t]) for t in used}
 
 
+def lies_over_source(flow: Flow) -> bool:
+    """True where the result, laid over the source, only ever covers rows that no later turn reads."""
+    source, turns = flow.net.source, range(flow.turns)
+    height, rows = flow.net.height(source), flow.rows[source]
+    written = [flow.result_row(i) + flow.rows[flow.net.result] for i in turns]
+    needed = [
+        min((i + 1) * rows, flow.source_row(i + 1)) if flow.source_row(i) + rows < height else height for i in turns
+    ]
+    return overlays(flow.net, written, needed)
+
+
 class FlowStrip(StripWriter):
     """Writes the body's strip; masks come from tables that the loop's turn looks up."""
 
@@ -192,16 +212,6 @@ class FlowWriter:
         self.condition = SubgraphBuilder(parent, count)
         self.body = SubgraphBuilder(parent, count + 1)
 
-    def _source_rows(self, turn: int) -> int:
-        """Where the source is read in a turn; behind its end, where rows are masked, its last rows."""
-        rows = self.flow.rows[self.flow.net.source]
-        return min(turn * rows, self.flow.net.height(self.flow.net.source) - rows)
-
-    def _result_rows(self, turn: int) -> int:
-        """Where a turn writes; rows above the result are written to its beginning, which is written again."""
-        result = self.flow.net.result
-        return max(self.flow.starts[result] + turn * self.flow.rows[result], 0)
-
     def write(self) -> tuple[Subgraph, Subgraph]:
         """Write the stage; returns the two new subgraphs."""
         main, body, condition, flow = self.main, self.body, self.condition, self.flow
@@ -218,10 +228,10 @@ class FlowWriter:
         writer.streams_source = writer.turns = True
         writer.masks = self._masks(given[0])
         writer.kept = {t: given[3 + i] for i, t in enumerate(kept)}
-        part = writer.write(piece, strip[net.source].low, strip, flow.following, "turn")
+        part = writer.write(piece, strip[net.source].low, strip, flow.later(1), "turn")
         assert part is not None
         written = body.tensor(result, f"{result.name}/written")
-        place = looked_up(body, [(0, self._result_rows(i), 0, 0) for i in range(flow.turns)], given[0])
+        place = looked_up(body, [(0, flow.result_row(i), 0, 0) for i in range(flow.turns)], given[0])
         body.operation("DYNAMIC_UPDATE_SLICE", [given[2], part, place], [written], "DynamicUpdateSliceOptions")
         body.tie(written, given[2])
         variables.back = [next_turn(body, given[0]), given[1], written, *(writer.kept[t] for t in kept)]
@@ -232,13 +242,7 @@ class FlowWriter:
         """The result before the loop: over the source's used rows where that is safe, else its own bytes."""
         main, net = self.main, self.flow.net
         result = net.tensors[net.result]
-        rows, height = self.flow.rows[net.source], net.height(net.source)
-        turns = range(self.flow.turns)
-        ends = [self._result_rows(i) + self.flow.rows[net.result] for i in turns]
-        needed = [min((i + 1) * rows, height) for i in turns]
-        clamped = [min(n, self._source_rows(i + 1)) if self._source_rows(i) + rows < height else height
-                   for i, n in zip(turns, needed, strict=True)]  # fmt: skip
-        if self.over and overlays(net, ends, clamped):
+        if self.over and lies_over_source(self.flow):
             return begin_over_source(main, net, self.stage.source)
         out = main.tensor(result, f"{result.name}/begun")
         value = _constant(main, replace(result, shape=()), _stored(0, result.dtype), "nothing")
@@ -259,7 +263,7 @@ class FlowWriter:
         body, flow = self.body, self.flow
         rows = flow.rows[flow.net.source]
         shape = (source.shape[0], rows, *source.shape[2:])
-        begin = looked_up(body, [(0, self._source_rows(i), 0, 0) for i in range(flow.turns)], given[0])
+        begin = looked_up(body, [(0, flow.source_row(i), 0, 0) for i in range(flow.turns)], given[0])
         out = body.tensor(source, f"{source.name}/turn", shape)
         body.operation("SLICE", [given[1], begin, body.integers(shape)], [out], "SliceOptions")
         return out

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from mcuplan.graph import Subgraph
 from mcuplan.patching.writing.build import Draft, GraphBuilder, SubgraphBuilder
-from mcuplan.patching.writing.estimate import Estimate, estimate_flow, estimate_strips
+from mcuplan.patching.writing.estimate import Least, least_of_flow, least_of_strips
 from mcuplan.patching.writing.flow import FlowWriter, find_flow
 from mcuplan.patching.writing.loop import LoopWriter, find_run
 from mcuplan.patching.writing.reader import Form, Stage, StageReader
@@ -48,15 +48,20 @@ def stage_strips(reader: StageReader, stage: Stage, form: StageForm) -> tuple[St
 
 @dataclass(frozen=True, slots=True)
 class StageCost:
-    """MACs of a stage's operators run whole, MACs of the stage in a form, and roughly its bytes."""
+    """MACs of a stage's operators run whole, MACs of the stage in a form, and the least bytes that it takes."""
 
     whole_macs: int
     macs: int
-    estimate: Estimate
+    least: Least
+
+    @property
+    def extra_macs(self) -> int:
+        """MACs that the stage adds."""
+        return self.macs - self.whole_macs
 
 
 def stage_cost(reader: StageReader, stage: Stage, form: StageForm) -> StageCost:
-    """What a stage costs in a form.
+    """What a stage costs in a form, without writing it out.
 
     Raises
     ------
@@ -66,13 +71,14 @@ def stage_cost(reader: StageReader, stage: Stage, form: StageForm) -> StageCost:
     if form.flow:
         net = reader.net(stage, form.form)
         flow = find_flow(net, form.cuts[1])
-        macs, estimate = stage_macs(flow.net, [flow.strip]) * flow.turns, estimate_flow(flow)
+        macs, least = stage_macs(flow.net, [flow.strip]) * flow.turns, least_of_flow(flow)
     else:
         net, strips = stage_strips(reader, stage, form)
-        run = find_run(net, strips) if form.rolled else None
-        estimate = estimate_strips(net, strips, run.last - run.first if run else 0)
-        macs = stage_macs(net, strips)
-    return StageCost(sum(layer.row_macs * net.height(layer.output) for layer in net.layers), macs, estimate)
+        macs, least = (
+            stage_macs(net, strips),
+            least_of_strips(net, strips, find_run(net, strips) if form.rolled else None),
+        )
+    return StageCost(sum(layer.row_macs * net.height(layer.output) for layer in net.layers), macs, least)
 
 
 def write_stage(draft: Draft, stage: Stage, form: StageForm) -> Draft:

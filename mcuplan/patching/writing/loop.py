@@ -86,7 +86,7 @@ def overlays(net: StageNet, written: Sequence[int], needed: Sequence[int]) -> bo
     return all(w * result_row <= n * source_row for w, n in zip(written, needed, strict=True))
 
 
-def _still_needed(net: StageNet, strips: Sequence[Strip]) -> list[int]:
+def still_needed(net: StageNet, strips: Sequence[Strip]) -> list[int]:
     """For each strip, the first row of the source that a later one reads."""
     found = [net.height(net.source)]
     for strip in reversed(strips[1:]):
@@ -203,7 +203,7 @@ class LoopWriter:
         self.run = find_run(net, strips)
         self.operators: tuple[Operator, ...] = parent.draft.graph.main.operators
         written = [strip[net.result].high for strip in strips]
-        self.overlaid = over and overlays(net, written, _still_needed(net, strips))
+        self.overlaid = over and overlays(net, written, still_needed(net, strips))
         count = len(parent.draft.graph.subgraphs)
         self.condition = SubgraphBuilder(parent, count)
         self.body = SubgraphBuilder(parent, count + 1)

@@ -109,6 +109,7 @@ class _Rows:
     paddings: tuple[tuple[int, int], tuple[int, int]] | None
     same: bool
     pools: bool
+    pointwise: bool
 
 
 class StageReader:
@@ -142,6 +143,7 @@ class StageReader:
                 _paddings(graph, op) if op.name == "PAD" else None,
                 op.option("padding", SAME) == SAME,
                 "POOL" in op.name,
+                op.name in POINTWISE,
             )
         return self._rows[index]
 
@@ -198,7 +200,7 @@ class StageReader:
                 continue
             if op.window is None:
                 axis = Axis(op.height, op.height, 1, 1, 1, 0, 0)
-                layers.append(Layer(k, op.inputs, op.output, axis, row_macs=op.row_macs))
+                layers.append(Layer(k, op.inputs, op.output, axis, pointwise=op.pointwise, row_macs=op.row_macs))
                 continue
             axis, across = op.window.rows, op.window.columns
             bare = replace(axis, before=0, after=0)

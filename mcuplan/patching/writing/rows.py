@@ -49,7 +49,8 @@ class Layer:
     ``operator`` is its index in the main subgraph, -1 for one that the stage adds. ``inputs`` are the tensors it reads
     by rows. ``pads`` tells a PAD, which adds ``columns`` (before, behind); ``crops`` that the operator keeps its SAME
     padding and makes rows that are thrown away; ``valid`` that it has no padding; ``masks`` that it clears rows outside
-    the map (for flows); ``pools`` that padding does not count as zeros. ``row_macs`` are the MACs of one output row.
+    the map (for flows); ``pools`` that padding does not count as zeros; ``pointwise`` that each output element needs
+    the input elements at its place only. ``row_macs`` are the MACs of one output row.
     """
 
     operator: int
@@ -62,6 +63,7 @@ class Layer:
     valid: bool = False
     masks: bool = False
     pools: bool = False
+    pointwise: bool = False
     row_macs: int = 0
 
     def span(self, begin: int, end: int) -> Span:

@@ -1,0 +1,271 @@
+"""The best combination of stages: paths over the boundaries between operators, from the first to the last.
+
+Each edge of a path is one operator run whole or one stage in one form. The bytes in use are the maximum along a path;
+persistent bytes, TFLM's peak while it plans, and MACs add up. Paths are followed best first, by what the whole plan
+takes at least; an edge is made exact only when its path comes first: a stage before its forms are looked at, a form
+from its rows alone, and at last the stage as it was written. So the first path that comes to the end is the best of
+the whole space, and next to nothing of the space has been written.
+
+Source of the scheme: R. Dechter and J. Pearl, "Generalized best-first search strategies and the optimality of A*",
+1985; edges made exact late, as in B. Cohen et al., "Planning single-arm manipulations with n-arm robots" (Lazy
+weighted A*), 2014.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from heapq import heappop, heappush
+from itertools import count
+
+from mcuplan.graph import Graph
+from mcuplan.operators import model_macs
+from mcuplan.patching.arena.outside import Outside
+from mcuplan.patching.arena.space import Effort, forms
+from mcuplan.patching.arena.trials import Trial, Trials
+from mcuplan.patching.writing.forms import StageCost, StageForm, stage_cost
+from mcuplan.patching.writing.reader import Stage, StageReader, UnsupportedStageError
+from mcuplan.planning.allocation import ALIGNMENT
+from mcuplan.tflm.target import Target
+
+_LEAST_GROWTH = 200
+"""Persistent bytes that any stage adds at least: the operators that bring strips together."""
+
+Progress = Callable[[int, int], None]
+"""Told after each trial: stages tried, and bytes that the best plan takes at least."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageChoice:
+    """A stage in a form: operators ``[first, last)``, its MACs, and those of the same operators run whole."""
+
+    stage: Stage
+    form: StageForm
+    macs: int
+    whole_macs: int
+
+    @property
+    def first(self) -> int:
+        """Its first operator."""
+        return self.stage.first
+
+    @property
+    def last(self) -> int:
+        """The operator behind its last one."""
+        return self.stage.last
+
+    @property
+    def overhead(self) -> float:
+        """MACs of the stage by those of its operators run whole."""
+        return self.macs / self.whole_macs if self.whole_macs else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """What runs before boundary ``at``: bytes in use at most, what is added to the given model, and the stages."""
+
+    at: int = 0
+    peak: int = 0
+    growth: int = 0
+    planning: int = 0
+    extra_macs: int = 0
+    choices: tuple[StageChoice, ...] = ()
+
+    def beats(self, other: Path) -> bool:
+        """Whether no path that goes on from ``other`` can be better than the same going on from this one."""
+        return (
+            self.peak <= other.peak
+            and self.growth <= other.growth
+            and self.planning <= other.planning
+            and self.extra_macs <= other.extra_macs
+            and len(self.choices) <= len(other.choices)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """MACs that stages may add, and the arena that is to be declared at most (None: as little as possible).
+
+    With an arena given, the fewest MACs come first; otherwise the least arena.
+    """
+
+    extra_macs: int
+    fit_bytes: int | None = None
+    below_bytes: int | None = None
+
+
+class Lattice:
+    """All combinations of stages of a graph on a target; remembers what was made exact."""
+
+    def __init__(self, graph: Graph, target: Target, effort: Effort, progress: Progress | None = None) -> None:
+        self.graph = graph
+        self.effort = effort
+        self.reader = StageReader(graph)
+        self.outside = Outside(graph, target)
+        self.trials = Trials(graph, target)
+        self.macs = model_macs(graph).total
+        self._progress = progress
+        self._costs: dict[Stage, tuple[tuple[StageForm, StageCost], ...]] = {}
+        self._passing: dict[Stage, int] = {}
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether no stage is tried any more; then only the tried ones are combined."""
+        return self.trials.tried >= self.effort.trials
+
+    def paths(self, limits: Limits) -> Iterator[tuple[int, Path]]:
+        """Every combination that is worth it, best first, with the bytes of arena that it takes at least.
+
+        Combinations that another one beats in every respect are left out.
+        """
+        order = count()
+        heap: list[tuple[tuple[int, int], int, int, Path, _Edge | None]] = []
+        reached: dict[int, list[Path]] = {}
+
+        def push(path: Path, edge: _Edge | None) -> None:
+            least = self._least(path)
+            if path.extra_macs > limits.extra_macs or (limits.below_bytes is not None and least >= limits.below_bytes):
+                return
+            if limits.fit_bytes is not None and least > limits.fit_bytes:
+                return
+            key = (least, path.extra_macs) if limits.fit_bytes is None else (path.extra_macs, least)
+            heappush(heap, (key, -path.at, next(order), path, edge))
+
+        push(Path(), None)
+        while heap:
+            _, _, _, path, edge = heappop(heap)
+            if any(known.beats(path) for known in reached.get(path.at, ())):
+                continue
+            if edge is not None:
+                for finer, what in self._refined(edge):
+                    push(finer, what)
+                continue
+            reached.setdefault(path.at, []).append(path)
+            if path.at == len(self.graph.main.operators):
+                yield self._least(path), path
+                continue
+            for onward, what in self._onward(path):
+                push(onward, what)
+
+    # -- edges ---------------------------------------------------------------------------------------------------
+
+    def _onward(self, path: Path) -> Iterator[tuple[Path, _Edge | None]]:
+        yield replace(path, at=path.at + 1, peak=max(path.peak, self.outside.operator_bytes[path.at])), None
+        if len(path.choices) == self.effort.stages:
+            return
+        for stage in self._stages.get(path.at, ()):
+            peak = max(path.peak, self._stage_least(stage))
+            least = replace(path, at=stage.last, peak=peak, growth=path.growth + _LEAST_GROWTH)
+            yield least, _Edge(path, stage)
+
+    def _refined(self, edge: _Edge) -> Iterator[tuple[Path, _Edge | None]]:
+        path, stage = edge.path, edge.stage
+        if edge.form is None:
+            for form, cost in self._forms(stage):
+                least = Trial(cost.least.inside, max(cost.least.growth, _LEAST_GROWTH), 0)
+                yield self._behind(edge, form, cost, least), _Edge(path, stage, form, cost)
+            return
+        assert edge.cost is not None
+        if self.exhausted and not self.trials.known(stage, edge.form):
+            return
+        trial = self.trials(stage, edge.form)
+        if trial is not None:
+            behind = self._behind(edge, edge.form, edge.cost, trial)
+            if self._progress is not None:
+                self._progress(self.trials.tried, self._least(behind))
+            yield behind, None
+
+    def _behind(self, edge: _Edge, form: StageForm, cost: StageCost, trial: Trial) -> Path:
+        path, stage = edge.path, edge.stage
+        return Path(
+            stage.last,
+            max(path.peak, trial.inside + self._passing_bytes(stage)),
+            path.growth + trial.growth,
+            path.planning + trial.planning,
+            path.extra_macs + cost.extra_macs,
+            (*path.choices, StageChoice(stage, form, cost.macs, cost.whole_macs)),
+        )
+
+    def _forms(self, stage: Stage) -> tuple[tuple[StageForm, StageCost], ...]:
+        """The stage's forms with what they cost at least."""
+        if stage not in self._costs:
+            found = []
+            for form in forms(self.graph, stage, self.effort):
+                try:
+                    found.append((form, stage_cost(self.reader, stage, form)))
+                except UnsupportedStageError:
+                    continue
+            self._costs[stage] = tuple(found)
+        return self._costs[stage]
+
+    # -- bounds --------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _stages(self) -> dict[int, list[Stage]]:
+        """Stages that can help, by first operator: with an operator inside that needs more than any plan must have."""
+        every = [
+            s for k in range(len(self.graph.main.operators)) for s in self.reader.stages(k) if s.last - s.first > 1
+        ]
+        floor = min(peak for peak, _ in self._rest(every)[0])
+        found: dict[int, list[Stage]] = {}
+        for stage in every:
+            if max(self.outside.operator_bytes[stage.first : stage.last]) > floor:
+                found.setdefault(stage.first, []).append(stage)
+        return found
+
+    @cached_property
+    def _ahead(self) -> list[list[tuple[int, int]]]:
+        return self._rest([stage for stages in self._stages.values() for stage in stages])
+
+    def _rest(self, stages: list[Stage]) -> list[list[tuple[int, int]]]:
+        """For each boundary, (bytes in use, persistent growth) of what may come behind it, at least; best pairs."""
+        operators = self.outside.operator_bytes
+        by_first: dict[int, list[Stage]] = {}
+        for stage in stages:
+            by_first.setdefault(stage.first, []).append(stage)
+        rest: list[list[tuple[int, int]]] = [[(0, 0)]]
+        for at in reversed(range(len(operators))):
+            behind = len(operators) - at - 1  # rest[i] is that of boundary len(operators) - i
+            pairs = [(max(peak, operators[at]), growth) for peak, growth in rest[behind]]
+            for stage in by_first.get(at, ()):
+                least = self._stage_least(stage)
+                pairs += [(max(p, least), g + _LEAST_GROWTH) for p, g in rest[len(operators) - stage.last]]
+            rest.append(_best_pairs(pairs))
+        return rest[::-1]
+
+    def _stage_least(self, stage: Stage) -> int:
+        return self._passing_bytes(stage) + self.outside.ends_bytes(stage)
+
+    def _passing_bytes(self, stage: Stage) -> int:
+        if stage not in self._passing:
+            self._passing[stage] = self.outside.passing_bytes(stage)
+        return self._passing[stage]
+
+    def _least(self, path: Path) -> int:
+        """Bytes of arena to declare that every plan beginning with ``path`` takes."""
+        persistent = self.outside.persistent_bytes + path.growth
+        final = min(_up(max(path.peak, peak)) + _up(persistent + growth) for peak, growth in self._ahead[path.at])
+        return max(final, _up(self.outside.planning_bytes + path.planning))
+
+
+@dataclass(frozen=True, slots=True)
+class _Edge:
+    """A stage behind a path that is not exact yet: as it is, or in a form of which the rows are known."""
+
+    path: Path
+    stage: Stage
+    form: StageForm | None = None
+    cost: StageCost | None = None
+
+
+def _best_pairs(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    found: list[tuple[int, int]] = []
+    for peak, growth in sorted(pairs):
+        if not found or growth < found[-1][1]:
+            found.append((peak, growth))
+    return found
+
+
+def _up(size: int) -> int:
+    return -(-size // ALIGNMENT) * ALIGNMENT

@@ -1,0 +1,83 @@
+"""What a patch stage costs as it would be written: the stage alone is cut out of its graph, written, and counted.
+
+A stage reads one map and hands one on, so nothing of the rest of the graph changes its bytes; the rest only adds the
+tensors that are live meanwhile. A graph of a few operators is written and counted in milliseconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from mcuplan.graph import Graph
+from mcuplan.patching.arena.placing import DraftProblem
+from mcuplan.patching.writing.build import Draft
+from mcuplan.patching.writing.forms import StageForm, write_stage
+from mcuplan.patching.writing.reader import Stage, UnsupportedStageError
+from mcuplan.rewriting.edit import keep_tensors
+from mcuplan.tflm.arena import predict
+from mcuplan.tflm.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Bytes live while the stage runs (its ends whole where they must be, alignment left out), and by how many bytes
+    the persistent section and the peak while TFLM plans grow."""
+
+    inside: int
+    growth: int
+    planning: int
+
+
+class Trials:
+    """Stages of one graph on one target, each tried once in each form."""
+
+    def __init__(self, graph: Graph, target: Target) -> None:
+        self.graph = graph
+        self.target = target
+        self.tried = 0
+        self._stages: dict[Stage, tuple[Graph, Stage, int, int]] = {}
+        self._found: dict[tuple[Stage, StageForm], Trial | None] = {}
+
+    def known(self, stage: Stage, form: StageForm) -> bool:
+        """Whether this was tried already."""
+        return (stage, form) in self._found
+
+    def __call__(self, stage: Stage, form: StageForm) -> Trial | None:
+        """What the stage costs in this form; None where it cannot be written so."""
+        key = stage, form
+        if key not in self._found:
+            self.tried += 1
+            self._found[key] = self._try(stage, form)
+        return self._found[key]
+
+    def _try(self, stage: Stage, form: StageForm) -> Trial | None:
+        if stage not in self._stages:
+            graph, inner = cut_out(self.graph, stage)
+            stock = predict(graph, self.target)
+            self._stages[stage] = graph, inner, stock.persistent_bytes, stock.planning_peak_bytes
+        graph, inner, persistent, planning = self._stages[stage]
+        try:
+            draft = write_stage(Draft(graph), inner, form).tidy()
+        except UnsupportedStageError:
+            return None
+        problem = DraftProblem(draft, self.target)
+        stock = problem.problem.stock
+        return Trial(
+            problem.lower_bound_bytes, stock.persistent_bytes - persistent, stock.planning_peak_bytes - planning
+        )
+
+
+def cut_out(graph: Graph, stage: Stage) -> tuple[Graph, Stage]:
+    """The stage's operators as a graph of their own, and the stage in it.
+
+    A source that is read or given out behind the stage stays whole: it is an output of that graph too.
+    """
+    main = graph.main
+    operators = main.operators[stage.first : stage.last]
+    used = sorted({t for op in operators for t in (*op.inputs, *op.outputs) if t >= 0})
+    later = stage.source in main.outputs or main.consumers[stage.source][-1] >= stage.last
+    alone = replace(
+        main, operators=operators, inputs=(stage.source,), outputs=(stage.result, *([stage.source] if later else []))
+    )
+    small = keep_tensors(replace(graph, subgraphs=(alone,), metadata=(), signatures=()), 0, used)
+    return small, Stage(0, len(operators), used.index(stage.source), used.index(stage.result))
