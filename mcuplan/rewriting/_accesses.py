@@ -32,6 +32,7 @@ class Move:
     """``length`` bytes from byte ``begin`` of input ``source`` to byte ``to`` of output ``target`` (positions).
 
     ``carries`` tells that bytes which nobody needs any more may be among them: they are copied as they are.
+    ``ascends`` that single elements are copied, the lowest first: so bytes may go down over a part of themselves.
     """
 
     source: int
@@ -40,6 +41,16 @@ class Move:
     to: int
     length: int
     carries: bool = False
+    ascends: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """Bytes ``[begin, end)`` of output ``target`` get a value that no input gives."""
+
+    target: int
+    begin: int
+    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +63,7 @@ class Access:
     """
 
     reads: tuple[int, ...]
-    moves: tuple[Move, ...] = ()
+    moves: tuple[Move | Fill, ...] = ()
     spans: Mapping[int, tuple[int, int]] | None = None
     over: frozenset[int] = frozenset()
     computes: bool = True
@@ -92,6 +103,8 @@ def access(
                 return _whole_copy(facts) or everything
             case "parts" | "pieces":
                 return _piecewise(facts, known or {}) or everything
+            case "padded":
+                return _padded(facts) or everything
             case "elementwise":
                 return _elementwise(facts, rule)
             case "update":
@@ -111,6 +124,24 @@ def _whole_copy(facts: OperatorFacts) -> Access | None:
     if not x.present or x.bytes != y.bytes or x.bytes < 0:
         return None
     return Access(_others(facts, 0), (Move(0, 0, 0, 0, x.bytes),), computes=False)
+
+
+def _padded(facts: OperatorFacts) -> Access | None:
+    """PAD of one axis with nothing but ones before it: what lies before the input, the input, what lies behind."""
+    x, y = facts.inputs[0], facts.outputs[0]
+    table = facts.inputs[1].tensor
+    values = constant_values(facts.graph, table) if table else None
+    if values is None or len(values) != 2 * x.rank or len(y.dims) != x.rank or min(values) < 0:
+        return None
+    padded = [i for i in range(x.rank) if values[2 * i] or values[2 * i + 1]]
+    if len(padded) != 1 or math.prod(x.dims[: padded[0]]) != 1:
+        return None
+    inner = math.prod(x.dims[padded[0] + 1 :]) * _item(x)
+    before, behind = (values[2 * padded[0] + side] * inner for side in (0, 1))
+    if before + x.bytes + behind != y.bytes or x.bytes <= 0:
+        return None
+    moves = (Fill(0, 0, before), Move(0, 0, 0, before, x.bytes), Fill(0, before + x.bytes, y.bytes))
+    return Access(_others(facts, 0), moves, computes=False)
 
 
 def _item(tensor: TensorFacts) -> int:
@@ -253,22 +284,26 @@ def _values(facts: OperatorFacts, position: int, known: Numbers) -> tuple[int, .
     return constant_values(facts.graph, tensor) if tensor else None
 
 
-def _slice(facts: OperatorFacts, known: Numbers) -> Access | None:
-    """SLICE and STRIDED_SLICE: elements in ascending order, each read just before it is written."""
+def _slice(facts: OperatorFacts, known: Numbers) -> Access:
+    """SLICE and STRIDED_SLICE: elements in ascending order, each read just before it is written.
+
+    SLICE has read where to begin before it writes (``GetBeginAndSizeVectors`` in micro/kernels/slice.cc).
+    """
     x = facts.inputs[0]
+    plain = facts.operator.name == "SLICE"
+    over = frozenset({1, 2}) if plain else frozenset()
     ranges = _ranges(facts, known)
+    everything = tuple(range(len(facts.inputs)))
     if ranges is None:
-        return None
-    item = _item(x)
-    runs = list(_runs(ranges, x.dims, item))
+        return Access(everything, over=over)
+    runs = list(_runs(ranges, x.dims, _item(x)))
     if len(runs) > MOST_MOVES:
-        span = (runs[0][0], runs[-1][0] + runs[-1][1])
-        return Access(tuple(range(len(facts.inputs))), spans={0: span})
+        return Access(everything, spans={0: (runs[0][0], runs[-1][0] + runs[-1][1])}, over=over)
     moves, to = [], 0
     for begin, length in runs:
-        moves.append(Move(0, begin, 0, to, length))
+        moves.append(Move(0, begin, 0, to, length, ascends=plain))
         to += length
-    return Access(_others(facts, 0), tuple(moves), computes=False)
+    return Access(_others(facts, 0), tuple(moves), over=over, computes=False)
 
 
 def _runs(ranges: tuple[tuple[int, int], ...], dims: tuple[int, ...], item: int) -> Iterator[tuple[int, int]]:

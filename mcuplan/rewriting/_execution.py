@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 
 from mcuplan.graph import DType, Graph, Operator
 from mcuplan.operators import called_subgraphs, constant_values
-from mcuplan.rewriting._accesses import Access, Move, access
+from mcuplan.rewriting._accesses import Access, Fill, Move, access
 from mcuplan.rewriting._bytes import UNKNOWN, Content, Memory, Segment, cut, overlaid
 from mcuplan.rewriting.clobbers import APPLICATION, SCRATCH, Clobber, ClobberKind, Place
 from mcuplan.tflm.aliasing import AliasRule
@@ -195,6 +195,16 @@ class Execution:
             content = state.contents[tensor] = self._fresh(extent.end - extent.begin)
             state.memory.put(extent.begin, content, self._writer(node, tensor))
 
+    def _fill(self, state: State, node: Node, target: Tensor, fill: Fill) -> None:
+        """Something new in some bytes of a tensor."""
+        extent = self.extents.get(target)
+        if extent is None or fill.begin >= fill.end:
+            return
+        filled = (Segment(fill.begin, fill.end, next(self._values)),)
+        state.memory.put(extent.begin, filled, self._writer(node, target))
+        old = state.contents.get(target) or (Segment(0, extent.end - extent.begin, UNKNOWN),)
+        state.contents[target] = overlaid(old, filled, fill.begin, fill.end)
+
     def _move(self, state: State, node: Node, source: Tensor, target: Tensor, move: Move) -> None:
         """Copy bytes between tensors; onto themselves nothing happens.
 
@@ -214,7 +224,8 @@ class Execution:
         there = None if origin is None else origin.part(span)
         if there is not None:
             low, high = there.overlap(here)
-            if there != here and low < high:
+            falls = move.ascends and here.begin < there.begin
+            if there != here and low < high and not falls:
                 self._report(ClobberKind.PARTIAL_COPY, node, source, low, high, (node, target))
                 there = None
         if there is None or not move.carries:
@@ -304,8 +315,11 @@ class Execution:
             if operator.inputs[position : position + 1] and operator.inputs[position] >= 0:
                 self._write(state, node, (s, operator.inputs[position]))
         for m in how.moves:
-            source, target = (s, operator.inputs[m.source]), (s, operator.outputs[m.target])
-            self._move(state, node, source, target, m)
+            target = s, operator.outputs[m.target]
+            if isinstance(m, Fill):
+                self._fill(state, node, target, m)
+            else:
+                self._move(state, node, (s, operator.inputs[m.source]), target, m)
         self._use_scratch(state, node)
         if how.computes:
             for t in operator.outputs:
@@ -432,16 +446,22 @@ class Execution:
             settled = held == {t: state.contents.get(t) for t in outputs} and state.memory.same_values(before)
 
     def _verdict(self, state: State, condition: int) -> bool | None:
-        """What ``LESS`` of two known integers says, where that is a condition's answer; None where it is not known."""
+        """A condition's answer, where it is ``LESS`` of two known integers or looked up at a known place; else None."""
         subgraph = self.graph.subgraphs[condition]
         k = subgraph.producers.get(subgraph.outputs[0]) if subgraph.outputs else None
         operator = None if k is None else subgraph.operators[k]
-        if k is None or operator is None or operator.name != "LESS" or len(operator.inputs) != 2:
-            return None
-        if any(t < 0 or subgraph.producers.get(t, -1) >= k for t in operator.inputs):
+        if k is None or operator is None or any(t < 0 or subgraph.producers.get(t, -1) >= k for t in operator.inputs):
             return None  # what it read is gone
-        a, b = (self._integers(state, (condition, t)) for t in operator.inputs)
-        return a[0] < b[0] if a is not None and b is not None and len(a) == len(b) == 1 else None
+        if operator.name == "LESS" and len(operator.inputs) == 2:
+            a, b = (self._integers(state, (condition, t)) for t in operator.inputs)
+            return a[0] < b[0] if a is not None and b is not None and len(a) == len(b) == 1 else None
+        if operator.name == "SLICE" and len(operator.inputs) == 3:
+            table = subgraph.tensors[operator.inputs[0]]
+            place = self._integers(state, (condition, operator.inputs[1]))
+            answers = self.graph.data(table) if table.dtype is DType.BOOL and table.rank == 1 else None
+            if answers is not None and place is not None and 0 <= place[0] < len(answers):
+                return bool(answers[place[0]])
+        return None
 
     def _length(self, called: Sequence[int]) -> int:
         return sum(len(self.graph.subgraphs[index].operators) for index in called)

@@ -109,6 +109,11 @@ def _pairs(graph: Graph, subgraph: Subgraph, op: Operator, rule: AliasRule) -> I
                 yield from _slice(graph, facts, x)
             else:
                 yield from _parts(facts, facts.outputs, x)
+        case "padded":
+            x, y = facts["x"], facts["y"]
+            at = padded_at(graph, facts)
+            if at is not None and x.bytes < y.bytes:
+                yield x, y, at, Relation.SHARE
         case "elementwise":
             yield from _elementwise(facts, rule)
         case "update":
@@ -134,6 +139,23 @@ def _parts(facts: OperatorFacts, parts: Sequence[TensorFacts], whole: TensorFact
             yield part, whole, at, Relation.SHARE
         seen.add(part.index)
         at += part.bytes
+
+
+def padded_at(graph: Graph, facts: OperatorFacts) -> int | None:
+    """The byte of a PAD's output where its input lies in one piece; None where it lies in several."""
+    x, y = facts["x"], facts["y"]
+    table = facts["paddings"].tensor
+    values = constant_values(graph, table) if table else None
+    if values is None or len(values) != 2 * x.rank or x.rank != y.rank or not x.elements or min(values) < 0:
+        return None
+    sides = list(zip(values[::2], values[1::2], strict=True))
+    if any(before + size + behind != out for (before, behind), size, out in zip(sides, x.dims, y.dims, strict=True)):
+        return None
+    padded = [axis for axis, pair in enumerate(sides) if any(pair)]
+    if len(padded) != 1 or math.prod(x.dims[: padded[0]]) != 1:
+        return None
+    inner: int = math.prod(x.dims[padded[0] + 1 :]) * (x.bytes // x.elements)
+    return sides[padded[0]][0] * inner
 
 
 def _axis(facts: OperatorFacts) -> int | None:

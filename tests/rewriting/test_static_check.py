@@ -178,10 +178,54 @@ def test_slices_of_rows_inside_their_source() -> None:
 
 
 def test_a_slice_one_row_off_is_copied_onto_a_part_of_itself() -> None:
+    """SLICE copies element by element, the lowest first: rows go down over themselves unharmed, and not up."""
     s = Sketch()
     x = s.input(1, 8, 16)
     y = s.opaque(s.slice(x, (0, 3, 0), (1, 5, 16)))
-    assert sole(planned(s.graph(y), {x: 0, y - 1: 32, y: 192})) == ("partial copy", 0, x, 48, 112)
+    assert static_check(planned(s.graph(y), {x: 0, y - 1: 32, y: 192})) == ()
+    assert sole(planned(s.graph(y), {x: 0, y - 1: 64, y: 192})) == ("partial copy", 0, x, 64, 128)
+
+
+def test_a_slice_may_take_the_place_of_where_it_begins() -> None:
+    """The counter of a loop: looked up in a table, it replaces itself."""
+    s = Sketch()
+    at = s.input(1, dtype=DType.INT32)
+    table = s.constant([3, 0, 0, 6])
+    after = s.op("SLICE", [table, at, s.constant([1])], (1,))
+    y = s.opaque(after)
+    assert static_check(planned(s.graph(y), {at: 0, after: 0, y: 64})) == ()
+    assert "overlap" in {f.kind.value for f in static_check(planned(s.graph(y), {at: 2, after: 0, y: 64}))}
+
+
+def test_rows_that_went_down_are_gone_where_they_were() -> None:
+    s = Sketch()
+    x = s.input(1, 8, 16)
+    y = s.opaque(s.slice(x, (0, 3, 0), (1, 5, 16)))
+    z = s.opaque(x)
+    assert sole(planned(s.graph(y, z), {x: 0, y - 1: 32, y: 192, z: 320})) == ("overwritten", 2, x, 32, 112)
+
+
+def test_padding_around_an_input_in_place() -> None:
+    """PAD fills 16 bytes, copies 32 onto themselves and fills 16; one byte further the fill covers the input."""
+    s = Sketch()
+    x = s.input(1, 2, 16)
+    y = s.opaque(s.pad(x, ((0, 0), (1, 1), (0, 0))))
+    assert static_check(planned(s.graph(y), {x: 16, y - 1: 0, y: 128})) == ()
+    found = static_check(planned(s.graph(y), {x: 0, y - 1: 0, y: 128}))
+    assert [(f.kind.value, f.reader.operator, f.begin, f.end) for f in found] == [
+        ("overwritten", 0, 0, 16), ("partial copy", 0, 16, 32),
+    ]  # fmt: skip
+    assert sole(planned(s.graph(y), {x: 32, y - 1: 0, y: 128})) == ("partial copy", 0, x, 32, 48)
+
+
+def test_padding_fills_what_lies_there() -> None:
+    s = Sketch()
+    x = s.input(1, 2, 16)
+    other = s.opaque(x)
+    y = s.opaque(s.pad(x, ((0, 0), (1, 1), (0, 0))))
+    z = s.opaque(other)
+    placed = {x: 16, y - 1: 0, other: 48, y: 128, z: 192}
+    assert sole(planned(s.graph(y, z), placed)) == ("overwritten", 3, other, 48, 64)
 
 
 def test_dead_rows_of_an_input_may_be_overwritten() -> None:

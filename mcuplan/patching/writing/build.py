@@ -161,6 +161,11 @@ class SubgraphBuilder:
             self._constants[key] = len(self.tensors) - 1
         return self._constants[key]
 
+    def constant(self, like: Tensor, data: bytes) -> int:
+        """A constant tensor like ``like`` with ``data``."""
+        self.tensors.append(replace(lean(like, like.name), buffer=self.parent.buffer(data)))
+        return len(self.tensors) - 1
+
     def imported(self, number: int) -> int:
         """A constant of the main subgraph here, sharing its bytes."""
         if self.index == 0:
@@ -202,7 +207,8 @@ class SubgraphBuilder:
         if (begin, end) == (0, shape[1]):
             return source
         out = self.tensor(self.tensors[source], name, (shape[0], end - begin, *shape[2:]))
-        sizes = self.integers([shape[0], end - begin, *shape[2:]])
+        # All the rest is said by -1, so that most slices share one tensor of sizes.
+        sizes = self.integers([-1] * len(shape) if end == shape[1] else [shape[0], end - begin, *shape[2:]])
         self.operation("SLICE", [source, self.integers([0, begin, 0, 0]), sizes], [out], "SliceOptions")
         if tie:
             self.tie(out, source, begin * self.row_bytes(source))

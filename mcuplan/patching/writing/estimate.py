@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mcuplan.graph import DType
-from mcuplan.patching.writing.flow import Flow, lies_over_source
-from mcuplan.patching.writing.loop import Run
+from mcuplan.patching.writing.flow import Flow, displaced
+from mcuplan.patching.writing.loop import Run, ends_bytes
 from mcuplan.patching.writing.rows import Layer, StageNet, Strip
 
 _NODE = 44
@@ -42,7 +42,7 @@ def least_of_strips(net: StageNet, strips: Sequence[Strip], run: Run | None) -> 
     if run is None:
         inside = max(_live(net, list(_steps(net, strips)), {net.source: net.height(net.source)}))
         return Least(inside, _growth(net, strips))
-    source, result = (net.height(t) * _row_bytes(net, t) for t in (net.source, net.result))
+    source, result = (net.height(t) * net.row_bytes(t) for t in (net.source, net.result))
     # A loop's variables are whole, one over the other at best; the result comes when there is a row of it.
     ends = [source] * run.first + [max(source, result)] * (run.last - run.first) + [result] * (len(strips) - run.last)
     steps = [list(_steps(net, [strip])) for strip in strips]
@@ -55,8 +55,7 @@ def least_of_strips(net: StageNet, strips: Sequence[Strip], run: Run | None) -> 
 def least_of_flow(flow: Flow) -> Least:
     """The least that one loop without border strips takes."""
     net = flow.net
-    source, result = (net.height(t) * _row_bytes(net, t) for t in (net.source, net.result))
-    ends = max(source, result) if lies_over_source(flow) else source + result
+    ends = ends_bytes(net, displaced(flow))
     turns = [flow.strip, flow.later(1), flow.later(2)]
     before = {t: window.new for t, window in flow.strip.items() if t != net.source}
     live = list(_live(net, list(_steps(net, turns)), before))
@@ -83,11 +82,6 @@ def _steps(net: StageNet, strips: Sequence[Strip]) -> Iterator[_Step]:
                 span = layer.span(window.new, window.high)
                 reads = dict.fromkeys(layer.inputs, (span.begin, span.end))
                 yield _Step(layer, reads, window.new, window.high, span.made)
-
-
-def _row_bytes(net: StageNet, t: int) -> int:
-    tensor = net.tensors[t]
-    return tensor.elements // tensor.shape[1] * max((tensor.dtype.bits or 8) // 8, 1)
 
 
 _Need = dict[int, tuple[int, int]]
@@ -122,7 +116,7 @@ def _live(net: StageNet, steps: Sequence[_Step], there: Mapping[int, int]) -> It
     ``there`` are the rows that are there before the first step: with the source among them its rows count until they
     are read for the last time, and the result's from when they are made; else both are left out.
     """
-    row = {t: _row_bytes(net, t) for t in net.tensors}
+    row = {t: net.row_bytes(t) for t in net.tensors}
     left_out = set() if net.source in there else {net.source, net.result}
     have = dict(there)
     need, behind = _needs(steps)

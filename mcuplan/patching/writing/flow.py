@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 
 from mcuplan.graph import DType, Quantization, Subgraph, Tensor
 from mcuplan.operators import Axis
-from mcuplan.patching.writing.build import GraphBuilder, SubgraphBuilder, lean
-from mcuplan.patching.writing.loop import Variables, begin_over_source, looked_up, next_turn, overlays
+from mcuplan.patching.writing.build import GraphBuilder, SubgraphBuilder
+from mcuplan.patching.writing.loop import Variables, begin_over_source, displacement, looked_up, next_turn
 from mcuplan.patching.writing.reader import Stage, UnsupportedStageError
 from mcuplan.patching.writing.rows import Layer, StageNet, Strip, Window
 from mcuplan.patching.writing.strips import StripWriter
@@ -174,15 +174,15 @@ def _turn(net: StageNet, rows: Mapping[int, int], starts: Mapping[int, int], tur
     return {t: Window(lows[t], new[t], new[t] + rows[t]) for t in used}
 
 
-def lies_over_source(flow: Flow) -> bool:
-    """True where the result, laid over the source, only ever covers rows that no later turn reads."""
+def displaced(flow: Flow) -> int | None:
+    """How many bytes behind the result's first one the source may begin; None where they have to lie apart."""
     source, turns = flow.net.source, range(flow.turns)
     height, rows = flow.net.height(source), flow.rows[source]
     written = [flow.result_row(i) + flow.rows[flow.net.result] for i in turns]
     needed = [
         min((i + 1) * rows, flow.source_row(i + 1)) if flow.source_row(i) + rows < height else height for i in turns
     ]
-    return overlays(flow.net, written, needed)
+    return displacement(flow.net, written, needed)
 
 
 class FlowStrip(StripWriter):
@@ -231,10 +231,10 @@ class FlowWriter:
         part = writer.write(piece, strip[net.source].low, strip, flow.later(1), "turn")
         assert part is not None
         written = body.tensor(result, f"{result.name}/written")
-        place = looked_up(body, [(0, flow.result_row(i), 0, 0) for i in range(flow.turns)], given[0])
+        place = looked_up(body, list(map(flow.result_row, range(flow.turns))), given[0])
         body.operation("DYNAMIC_UPDATE_SLICE", [given[2], part, place], [written], "DynamicUpdateSliceOptions")
         body.tie(written, given[2])
-        variables.back = [next_turn(body, given[0]), given[1], written, *(writer.kept[t] for t in kept)]
+        variables.back = [next_turn(body, given[0], flow.turns), given[1], written, *(writer.kept[t] for t in kept)]
 
         return variables.close(main, condition, body, flow.turns)
 
@@ -242,10 +242,11 @@ class FlowWriter:
         """The result before the loop: over the source's used rows where that is safe, else its own bytes."""
         main, net = self.main, self.flow.net
         result = net.tensors[net.result]
-        if self.over and lies_over_source(self.flow):
-            return begin_over_source(main, net, self.stage.source)
+        behind = displaced(self.flow) if self.over else None
+        if behind is not None:
+            return begin_over_source(main, net, self.stage.source, behind)
         out = main.tensor(result, f"{result.name}/begun")
-        value = _constant(main, replace(result, shape=()), _stored(0, result.dtype), "nothing")
+        value = main.constant(replace(result, shape=(), name="nothing"), _stored(0, result.dtype))
         main.operation("FILL", [main.integers(result.shape), value], [out], "FillOptions")
         return out
 
@@ -256,14 +257,14 @@ class FlowWriter:
         shape = (1, rows, *tensor.shape[2:])
         zero = tensor.quantization.zero_points[0] if tensor.quantization and tensor.quantization.zero_points else 0
         data = _stored(zero, tensor.dtype) * math.prod(shape)
-        return _constant(self.main, replace(tensor, shape=shape), data, f"{tensor.name}/above")
+        return self.main.constant(replace(tensor, shape=shape, name=f"{tensor.name}/above"), data)
 
     def _piece(self, source: Tensor, given: Sequence[int]) -> int:
         """This turn's new rows of the source."""
         body, flow = self.body, self.flow
         rows = flow.rows[flow.net.source]
         shape = (source.shape[0], rows, *source.shape[2:])
-        begin = looked_up(body, [(0, flow.source_row(i), 0, 0) for i in range(flow.turns)], given[0])
+        begin = looked_up(body, list(map(flow.source_row, range(flow.turns))), given[0])
         out = body.tensor(source, f"{source.name}/turn", shape)
         body.operation("SLICE", [given[1], begin, body.integers(shape)], [out], "SliceOptions")
         return out
@@ -273,19 +274,21 @@ class FlowWriter:
         body, flow = self.body, self.flow
         if not flow.masked:
             return {}
-        begin = looked_up(body, [(i, 0, 0, 0) for i in range(flow.turns)], at)
+        most = max(flow.rows[t] for t in flow.masked.values())
+        begin = looked_up(body, [i * most for i in range(flow.turns)], at)
         made: dict[tuple[object, ...], int] = {}
         found: dict[int, int] = {}
         for masked, t in flow.masked.items():
             tensor = flow.net.tensors[t]
             rows, start, height = flow.rows[t], flow.starts[masked], tensor.shape[1]
-            inside = tuple(int(0 <= start + i < height) for i in range(flow.turns * rows))
+            new = [start + turn * rows + i for turn in range(flow.turns) for i in range(most)]
+            inside = tuple(int(0 <= row < height) for row in new)
             key = (inside, rows, tensor.dtype)
             if key not in made:
                 quantization = None if tensor.dtype is DType.FLOAT32 else Quantization((1.0,), (0,))
-                like = Tensor("inside", tensor.dtype, (flow.turns, rows, 1, 1), 0, quantization)
+                like = Tensor("inside", tensor.dtype, (1, len(inside), 1, 1), 0, quantization)
                 data = b"".join(_stored(bit, tensor.dtype) for bit in inside)
-                table = _constant(body, like, data, "inside")
+                table = body.constant(like, data)
                 made[key] = body.tensor(like, "inside/turn", (1, rows, 1, 1))
                 body.operation("SLICE", [table, begin, body.integers([1, rows, 1, 1])], [made[key]], "SliceOptions")
             found[masked] = made[key]
@@ -295,8 +298,3 @@ class FlowWriter:
 def _stored(value: int, dtype: DType) -> bytes:
     code = {DType.FLOAT32: "f", DType.INT8: "b", DType.INT16: "h", DType.INT32: "i"}[dtype]
     return struct.pack(f"<{code}", value)
-
-
-def _constant(builder: SubgraphBuilder, like: Tensor, data: bytes, name: str) -> int:
-    builder.tensors.append(replace(lean(like, name), buffer=builder.parent.buffer(data)))
-    return len(builder.tensors) - 1

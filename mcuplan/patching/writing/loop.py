@@ -19,6 +19,7 @@ from mcuplan.patching.writing.build import GraphBuilder, Loop, SubgraphBuilder, 
 from mcuplan.patching.writing.reader import Stage, UnsupportedStageError
 from mcuplan.patching.writing.rows import StageNet, Strip
 from mcuplan.patching.writing.strips import StripWriter
+from mcuplan.planning.allocation import ALIGNMENT
 
 LEAST_TURNS = 2
 """A loop with fewer turns than this is no loop."""
@@ -73,17 +74,31 @@ def find_run(net: StageNet, strips: Sequence[Strip]) -> Run:
     return Run(best[0], best[1], *moves)
 
 
-def overlays(net: StageNet, written: Sequence[int], needed: Sequence[int]) -> bool:
-    """True where the result, laid over the source from its first byte on, only ever covers rows that are used up.
+def displacement(net: StageNet, written: Sequence[int], needed: Sequence[int]) -> int | None:
+    """How many bytes behind the result's first one the source may begin at least; None where they have to lie apart.
 
-    ``written`` are the ends of the rows of the result that strips write, ``needed`` the first row of the source that
-    is read after each of them (its height where none is).
+    So the result only ever covers rows of the source that are used up: ``written`` are the ends of the rows that
+    strips write, ``needed`` the first row of the source that is read after each of them (its height where none is).
+    Apart they must lie where their elements differ in type, or where that takes no more than one over the other.
     """
     source, result = net.tensors[net.source], net.tensors[net.result]
-    if source.dtype != result.dtype or result.elements > source.elements:
-        return False
-    source_row, result_row = source.elements // source.shape[1], result.elements // result.shape[1]
-    return all(w * result_row <= n * source_row for w, n in zip(written, needed, strict=True))
+    if source.dtype != result.dtype:
+        return None
+    rows = net.height(net.source)
+    ahead = [
+        w * net.row_bytes(net.result) - n * net.row_bytes(net.source)
+        for w, n in zip(written, needed, strict=True)
+        if n < rows
+    ]
+    least = -(-max([0, *ahead]) // ALIGNMENT) * ALIGNMENT
+    apart = sum(net.height(t) * net.row_bytes(t) for t in (net.source, net.result))
+    return least if ends_bytes(net, least) < apart else None
+
+
+def ends_bytes(net: StageNet, displaced: int | None) -> int:
+    """Bytes of source and result together, apart or with the source ``displaced`` bytes behind the result."""
+    source, result = (net.height(t) * net.row_bytes(t) for t in (net.source, net.result))
+    return source + result if displaced is None else max(result, displaced + source)
 
 
 def still_needed(net: StageNet, strips: Sequence[Strip]) -> list[int]:
@@ -95,18 +110,32 @@ def still_needed(net: StageNet, strips: Sequence[Strip]) -> list[int]:
     return found[::-1]
 
 
-def begin_over_source(main: SubgraphBuilder, net: StageNet, source: int) -> int:
-    """The result before anything is written to it: the source's first bytes, whatever they hold; costs no memory."""
+def begin_over_source(main: SubgraphBuilder, net: StageNet, source: int, displaced: int) -> int:
+    """The result before anything is written to it, which costs no memory: bytes around the source and its own.
+
+    Bytes before the source, ``displaced`` of them, and behind it are filled by a PAD of which the source is a part in
+    place; what lies behind the result is cut off.
+    """
     like, given = net.tensors[net.result], net.tensors[net.source]
-    row = given.elements // given.shape[1]
-    if like.elements % row == 0:
+    item = max((given.dtype.bits or 8) // 8, 1)
+    before, row = displaced // item, given.elements // given.shape[1]
+    behind = max(like.elements - before - given.elements, 0)
+    if not before and not behind and like.elements % row == 0:
         piece = main.rows(source, 0, like.elements // row, f"{like.name}/place")
     else:
-        flat = main.tensor(given, f"{given.name}/flat", (given.elements,))
-        _reshape(main, source, flat)
-        piece = main.tensor(given, f"{like.name}/place", (like.elements,))
-        main.operation("SLICE", [flat, main.integers([0]), main.integers([like.elements])], [piece], "SliceOptions")
-        main.tie(piece, flat)
+        piece = main.tensor(given, f"{given.name}/flat", (given.elements,))
+        _reshape(main, source, piece)
+        if before or behind:
+            padded = main.tensor(given, f"{like.name}/around", (before + given.elements + behind,))
+            main.operation("PAD", [piece, main.integers([before, behind], (1, 2))], [padded], "PadOptions")
+            main.tie(piece, padded, displaced)
+            piece = padded
+        if main.tensors[piece].elements > like.elements:
+            whole, piece = piece, main.tensor(given, f"{like.name}/place", (like.elements,))
+            main.operation(
+                "SLICE", [whole, main.integers([0]), main.integers([like.elements])], [piece], "SliceOptions"
+            )
+            main.tie(piece, whole)
     out = main.tensor(like, f"{like.name}/begun")
     _reshape(main, piece, out)
     return out
@@ -118,22 +147,23 @@ def _reshape(main: SubgraphBuilder, source: int, out: int) -> None:
     main.tie(out, source)
 
 
-STEP = 4
-"""How far a loop's counter goes on each turn: over one row of a table of places, which are four integers."""
+STEP = 3
+"""How far a loop's counter goes on each turn: the places ``(0, row, 0, 0)`` of a table lie over one another by one."""
 
 
-def looked_up(body: SubgraphBuilder, table: Sequence[Sequence[int]], turn: int) -> int:
-    """This turn's row of a constant table of places; smaller in the arena than counting them up one by one."""
-    flat = [value for row in table for value in row]
-    out = body.tensor(Tensor("place", DType.INT32, (STEP,)), "place")
-    body.operation("SLICE", [body.integers(flat), turn, body.integers([STEP])], [out], "SliceOptions")
+def looked_up(body: SubgraphBuilder, rows: Sequence[int], turn: int) -> int:
+    """This turn's place ``(0, row, 0, 0)`` in a map, from a constant table: less than counting them up one by one."""
+    table = [value for row in rows for value in (0, row, 0)]
+    out = body.tensor(Tensor("place", DType.INT32, (4,)), "place")
+    body.operation("SLICE", [body.integers([*table, 0]), turn, body.integers([4])], [out], "SliceOptions")
     return out
 
 
-def next_turn(body: SubgraphBuilder, turn: int) -> int:
-    """The counter behind a turn."""
+def next_turn(body: SubgraphBuilder, turn: int, turns: int) -> int:
+    """The counter behind a turn, from a table too: SLICE is there anyway, and takes less than ADD."""
     out = body.tensor(body.tensors[turn], "turn/next")
-    body.operation("ADD", [turn, body.integers([STEP])], [out], "AddOptions")
+    table = [value for i in range(turns) for value in (STEP * (i + 1), 0, 0)]
+    body.operation("SLICE", [body.integers(table), turn, body.integers([1])], [out], "SliceOptions")
     return out
 
 
@@ -163,11 +193,12 @@ class Variables:
     ) -> tuple[Subgraph, Subgraph]:
         """Write the WHILE, tie each variable to one place, and return its two subgraphs.
 
-        The first variable counts the turns, in steps of :data:`STEP`.
+        The first variable counts the turns, in steps of :data:`STEP`. Whether there is one more stands in a table.
         """
         more = condition.tensor(Tensor("more", DType.BOOL, (1,)), "more")
-        end = condition.integers([STEP * turns])
-        condition.operation("LESS", [self.asked[0], end], [more], "LessOptions")
+        answers = b"\x01" * (STEP * turns) + b"\x00"
+        table = condition.constant(Tensor("more", DType.BOOL, (len(answers),)), answers)
+        condition.operation("SLICE", [table, self.asked[0], condition.integers([1])], [more], "SliceOptions")
         operator = main.operation(
             "WHILE", self.outer, self.done, "WhileOptions",
             cond_subgraph_index=condition.index, body_subgraph_index=body.index,
@@ -203,7 +234,7 @@ class LoopWriter:
         self.run = find_run(net, strips)
         self.operators: tuple[Operator, ...] = parent.draft.graph.main.operators
         written = [strip[net.result].high for strip in strips]
-        self.overlaid = over and overlays(net, written, still_needed(net, strips))
+        self.displaced = displacement(net, written, still_needed(net, strips)) if over else None
         count = len(parent.draft.graph.subgraphs)
         self.condition = SubgraphBuilder(parent, count)
         self.body = SubgraphBuilder(parent, count + 1)
@@ -212,7 +243,9 @@ class LoopWriter:
         """Write the stage; returns the two new subgraphs."""
         main, run, stage, net = self.main, self.run, self.stage, self.net
         writer = StripWriter(main, net, self.operators, loose=True)
-        result = begin_over_source(main, net, stage.source) if self.overlaid else None
+        result = None
+        if self.displaced is not None:
+            result = begin_over_source(main, net, stage.source, self.displaced)
         for j in range(run.first):
             part = writer.write(stage.source, 0, self.strips[j], self.strips[j + 1], f"strip{j}")
             result = self._put(part, self.strips[j], result, last=False)
@@ -239,11 +272,8 @@ class LoopWriter:
             "DynamicUpdateSliceOptions",
         )  # fmt: skip
         main.tie(out, result)
-        source_row = main.row_bytes(self.stage.source)
-        if (
-            not self.overlaid
-            or strip[self.net.result].high * main.row_bytes(out) <= strip[self.net.source].low * source_row
-        ):
+        free = (self.displaced or 0) + strip[self.net.source].low * self.net.row_bytes(self.net.source)
+        if self.displaced is None or strip[self.net.result].high * main.row_bytes(out) <= free:
             main.tie(part, out, begin * main.row_bytes(out))
         return out
 
@@ -270,7 +300,7 @@ class LoopWriter:
             net.tensors[net.source], f"{net.tensors[net.source].name}/strip", (shape[0], rows, *shape[2:])
         )
         sizes = body.integers([shape[0], rows, *shape[2:]])
-        place = looked_up(body, [(0, row, 0, 0) for row in x_rows], given[0])
+        place = looked_up(body, x_rows, given[0])
         body.operation("SLICE", [given[1], place, sizes], [piece], "SliceOptions")
         inner = StripWriter(body, net, self.operators)
         inner.turns = True
@@ -279,10 +309,10 @@ class LoopWriter:
         if part is None or set(inner.kept) != set(kept):
             raise UnsupportedStageError("what strips keep changes from strip to strip")
         written = body.tensor(net.tensors[net.result], f"{net.tensors[net.result].name}/written")
-        place = looked_up(body, [(0, row, 0, 0) for row in y_rows], given[0])
+        place = looked_up(body, y_rows, given[0])
         body.operation("DYNAMIC_UPDATE_SLICE", [given[2], part, place], [written], "DynamicUpdateSliceOptions")
         body.tie(written, given[2])
-        variables.back = [next_turn(body, given[0]), given[1], written, *(inner.kept[t] for t in kept)]
+        variables.back = [next_turn(body, given[0], len(turns)), given[1], written, *(inner.kept[t] for t in kept)]
         self._subgraphs = variables.close(main, condition, body, len(turns))
         writer.kept = {t: done[3 + i] for i, t in enumerate(kept)}
         return done[1], done[2]

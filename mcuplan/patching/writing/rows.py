@@ -118,6 +118,11 @@ class StageNet:
         """Rows of a tensor."""
         return self.tensors[tensor].shape[1]
 
+    def row_bytes(self, tensor: int) -> int:
+        """Bytes of one row of a tensor."""
+        found = self.tensors[tensor]
+        return found.elements // found.shape[1] * max((found.dtype.bits or 8) // 8, 1)
+
     def free(self) -> frozenset[int]:
         """Tensors that cost no MACs to compute again from the source, the source included."""
         found = {self.source}

@@ -53,7 +53,7 @@ class StripWriter:
             Goes into tensors' names.
         """
         parts = [self.kept.pop(self.net.source), source] if self.net.source in self.kept else [source]
-        first = self._choice(self.net.source, strip, after)
+        first = self._name(self.net.source)
         held = self.builder.stacked(parts, self.net.tensors[self.net.source], f"{label}/source", first=first)
         self.held = {self.net.source: held}
         lows = {t: w.low for t, w in strip.items()} | {self.net.source: source_low}
@@ -64,7 +64,7 @@ class StripWriter:
             if layer.output == self.net.result:
                 part = made
             else:
-                self._window(layer.output, strip, after, made, label)
+                self._window(layer.output, strip, made, label)
             for t in dict.fromkeys(layer.inputs):
                 if self.last_reader[t] == i:
                     self._keep(t, strip, after, label)
@@ -144,12 +144,12 @@ class StripWriter:
                 b.tie(out, tensor)
                 return
 
-    def _window(self, t: int, strip: Strip, after: Strip | None, made: int | None, label: str) -> None:
+    def _window(self, t: int, strip: Strip, made: int | None, label: str) -> None:
         """Join the rows kept from before and the new ones."""
         parts = [p for p in (self.kept.pop(t, None) if strip[t].kept else None, made) if p is not None]
         if parts:
             name = f"{self.net.tensors[t].name}/{label}/window"
-            first = self._choice(t, strip, after)
+            first = self._name(t)
             self.held[t] = self.builder.stacked(parts, self.net.tensors[t], name, first=first)
 
     def _keep(self, t: int, strip: Strip, after: Strip | None, label: str) -> None:
@@ -161,19 +161,14 @@ class StripWriter:
         end = after[t].new - strip[t].low
         window = self.held[t]
         kept = b.rows(window, begin, end, f"{self.net.tensors[t].name}/{label}/kept", tie=False)
-        if kept != window and not self._creeps(t, strip, after):
+        if kept != window:
             b.tie(kept, window, choice=self._name(t))
         self.kept[t] = kept
 
-    @staticmethod
-    def _creeps(t: int, strip: Strip, after: Strip | None) -> bool:
-        """True where the rows to keep would be copied over a part of themselves, which SLICE does not promise."""
-        return after is not None and after[t].low - strip[t].low < after[t].kept
-
     def _name(self, t: int) -> str:
-        """The name of the choice whether a tensor's kept rows lie where its windows begin, or apart."""
-        return f"{self.net.source}.{t}"
+        """The name of the choice whether a tensor's kept rows lie where its windows begin, or apart.
 
-    def _choice(self, t: int, strip: Strip, after: Strip | None) -> str | None:
-        """That choice for a window; None in a loop where the rows come back to the same place over themselves."""
-        return None if self.turns and self._creeps(t, strip, after) else self._name(t)
+        In place they may go down over a part of themselves: SLICE copies element by element, the lowest first
+        (lite/kernels/internal/reference/slice.h).
+        """
+        return f"{self.net.source}.{t}"
