@@ -58,7 +58,8 @@ class Access:
     """An operator's reads and writes: first ``moves`` one by one, then ``reads`` (input positions) for a computation.
 
     ``spans`` limits what is read of an input: ``{position: (begin, end)}``. ``over`` are the inputs whose place an
-    output may take, if both begin at the same byte. With ``computes`` False the moves are all there is.
+    output may take, if both begin at the same byte; before the inputs in ``trails`` an output may begin, and lie over
+    them, if it begins at least so many bytes before. With ``computes`` False the moves are all there is.
     ``workspaces`` are inputs that the operator uses as scratch and lays over its other tensors as it sees fit.
     """
 
@@ -66,8 +67,16 @@ class Access:
     moves: tuple[Move | Fill, ...] = ()
     spans: Mapping[int, tuple[int, int]] | None = None
     over: frozenset[int] = frozenset()
+    trails: Mapping[int, int] | None = None
     computes: bool = True
     workspaces: tuple[int, ...] = ()
+
+    def may_cover(self, position: int, distance: int) -> bool:
+        """Whether an output that begins ``distance`` bytes behind an input may lie over it."""
+        if position in self.over and distance == 0:
+            return True
+        trail = (self.trails or {}).get(position)
+        return trail is not None and distance <= -trail
 
     def span(self, position: int) -> tuple[int, int] | None:
         """The bytes read of an input; None for all of them."""
@@ -107,6 +116,8 @@ def access(
                 return _padded(facts) or everything
             case "elementwise":
                 return _elementwise(facts, rule)
+            case "window":
+                return _window(facts, rule)
             case "update":
                 return _update(facts, known or {}) or everything
     except (KeyError, IndexError, TypeError, ZeroDivisionError):
@@ -338,6 +349,27 @@ def _elementwise(facts: OperatorFacts, rule: AliasRule) -> Access:
         return Access(reads)
     indices = {x.index for x in named if x.dtype == y.dtype or (y.dtype in ("int8", "uint8") and _item(x) >= 1)}
     return Access(reads, over=frozenset(i for i, x in enumerate(facts.inputs) if x.index in indices))
+
+
+def _window(facts: OperatorFacts, rule: AliasRule) -> Access:
+    """Output rows are written from the first to the last, each when the rows that its windows read have been read.
+
+    So the end of each row must lie before the first input row that this or a later one reads.
+    """
+    reads = tuple(range(len(facts.inputs)))
+    window, x, y = facts.window, facts["x"], facts.outputs[0]
+    if window is None or not rule.holds(facts) or y.dims[1:3] != (window.rows.output, window.columns.output):
+        return Access(reads)
+    rows = window.rows
+    row_in = x.dims[2] * x.dims[3] * _item(x)
+    row_out = y.dims[2] * y.dims[3] * _item(y)
+    first = rows.input
+    trail = 0
+    for row in reversed(range(rows.output)):
+        taps = [row * rows.stride - rows.before + k * rows.dilation for k in range(rows.kernel)]
+        first = min([first, *(tap for tap in taps if 0 <= tap < rows.input)])
+        trail = max(trail, (row + 1) * row_out - first * row_in)
+    return Access(reads, trails={i: trail for i, t in enumerate(facts.inputs) if t.index == x.index})
 
 
 def _update(facts: OperatorFacts, known: Numbers) -> Access | None:

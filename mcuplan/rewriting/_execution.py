@@ -351,7 +351,7 @@ class Execution:
                 self._check_pair(node, (s, t), whole, b, other)
             if position in how.reads:
                 for b, other in outputs:
-                    if position not in how.over or other.begin != whole.begin:
+                    if not how.may_cover(position, other.begin - whole.begin):
                         self._check_pair(node, (s, t), whole.part(how.span(position)), b, other)
 
     def _check_pair(self, node: Node, a: Tensor, one: Extent, b: Tensor, other: Extent) -> None:

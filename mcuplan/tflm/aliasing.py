@@ -3,8 +3,8 @@
 Two relations. *Sharing*: two tensors hold the same values in the same bytes (a RESHAPE's ends, a part of a
 CONCATENATION and its place in the result, a SLICE and its source), and the kernel copies a range onto itself.
 *Overwriting*: an output takes the place of an input that nobody needs any more, and the kernel reads each element
-before it writes there. The table of safe operators, each with its reason and upstream file, is a data file; an
-operator that is not in it is unsafe.
+before it writes there; an operator with a window does so where the output lies some rows before the input. The table
+of safe operators, each with its reason and upstream file, is a data file; an operator that is not in it is unsafe.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from importlib import resources
 
 from mcuplan.graph import Graph, Operator, Subgraph
 from mcuplan.operators import OperatorFacts, TensorFacts, constant_values
+from mcuplan.operators.formulas import evaluate
 from mcuplan.tflm.target import Target
 
 
@@ -34,7 +35,7 @@ class AliasOption:
     """``inner`` may lie at byte ``at`` of ``outer`` while ``operator`` runs; tensors of ``subgraph``.
 
     With SHARE both hold the same values there. With OVERWRITE ``inner`` is the operator's output, ``outer`` its
-    input, and the input's values are gone afterwards.
+    input, and the input's values are gone afterwards; ``at`` is negative where the output begins before the input.
     """
 
     subgraph: int
@@ -48,12 +49,23 @@ class AliasOption:
 
 @dataclass(frozen=True, slots=True)
 class AliasRule:
-    """A row of the table: the kind of aliasing, the inputs it holds for, why it is safe and where that stands."""
+    """A row of the table: the kind of aliasing, the inputs it holds for, why it is safe and where that stands.
+
+    ``when`` is a formula over the operator's facts: the rule holds where it is true.
+    """
 
     kind: str
     reason: str
     source: tuple[str, ...]
     inputs: tuple[str, ...] = ()
+    when: str = ""
+
+    def holds(self, facts: OperatorFacts) -> bool:
+        """Whether the rule holds for one operator; never where its facts are not what kernels accept."""
+        try:
+            return not self.when or bool(evaluate(self.when, facts))
+        except (KeyError, IndexError, AttributeError, TypeError):
+            return False
 
 
 @cache
@@ -62,7 +74,9 @@ def alias_rules(version: str) -> Mapping[str, AliasRule]:
     name = f"data/aliasing-{version.removeprefix('tflm-')}.json"
     data = json.loads(resources.files("mcuplan.tflm").joinpath(name).read_text("utf-8"))
     return {
-        op: AliasRule(row["kind"], row["reason"], tuple(row["source"]), tuple(row.get("inputs", ())))
+        op: AliasRule(
+            row["kind"], row["reason"], tuple(row["source"]), tuple(row.get("inputs", ())), row.get("when", "")
+        )
         for op, row in data["operators"].items()
     }
 
@@ -116,6 +130,11 @@ def _pairs(graph: Graph, subgraph: Subgraph, op: Operator, rule: AliasRule) -> I
                 yield x, y, at, Relation.SHARE
         case "elementwise":
             yield from _elementwise(facts, rule)
+        case "window":
+            x, y = facts["x"], facts["y"]
+            ahead = trails_by(facts) if rule.holds(facts) else None
+            if ahead is not None and max(y.bytes, ahead + x.bytes) < x.bytes + y.bytes:
+                yield y, x, -ahead, Relation.OVERWRITE
         case "update":
             x, y, update = facts["x"], facts["y"], facts["update"]
             if x.bytes == y.bytes and update.elements < x.elements:
@@ -156,6 +175,23 @@ def padded_at(graph: Graph, facts: OperatorFacts) -> int | None:
         return None
     inner: int = math.prod(x.dims[padded[0] + 1 :]) * (x.bytes // x.elements)
     return sides[padded[0]][0] * inner
+
+
+def trails_by(facts: OperatorFacts) -> int | None:
+    """How many bytes before its input an operator with a window may begin its output, at least; None where unknown.
+
+    Rows are made one after the other: when row ``r`` is being written, everything is still needed from the first row
+    that its windows read on, and nothing before it. Source: P. S. Blacker, C. Bridges, S. Hadfield, "Diagonal Memory
+    Optimisation for Machine Learning on Micro-controllers", arXiv:2010.01668.
+    """
+    window = facts.window
+    x, y = facts["x"], facts["y"]
+    if window is None or not x.elements or x.rank != 4 or y.dims[1:3] != (window.rows.output, window.columns.output):
+        return None
+    read, written = x.bytes // x.dims[1], y.bytes // y.dims[1]
+    rows = range(window.rows.output)
+    ahead: int = max((row + 1) * written - window.rows.needs(row, row + 1)[0] * read for row in rows)
+    return -(-max(ahead, 0) // 16) * 16
 
 
 def _axis(facts: OperatorFacts) -> int | None:

@@ -25,7 +25,7 @@ from mcuplan.patching.arena.outside import Outside
 from mcuplan.patching.arena.space import Effort, forms
 from mcuplan.patching.arena.trials import Trial, Trials
 from mcuplan.patching.writing.forms import StageCost, StageForm, stage_cost
-from mcuplan.patching.writing.reader import Stage, StageReader, UnsupportedStageError
+from mcuplan.patching.writing.reader import WINDOWED, Stage, StageReader, UnsupportedStageError
 from mcuplan.planning.allocation import ALIGNMENT
 from mcuplan.tflm.target import Target
 
@@ -203,10 +203,10 @@ class Lattice:
 
     @cached_property
     def _stages(self) -> dict[int, list[Stage]]:
-        """Stages that can help, by first operator: with an operator inside that needs more than any plan must have."""
-        every = [
-            s for k in range(len(self.graph.main.operators)) for s in self.reader.stages(k) if s.last - s.first > 1
-        ]
+        """Stages that can help, by first operator: one inside needs more than any plan must have, and has a window."""
+        operators = self.graph.main.operators
+        windowed = [op.name in WINDOWED for op in operators]
+        every = [s for k in range(len(operators)) for s in self.reader.stages(k) if any(windowed[s.first : s.last])]
         floor = min(peak for peak, _ in self._rest(every)[0])
         found: dict[int, list[Stage]] = {}
         for stage in every:

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from mcuplan.graph import DType, Quantization, Subgraph, Tensor
 from mcuplan.operators import Axis
 from mcuplan.patching.writing.build import GraphBuilder, SubgraphBuilder
-from mcuplan.patching.writing.loop import Variables, begin_over_source, displacement, looked_up, next_turn
+from mcuplan.patching.writing.loop import Places, Variables, begin_over_source, displacement, next_turn
 from mcuplan.patching.writing.reader import Stage, UnsupportedStageError
 from mcuplan.patching.writing.rows import Layer, StageNet, Strip, Window
 from mcuplan.patching.writing.strips import StripWriter
@@ -223,15 +223,16 @@ class FlowWriter:
         given = variables.given
         variables.done[2] = self.stage.result
 
-        piece = self._piece(source, given)
+        places = Places(body, given[0])
+        piece = self._piece(source, given[1], places)
         writer = FlowStrip(body, net, self.parent.draft.graph.main.operators)
         writer.streams_source = writer.turns = True
-        writer.masks = self._masks(given[0])
+        writer.masks = self._masks(places)
         writer.kept = {t: given[3 + i] for i, t in enumerate(kept)}
         part = writer.write(piece, strip[net.source].low, strip, flow.later(1), "turn")
         assert part is not None
         written = body.tensor(result, f"{result.name}/written")
-        place = looked_up(body, list(map(flow.result_row, range(flow.turns))), given[0])
+        place = places(list(map(flow.result_row, range(flow.turns))))
         body.operation("DYNAMIC_UPDATE_SLICE", [given[2], part, place], [written], "DynamicUpdateSliceOptions")
         body.tie(written, given[2])
         variables.back = [next_turn(body, given[0], flow.turns), given[1], written, *(writer.kept[t] for t in kept)]
@@ -259,23 +260,23 @@ class FlowWriter:
         data = _stored(zero, tensor.dtype) * math.prod(shape)
         return self.main.constant(replace(tensor, shape=shape, name=f"{tensor.name}/above"), data)
 
-    def _piece(self, source: Tensor, given: Sequence[int]) -> int:
+    def _piece(self, source: Tensor, variable: int, places: Places) -> int:
         """This turn's new rows of the source."""
         body, flow = self.body, self.flow
         rows = flow.rows[flow.net.source]
         shape = (source.shape[0], rows, *source.shape[2:])
-        begin = looked_up(body, list(map(flow.source_row, range(flow.turns))), given[0])
+        begin = places(list(map(flow.source_row, range(flow.turns))))
         out = body.tensor(source, f"{source.name}/turn", shape)
-        body.operation("SLICE", [given[1], begin, body.integers(shape)], [out], "SliceOptions")
+        body.operation("SLICE", [variable, begin, body.integers(shape)], [out], "SliceOptions")
         return out
 
-    def _masks(self, at: int) -> dict[int, int]:
+    def _masks(self, places: Places) -> dict[int, int]:
         """This turn's mask for each masked tensor: a 1 for every new row inside the map."""
         body, flow = self.body, self.flow
         if not flow.masked:
             return {}
         most = max(flow.rows[t] for t in flow.masked.values())
-        begin = looked_up(body, [i * most for i in range(flow.turns)], at)
+        begin = places([i * most for i in range(flow.turns)])
         made: dict[tuple[object, ...], int] = {}
         found: dict[int, int] = {}
         for masked, t in flow.masked.items():

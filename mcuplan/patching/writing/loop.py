@@ -117,6 +117,8 @@ def begin_over_source(main: SubgraphBuilder, net: StageNet, source: int, displac
     place; what lies behind the result is cut off.
     """
     like, given = net.tensors[net.result], net.tensors[net.source]
+    if not displaced and like.shape == given.shape:
+        return source  # its bytes as they are: a variable of the loop may begin as any tensor of its shape
     item = max((given.dtype.bits or 8) // 8, 1)
     before, row = displaced // item, given.elements // given.shape[1]
     behind = max(like.elements - before - given.elements, 0)
@@ -151,12 +153,27 @@ STEP = 3
 """How far a loop's counter goes on each turn: the places ``(0, row, 0, 0)`` of a table lie over one another by one."""
 
 
-def looked_up(body: SubgraphBuilder, rows: Sequence[int], turn: int) -> int:
-    """This turn's place ``(0, row, 0, 0)`` in a map, from a constant table: less than counting them up one by one."""
-    table = [value for row in rows for value in (0, row, 0)]
-    out = body.tensor(Tensor("place", DType.INT32, (4,)), "place")
-    body.operation("SLICE", [body.integers([*table, 0]), turn, body.integers([4])], [out], "SliceOptions")
-    return out
+class Places:
+    """Where in a map each turn of a loop reads or writes: ``(0, row, 0, 0)``, from constant tables.
+
+    That takes less than counting places up one by one; those of equal rows are one tensor.
+    """
+
+    def __init__(self, body: SubgraphBuilder, turn: int) -> None:
+        self._body = body
+        self._turn = turn
+        self._found: dict[tuple[int, ...], int] = {}
+
+    def __call__(self, rows: Sequence[int]) -> int:
+        """This turn's place, of ``rows[turn]``."""
+        key = tuple(rows)
+        if key not in self._found:
+            body = self._body
+            table = body.integers([*(value for row in rows for value in (0, row, 0)), 0])
+            self._found[key] = body.tensor(Tensor("place", DType.INT32, (4,)), "place")
+            inputs = [table, self._turn, body.integers([4])]
+            body.operation("SLICE", inputs, [self._found[key]], "SliceOptions")
+        return self._found[key]
 
 
 def next_turn(body: SubgraphBuilder, turn: int, turns: int) -> int:
@@ -300,7 +317,8 @@ class LoopWriter:
             net.tensors[net.source], f"{net.tensors[net.source].name}/strip", (shape[0], rows, *shape[2:])
         )
         sizes = body.integers([shape[0], rows, *shape[2:]])
-        place = looked_up(body, x_rows, given[0])
+        places = Places(body, given[0])
+        place = places(x_rows)
         body.operation("SLICE", [given[1], place, sizes], [piece], "SliceOptions")
         inner = StripWriter(body, net, self.operators)
         inner.turns = True
@@ -309,7 +327,7 @@ class LoopWriter:
         if part is None or set(inner.kept) != set(kept):
             raise UnsupportedStageError("what strips keep changes from strip to strip")
         written = body.tensor(net.tensors[net.result], f"{net.tensors[net.result].name}/written")
-        place = looked_up(body, y_rows, given[0])
+        place = places(y_rows)
         body.operation("DYNAMIC_UPDATE_SLICE", [given[2], part, place], [written], "DynamicUpdateSliceOptions")
         body.tie(written, given[2])
         variables.back = [next_turn(body, given[0], len(turns)), given[1], written, *(inner.kept[t] for t in kept)]
