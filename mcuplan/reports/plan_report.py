@@ -77,9 +77,15 @@ class StageShown:
 
     first: int
     last: int
+    kind: str
+    """`strips`: one after the other, each with operators of its own; `loop`: one loop runs them all; `bordered loop`: a
+    loop runs those inside the map; `patches`: a loop over patches in two dimensions."""
     strips: int
-    rolled: bool
-    """True: one loop runs the strips; False: each strip has operators of its own."""
+    """Strips of rows, or rows of patches."""
+    cuts: tuple[int, ...]
+    """Rows of the result where strips begin, and its height last; a loop takes strips of ``cuts[1]`` rows."""
+    columns: int | None
+    """Columns of a patch; null for strips of whole rows."""
     streamed: bool
     """True: rows that the next strip needs again are kept; False: they are computed again."""
     padding: str
@@ -170,8 +176,9 @@ def arena_shown(graph: Graph, arena: ArenaPrediction) -> Arena:
 def _stage(choice: StageChoice) -> StageShown:
     form = choice.form
     return StageShown(
-        choice.first, choice.last, form.strips, form.rolled, form.stream, form.form, choice.macs, choice.whole_macs
-    )
+        choice.first, choice.last, form.kind.value, form.strips, form.cuts, form.columns or None, form.stream,
+        form.padding, choice.macs, choice.whole_macs,
+    )  # fmt: skip
 
 
 def _front(patch: PatchPlan) -> tuple[FrontShown, ...]:

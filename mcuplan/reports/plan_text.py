@@ -43,12 +43,22 @@ def plan_lines(report: PlanReport, graph: Graph, arena: ArenaPrediction, width: 
         yield from arena_map(graph, arena, width)
 
 
+_WRITTEN = {
+    "strips": "written out one after the other",
+    "loop": "one loop",
+    "bordered loop": "one loop, border strips written out",
+    "patches": "one loop",
+}
+
+
 def _stage_text(stage: StageShown) -> str:
-    how = "one loop" if stage.rolled else "written out"
-    rows = "rows kept for the next strip" if stage.streamed else "rows computed again for the next strip"
+    pieces = f"{stage.strips} strips of rows"
+    if stage.columns is not None:
+        pieces = f"patches of {stage.cuts[1]} x {stage.columns}"
+    halo = "rows kept for the next strip" if stage.streamed else "what patches share computed again"
     overhead = stage.macs / max(stage.whole_macs, 1) - 1
     return (
-        f"stage: operators {stage.first} to {stage.last - 1} in {stage.strips} strips of rows, {how}, {rows}, "
+        f"stage: operators {stage.first} to {stage.last - 1} in {pieces}, {_WRITTEN[stage.kind]}, {halo}, "
         f"{overhead:+.1%} of their multiply-accumulates"
     )
 

@@ -13,7 +13,7 @@ weighted A*), 2014.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from heapq import heappop, heappush
@@ -79,7 +79,6 @@ class Path:
             and self.growth <= other.growth
             and self.planning <= other.planning
             and self.extra_macs <= other.extra_macs
-            and len(self.choices) <= len(other.choices)
         )
 
 
@@ -106,8 +105,9 @@ class Lattice:
         self.trials = Trials(graph, target)
         self.macs = model_macs(graph).total
         self._progress = progress
-        self._costs: dict[Stage, tuple[tuple[StageForm, StageCost], ...]] = {}
+        self._forms: dict[Stage, list[_Option]] = {}
         self._passing: dict[Stage, int] = {}
+        self._stages, self._floor = self._useful_stages()
 
     @property
     def exhausted(self) -> bool:
@@ -132,7 +132,7 @@ class Lattice:
             key = (least, path.extra_macs) if limits.fit_bytes is None else (path.extra_macs, least)
             heappush(heap, (key, -path.at, next(order), path, edge))
 
-        push(Path(), None)
+        push(Path(peak=self._floor), None)
         while heap:
             _, _, _, path, edge = heappop(heap)
             if any(known.beats(path) for known in reached.get(path.at, ())):
@@ -152,8 +152,6 @@ class Lattice:
 
     def _onward(self, path: Path) -> Iterator[tuple[Path, _Edge | None]]:
         yield replace(path, at=path.at + 1, peak=max(path.peak, self.outside.operator_bytes[path.at])), None
-        if len(path.choices) == self.effort.stages:
-            return
         for stage in self._stages.get(path.at, ()):
             peak = max(path.peak, self._stage_least(stage))
             least = replace(path, at=stage.last, peak=peak, growth=path.growth + _LEAST_GROWTH)
@@ -161,49 +159,62 @@ class Lattice:
 
     def _refined(self, edge: _Edge) -> Iterator[tuple[Path, _Edge | None]]:
         path, stage = edge.path, edge.stage
-        if edge.form is None:
-            for form, cost in self._forms(stage):
-                least = Trial(cost.least.inside, max(cost.least.growth, _LEAST_GROWTH), 0)
-                yield self._behind(edge, form, cost, least), _Edge(path, stage, form, cost)
+        if edge.option is None:
+            for option in self._options(stage):
+                if option.trial is not None:
+                    yield self._behind(edge, option, option.trial), None
+                elif not self.exhausted:
+                    yield self._behind(edge, option, option.least), _Edge(path, stage, option)
             return
-        assert edge.cost is not None
-        if self.exhausted and not self.trials.known(stage, edge.form):
-            return
-        trial = self.trials(stage, edge.form)
-        if trial is not None:
-            behind = self._behind(edge, edge.form, edge.cost, trial)
+        tried = self._tried(stage, edge.option)
+        if tried is not None and tried.trial is not None:
+            behind = self._behind(edge, tried, tried.trial)
             if self._progress is not None:
                 self._progress(self.trials.tried, self._least(behind))
             yield behind, None
 
-    def _behind(self, edge: _Edge, form: StageForm, cost: StageCost, trial: Trial) -> Path:
+    def _behind(self, edge: _Edge, option: _Option, trial: Trial) -> Path:
         path, stage = edge.path, edge.stage
         return Path(
             stage.last,
             max(path.peak, trial.inside + self._passing_bytes(stage)),
             path.growth + trial.growth,
             path.planning + trial.planning,
-            path.extra_macs + cost.extra_macs,
-            (*path.choices, StageChoice(stage, form, cost.macs, cost.whole_macs)),
+            path.extra_macs + option.cost.extra_macs,
+            (*path.choices, StageChoice(stage, option.form, option.cost.macs, option.cost.whole_macs)),
         )
 
-    def _forms(self, stage: Stage) -> tuple[tuple[StageForm, StageCost], ...]:
-        """The stage's forms with what they cost at least."""
-        if stage not in self._costs:
+    def _options(self, stage: Stage) -> Sequence[_Option]:
+        """The stage's forms that no tried one beats."""
+        if stage not in self._forms:
             found = []
             for form in forms(self.graph, stage, self.effort):
                 try:
-                    found.append((form, stage_cost(self.reader, stage, form)))
+                    found.append(_Option(form, stage_cost(self.reader, stage, form)))
                 except UnsupportedStageError:
                     continue
-            self._costs[stage] = tuple(found)
-        return self._costs[stage]
+            self._forms[stage] = found
+        return self._forms[stage]
+
+    def _tried(self, stage: Stage, option: _Option) -> _Option | None:
+        """The option made exact, if nothing was in the way; its forms lose those that it beats."""
+        options = self._forms[stage]
+        known = next((o for o in options if o.form == option.form), None)
+        if known is None or known.trial is not None or self.exhausted:
+            return known if known is not None and known.trial is not None else None
+        trial = self.trials(stage, option.form)
+        tried = None if trial is None else replace(option, trial=trial)
+        others = [o for o in options if o.form != option.form and not (tried is not None and tried.beats(o))]
+        self._forms[stage] = others if tried is None else [*others, tried]
+        return tried
 
     # -- bounds --------------------------------------------------------------------------------------------------
 
-    @cached_property
-    def _stages(self) -> dict[int, list[Stage]]:
-        """Stages that can help, by first operator: one inside needs more than any plan must have, and has a window."""
+    def _useful_stages(self) -> tuple[dict[int, list[Stage]], int]:
+        """Stages that can help, by first operator, and the bytes in use that every plan has at least.
+
+        Such a stage has an operator with a window, and one that needs more than any plan must have.
+        """
         operators = self.graph.main.operators
         windowed = [op.name in WINDOWED for op in operators]
         every = [s for k in range(len(operators)) for s in self.reader.stages(k) if any(windowed[s.first : s.last])]
@@ -212,7 +223,7 @@ class Lattice:
         for stage in every:
             if max(self.outside.operator_bytes[stage.first : stage.last]) > floor:
                 found.setdefault(stage.first, []).append(stage)
-        return found
+        return found, floor
 
     @cached_property
     def _ahead(self) -> list[list[tuple[int, int]]]:
@@ -250,13 +261,36 @@ class Lattice:
 
 
 @dataclass(frozen=True, slots=True)
+class _Option:
+    """A form of a stage: what it costs at least, and exactly once it was tried."""
+
+    form: StageForm
+    cost: StageCost
+    trial: Trial | None = None
+
+    @property
+    def least(self) -> Trial:
+        """The best that a trial could find."""
+        return self.trial or Trial(self.cost.least.inside, max(self.cost.least.growth, _LEAST_GROWTH), 0)
+
+    def beats(self, other: _Option) -> bool:
+        """Whether the other form, whatever it takes exactly, takes no less of anything."""
+        mine, theirs = self.least, other.least
+        return (
+            mine.inside <= theirs.inside
+            and mine.growth <= theirs.growth
+            and mine.planning <= theirs.planning
+            and self.cost.extra_macs <= other.cost.extra_macs
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class _Edge:
     """A stage behind a path that is not exact yet: as it is, or in a form of which the rows are known."""
 
     path: Path
     stage: Stage
-    form: StageForm | None = None
-    cost: StageCost | None = None
+    option: _Option | None = None
 
 
 def _best_pairs(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:

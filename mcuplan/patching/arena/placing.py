@@ -140,15 +140,16 @@ class DraftProblem:
         return self.arrangement(self.every).lower_bound_bytes
 
     def _other_ties(self) -> Iterator[Tie]:
-        """Aliases of the main subgraph's other operators, as far as they are safe."""
+        """Aliases of operators whose tensors the rewriting has not placed itself, as far as they are safe."""
         own = self.draft.own
-        chosen = [o for o in self.problem.options[0] if (0, o.inner) not in own and (0, o.outer) not in own]
-        chosen.sort(key=lambda o: o.relation is Relation.OVERWRITE)
-        for group in self.problem.grouping(0, chosen).groups():
-            (first, first_at), *rest = group.tensors.items()
-            for tensor, at in rest:
-                if (0, tensor) in self.bytes and (0, first) in self.bytes:
-                    yield Tie((0, tensor), (0, first), at - first_at)
+        for s, options in enumerate(self.problem.options):
+            chosen = [o for o in options if (s, o.inner) not in own and (s, o.outer) not in own]
+            chosen.sort(key=lambda o: o.relation is Relation.OVERWRITE)
+            for group in self.problem.grouping(s, chosen).groups() if chosen else ():
+                (first, first_at), *rest = group.tensors.items()
+                for tensor, at in rest:
+                    if (s, tensor) in self.bytes and (s, first) in self.bytes:
+                        yield Tie((s, tensor), (s, first), at - first_at)
 
     # -- time --------------------------------------------------------------------------------------------------------
 

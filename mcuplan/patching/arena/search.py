@@ -128,6 +128,9 @@ class _Placed:
     def declare_bytes(self) -> int:
         return self.draft.arena.declare_bytes
 
+    def rank(self) -> tuple[int, int]:
+        return self.declare_bytes, self.path.extra_macs
+
 
 class _Search:
     def __init__(
@@ -141,6 +144,7 @@ class _Search:
         self.extra_macs = int((max_overhead - 1) * self.macs)
         self.lattice = Lattice(self.graph, target, effort, progress)
         self.placed: dict[tuple[StageChoice, ...], _Placed] = {}
+        self.tried: set[tuple[tuple[StageChoice, ...], str]] = set()
 
     def run(self, fit_bytes: int | None) -> PatchPlan | None:
         best, least = self._fitting(fit_bytes), None
@@ -169,6 +173,8 @@ class _Search:
             if tries == self.effort.placed:
                 break
             found = self._place(path)
+            if found.declare_bytes > fit_bytes:
+                found = self._place(path, self.effort.solver)
             if found.declare_bytes <= fit_bytes:
                 return found
         return None
@@ -186,31 +192,30 @@ class _Search:
                 continue  # the model as it is, its tensors over one another: that is a plan without stages
             tries += 1
             found = self._place(path)
-            if best is None or (found.declare_bytes, found.path.extra_macs) < (
-                best.declare_bytes,
-                best.path.extra_macs,
-            ):
-                best = found
-        return best, bound
+            best = found if best is None else min(best, found, key=_Placed.rank)
+        return None if best is None else self._place(best.path, self.effort.solver), bound
 
     def _cheaper(self, best: _Placed) -> None:
         """Place what has fewer MACs than the best, one after the other: the Pareto front behind it."""
         extra = best.path.extra_macs
         for _ in range(2 * self.effort.placed):
             limits = Limits(extra - 1, below_bytes=self.before.declare_bytes)
-            path = next((path for _, path in self.lattice.paths(limits) if path.choices), None) if extra else None
+            path = next((path for _, path in self.lattice.paths(limits) if path.choices), None) if extra > 0 else None
             if path is None:
                 return
             self._place(path)
             extra = path.extra_macs
 
-    def _place(self, path: Path) -> _Placed:
-        if path.choices not in self.placed:
+    def _place(self, path: Path, solver: str = "fast") -> _Placed:
+        """The combination written into the graph and placed: the best that was found for it so far."""
+        if (path.choices, solver) not in self.tried:
+            self.tried.add((path.choices, solver))
             draft = Draft(self.graph)
             for choice in reversed(path.choices):
                 draft = write_stage(draft, choice.stage, choice.form)
-            planned = DraftProblem(draft.tidy(), self.target).plan(self.effort.solver)
-            self.placed[path.choices] = _Placed(path, planned)
+            found = _Placed(path, DraftProblem(draft.tidy(), self.target).plan(solver))
+            known = self.placed.get(path.choices)
+            self.placed[path.choices] = found if known is None else min(known, found, key=_Placed.rank)
         return self.placed[path.choices]
 
     def _factor(self, path: Path) -> float:

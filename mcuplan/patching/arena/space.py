@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from mcuplan.graph import Graph
-from mcuplan.patching.writing.forms import StageForm, even_cuts
+from mcuplan.patching.writing.forms import Kind, StageForm, even_cuts
 from mcuplan.patching.writing.reader import Form, Stage
 
 _PADDINGS: tuple[Form, ...] = ("pad", "crop")
@@ -17,35 +17,42 @@ class Effort:
     """How much is searched.
 
     ``strips`` are numbers of strips written out one after the other, ``rows`` how many of the smallest heights of a
-    loop's strips are tried, ``stages`` how many stages a plan may have. ``trials`` stages are written and counted at
-    most, ``placed`` plans placed, with the solver's effort ``solver``.
+    loop's strips are tried, ``patches`` numbers of patches along rows and columns. ``trials`` stages are written and
+    counted at most, ``placed`` plans placed fast, and the best of them with the solver's effort ``solver``.
     """
 
     strips: tuple[int, ...]
     rows: int
-    stages: int
+    patches: tuple[tuple[int, int], ...]
     trials: int
     placed: int
     solver: str
 
 
+_PATCHES = ((2, 1), (4, 1), (1, 2), (1, 4), (2, 2), (3, 3), (4, 4))
+_MORE_PATCHES = (*_PATCHES, (3, 1), (6, 1), (8, 1), (1, 3), (1, 8), (2, 3), (3, 2), (2, 4), (4, 2), (6, 6), (8, 8))
+
 EFFORTS: Mapping[str, Effort] = {
-    "fast": Effort((2, 3), 2, 2, 60, 2, "fast"),
-    "default": Effort((2, 3, 4), 2, 4, 800, 6, "default"),
-    "best": Effort((2, 3, 4, 5, 6, 8), 4, 6, 4000, 16, "best"),
+    "fast": Effort((2, 3), 2, ((2, 2),), 60, 2, "fast"),
+    "default": Effort((2, 3, 4), 2, _PATCHES, 800, 6, "default"),
+    "best": Effort((2, 3, 4, 5, 6, 8), 4, _MORE_PATCHES, 4000, 16, "best"),
 }
 
 
 def forms(graph: Graph, stage: Stage, effort: Effort) -> Iterator[StageForm]:
-    """The forms of a stage: loops with and without border strips, and strips written out, halos kept or recomputed."""
-    height = graph.main.tensors[stage.result].shape[1]
+    """The forms of a stage: loops with and without border strips, strips written out, and loops over patches."""
+    _, height, width, _ = graph.main.tensors[stage.result].shape
     divisors = [rows for rows in range(1, height) if height % rows == 0][: effort.rows]
     for padding in _PADDINGS:
         for rows in divisors:
-            yield StageForm(even_cuts(height, rows), padding, rolled=True, flow=True)
+            yield StageForm(Kind.LOOP, even_cuts(height, rows), padding)
         for rows in range(1, effort.rows + 1):
             if 3 * rows < height:
-                yield StageForm(even_cuts(height, rows), padding, rolled=True)
+                yield StageForm(Kind.BORDERED_LOOP, even_cuts(height, rows), padding)
         for rows in sorted({-(-height // strips) for strips in effort.strips if strips <= height}):
-            yield StageForm(even_cuts(height, rows), padding)
-            yield StageForm(even_cuts(height, rows), padding, stream=False)
+            yield StageForm(Kind.STRIPS, even_cuts(height, rows), padding)
+            yield StageForm(Kind.STRIPS, even_cuts(height, rows), padding, stream=False)
+    for parts in effort.patches:
+        rows, columns = (-(-size // part) for size, part in zip((height, width), parts, strict=True))
+        if parts[0] <= height and parts[1] <= width:
+            yield StageForm(Kind.PATCHES, even_cuts(height, rows), "crop", False, columns)

@@ -144,12 +144,20 @@ class SubgraphBuilder:
     _constants: dict[tuple[Any, ...], int] = field(default_factory=dict)
     _imported: dict[int, int] = field(default_factory=dict)
 
-    def tensor(self, tensor: Tensor, name: str, shape: Sequence[int] | None = None) -> int:
-        """A new activation like ``tensor``."""
+    def tensor(self, tensor: Tensor, name: str, shape: Sequence[int] | None = None, own: bool = True) -> int:
+        """A new activation like ``tensor``; ``own`` where its place is the rewriting's alone."""
         dims = tensor.shape if shape is None else tuple(shape)
         self.tensors.append(replace(lean(tensor, name), shape=dims, buffer=0))
-        self.parent.own.add((self.index, len(self.tensors) - 1))
+        if own:
+            self.parent.own.add((self.index, len(self.tensors) - 1))
         return len(self.tensors) - 1
+
+    def filled(self, like: Tensor) -> int:
+        """A new activation like ``like`` with zeros in it."""
+        value = self.constant(replace(like, shape=(), name="nothing"), stored(0, like.dtype))
+        out = self.tensor(like, f"{like.name}/begun")
+        self.operation("FILL", [self.integers(like.shape), value], [out], "FillOptions")
+        return out
 
     def integers(self, values: Sequence[int], shape: Sequence[int] | None = None) -> int:
         """A constant int32 tensor; equal ones are one tensor."""
@@ -249,6 +257,12 @@ class SubgraphBuilder:
     def finished(self, inputs: Sequence[int], outputs: Sequence[int], name: str | None) -> Subgraph:
         """The subgraph."""
         return Subgraph(tuple(self.tensors), tuple(self.operators), tuple(inputs), tuple(outputs), name)
+
+
+def stored(value: int, dtype: DType) -> bytes:
+    """An element as a file holds it."""
+    code = {DType.FLOAT32: "f", DType.INT8: "b", DType.INT16: "h", DType.INT32: "i"}[dtype]
+    return struct.pack(f"<{code}", value)
 
 
 MOST_PARTS = 10

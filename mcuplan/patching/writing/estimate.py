@@ -8,12 +8,14 @@ micro/micro_allocator.cc, micro/kernels/conv.cc), rounded down. A stage as it is
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mcuplan.graph import DType
 from mcuplan.patching.writing.flow import Flow, displaced
 from mcuplan.patching.writing.loop import Run, ends_bytes
+from mcuplan.patching.writing.patches import Patches
 from mcuplan.patching.writing.rows import Layer, StageNet, Strip
 
 _NODE = 44
@@ -25,7 +27,7 @@ _CONVOLUTION = 80
 _ADDED = 80
 """A PAD, MUL or CONCATENATION with all it needs."""
 
-_LOOP = 500
+_LOOP = 400
 _CHANNEL = 8
 
 
@@ -61,6 +63,20 @@ def least_of_flow(flow: Flow) -> Least:
     live = list(_live(net, list(_steps(net, turns)), before))
     turn = len(live) // len(turns)
     return Least(ends + max(live[turn : 2 * turn]), _growth(net, turns[:1]) + _LOOP)
+
+
+def least_of_patches(patches: Patches) -> Least:
+    """The least that one loop over patches takes: regions over one another as far as kernels could allow."""
+    net = patches.net
+    size = {t: math.prod(patches.shape(t)) * max((net.tensors[t].dtype.bits or 8) // 8, 1) for t in net.tensors}
+    last_reader = {t: i for i, layer in enumerate(net.layers) for t in layer.inputs}
+    held = {net.source: size[net.source]}
+    most = held[net.source]
+    for i, layer in enumerate(net.layers):
+        dying = [held.pop(t) for t in set(layer.inputs) if last_reader[t] == i]
+        most = max(most, sum(held.values()) + max(sum(dying), size[layer.output]))
+        held[layer.output] = size[layer.output]
+    return Least(ends_bytes(net, patches.displaced()) + most, _LOOP)
 
 
 @dataclass(frozen=True, slots=True)

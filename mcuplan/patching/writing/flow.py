@@ -10,13 +10,12 @@ that the lag adds.
 from __future__ import annotations
 
 import math
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from mcuplan.graph import DType, Quantization, Subgraph, Tensor
 from mcuplan.operators import Axis
-from mcuplan.patching.writing.build import GraphBuilder, SubgraphBuilder
+from mcuplan.patching.writing.build import GraphBuilder, SubgraphBuilder, stored
 from mcuplan.patching.writing.loop import Places, Variables, begin_over_source, displacement, next_turn
 from mcuplan.patching.writing.reader import Stage, UnsupportedStageError
 from mcuplan.patching.writing.rows import Layer, StageNet, Strip, Window
@@ -232,7 +231,7 @@ class FlowWriter:
         part = writer.write(piece, strip[net.source].low, strip, flow.later(1), "turn")
         assert part is not None
         written = body.tensor(result, f"{result.name}/written")
-        place = places(list(map(flow.result_row, range(flow.turns))))
+        place = places([(flow.result_row(i), 0) for i in range(flow.turns)])
         body.operation("DYNAMIC_UPDATE_SLICE", [given[2], part, place], [written], "DynamicUpdateSliceOptions")
         body.tie(written, given[2])
         variables.back = [next_turn(body, given[0], flow.turns), given[1], written, *(writer.kept[t] for t in kept)]
@@ -246,10 +245,7 @@ class FlowWriter:
         behind = displaced(self.flow) if self.over else None
         if behind is not None:
             return begin_over_source(main, net, self.stage.source, behind)
-        out = main.tensor(result, f"{result.name}/begun")
-        value = main.constant(replace(result, shape=(), name="nothing"), _stored(0, result.dtype))
-        main.operation("FILL", [main.integers(result.shape), value], [out], "FillOptions")
-        return out
+        return main.filled(result)
 
     def _above(self, t: int) -> int:
         """The rows above a map, which are padding, as a constant."""
@@ -257,7 +253,7 @@ class FlowWriter:
         rows = self.flow.strip[t].kept
         shape = (1, rows, *tensor.shape[2:])
         zero = tensor.quantization.zero_points[0] if tensor.quantization and tensor.quantization.zero_points else 0
-        data = _stored(zero, tensor.dtype) * math.prod(shape)
+        data = stored(zero, tensor.dtype) * math.prod(shape)
         return self.main.constant(replace(tensor, shape=shape, name=f"{tensor.name}/above"), data)
 
     def _piece(self, source: Tensor, variable: int, places: Places) -> int:
@@ -265,7 +261,7 @@ class FlowWriter:
         body, flow = self.body, self.flow
         rows = flow.rows[flow.net.source]
         shape = (source.shape[0], rows, *source.shape[2:])
-        begin = places(list(map(flow.source_row, range(flow.turns))))
+        begin = places([(flow.source_row(i), 0) for i in range(flow.turns)])
         out = body.tensor(source, f"{source.name}/turn", shape)
         body.operation("SLICE", [variable, begin, body.integers(shape)], [out], "SliceOptions")
         return out
@@ -276,7 +272,7 @@ class FlowWriter:
         if not flow.masked:
             return {}
         most = max(flow.rows[t] for t in flow.masked.values())
-        begin = places([i * most for i in range(flow.turns)])
+        begin = places([(i * most, 0) for i in range(flow.turns)])
         made: dict[tuple[object, ...], int] = {}
         found: dict[int, int] = {}
         for masked, t in flow.masked.items():
@@ -288,14 +284,9 @@ class FlowWriter:
             if key not in made:
                 quantization = None if tensor.dtype is DType.FLOAT32 else Quantization((1.0,), (0,))
                 like = Tensor("inside", tensor.dtype, (1, len(inside), 1, 1), 0, quantization)
-                data = b"".join(_stored(bit, tensor.dtype) for bit in inside)
+                data = b"".join(stored(bit, tensor.dtype) for bit in inside)
                 table = body.constant(like, data)
                 made[key] = body.tensor(like, "inside/turn", (1, rows, 1, 1))
                 body.operation("SLICE", [table, begin, body.integers([1, rows, 1, 1])], [made[key]], "SliceOptions")
             found[masked] = made[key]
         return found
-
-
-def _stored(value: int, dtype: DType) -> bytes:
-    code = {DType.FLOAT32: "f", DType.INT8: "b", DType.INT16: "h", DType.INT32: "i"}[dtype]
-    return struct.pack(f"<{code}", value)

@@ -1,36 +1,53 @@
-"""A patch stage written as ordinary operators of the main subgraph, strip after strip."""
+"""A patch stage as ordinary operators: the forms it can take, what each costs, and how it is written."""
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from mcuplan.graph import Subgraph
 from mcuplan.patching.writing.build import Draft, GraphBuilder, SubgraphBuilder
-from mcuplan.patching.writing.estimate import Least, least_of_flow, least_of_strips
+from mcuplan.patching.writing.estimate import Least, least_of_flow, least_of_patches, least_of_strips
 from mcuplan.patching.writing.flow import FlowWriter, find_flow
 from mcuplan.patching.writing.loop import LoopWriter, find_run
+from mcuplan.patching.writing.patches import Patches, PatchWriter, find_patches
 from mcuplan.patching.writing.reader import Form, Stage, StageReader
 from mcuplan.patching.writing.rows import StageNet, Strip, stage_macs, strip_windows
 from mcuplan.patching.writing.strips import StripWriter
 
 
+class Kind(enum.StrEnum):
+    """How the strips or patches of a stage are written."""
+
+    STRIPS = "strips"
+    """One after the other, each with operators of its own."""
+    BORDERED_LOOP = "bordered loop"
+    """Strips that are alike as one loop, those at the borders of the map before and behind it."""
+    LOOP = "loop"
+    """One loop through which rows flow, borders included."""
+    PATCHES = "patches"
+    """One loop over patches in two dimensions."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class StageForm:
-    """How to write a stage: rows of the result where strips begin (and its height), padding, streaming, rolling.
+    """How to write a stage.
 
-    ``flow`` is one loop without border strips; its strips have ``cuts[1]`` rows.
+    ``cuts`` are the rows of the result where strips begin, 0 first, and its height last; loops and patches take
+    strips of ``cuts[1]`` rows. ``padding`` tells how SAME padding is kept, ``stream`` whether rows that the next strip
+    needs again are kept or computed again. ``columns`` are the columns of a patch.
     """
 
+    kind: Kind
     cuts: tuple[int, ...]
-    form: Form = "pad"
+    padding: Form = "pad"
     stream: bool = True
-    rolled: bool = False
-    flow: bool = False
+    columns: int = 0
 
     @property
     def strips(self) -> int:
-        """Number of strips."""
+        """Number of strips, or of rows of patches."""
         return len(self.cuts) - 1
 
 
@@ -41,7 +58,7 @@ def even_cuts(height: int, rows: int) -> tuple[int, ...]:
 
 def stage_strips(reader: StageReader, stage: Stage, form: StageForm) -> tuple[StageNet, list[Strip]]:
     """The stage's layers and the windows of each of its strips."""
-    net = reader.net(stage, form.form)
+    net = reader.net(stage, form.padding)
     keep = set(net.tensors) - net.free() if form.stream else set()
     return net, strip_windows(net, form.cuts, keep)
 
@@ -68,17 +85,22 @@ def stage_cost(reader: StageReader, stage: Stage, form: StageForm) -> StageCost:
     UnsupportedStageError
         Where the stage cannot be written in this form.
     """
-    if form.flow:
-        net = reader.net(stage, form.form)
+    if form.kind is Kind.PATCHES:
+        patches = _patches(reader, stage, form)
+        net, macs, least = patches.net, patches.macs, least_of_patches(patches)
+    elif form.kind is Kind.LOOP:
+        net = reader.net(stage, form.padding)
         flow = find_flow(net, form.cuts[1])
         macs, least = stage_macs(flow.net, [flow.strip]) * flow.turns, least_of_flow(flow)
     else:
         net, strips = stage_strips(reader, stage, form)
-        macs, least = (
-            stage_macs(net, strips),
-            least_of_strips(net, strips, find_run(net, strips) if form.rolled else None),
-        )
+        run = find_run(net, strips) if form.kind is Kind.BORDERED_LOOP else None
+        macs, least = stage_macs(net, strips), least_of_strips(net, strips, run)
     return StageCost(sum(layer.row_macs * net.height(layer.output) for layer in net.layers), macs, least)
+
+
+def _patches(reader: StageReader, stage: Stage, form: StageForm) -> Patches:
+    return find_patches(reader.net(stage, "crop"), form.cuts[1], form.columns)
 
 
 def write_stage(draft: Draft, stage: Stage, form: StageForm) -> Draft:
@@ -86,19 +108,23 @@ def write_stage(draft: Draft, stage: Stage, form: StageForm) -> Draft:
 
     Write the last stage of a graph first: operators behind a stage get other indices.
     """
-    net, strips = stage_strips(StageReader(draft.graph), stage, form)
+    reader = StageReader(draft.graph)
     parent = GraphBuilder(draft)
     main = draft.graph.main
     builder = SubgraphBuilder(parent, 0, list(main.tensors))
     builder.operators.extend(main.operators[: stage.first])
     over = stage.source not in main.outputs and max(main.consumers[stage.source]) < stage.last
     loops: tuple[Subgraph, ...] = ()
-    if form.flow:
-        loops = FlowWriter(parent, builder, net, stage, form.cuts[1], over).write()
-    elif form.rolled:
-        loops = LoopWriter(parent, builder, net, stage, strips, over).write()
+    if form.kind is Kind.PATCHES:
+        loops = PatchWriter(parent, builder, _patches(reader, stage, form), stage, over).write()
+    elif form.kind is Kind.LOOP:
+        loops = FlowWriter(parent, builder, reader.net(stage, form.padding), stage, form.cuts[1], over).write()
     else:
-        _unrolled(builder, StripWriter(builder, net, main.operators), stage, strips)
+        net, strips = stage_strips(reader, stage, form)
+        if form.kind is Kind.BORDERED_LOOP:
+            loops = LoopWriter(parent, builder, net, stage, strips, over).write()
+        else:
+            _unrolled(builder, StripWriter(builder, net, main.operators), stage, strips)
     added = len(builder.operators) - stage.last
     builder.operators.extend(main.operators[stage.last :])
     subgraph = replace(main, tensors=tuple(builder.tensors), operators=tuple(builder.operators))

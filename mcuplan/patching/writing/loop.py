@@ -150,26 +150,26 @@ def _reshape(main: SubgraphBuilder, source: int, out: int) -> None:
 
 
 STEP = 3
-"""How far a loop's counter goes on each turn: the places ``(0, row, 0, 0)`` of a table lie over one another by one."""
+"""How far a loop's counter goes on each turn: the places ``(0, row, column, 0)`` of a table share their zeros."""
 
 
 class Places:
-    """Where in a map each turn of a loop reads or writes: ``(0, row, 0, 0)``, from constant tables.
+    """Where in a map each turn of a loop reads or writes: ``(0, row, column, 0)``, from constant tables.
 
-    That takes less than counting places up one by one; those of equal rows are one tensor.
+    That takes less than counting places up one by one; equal ones are one tensor.
     """
 
     def __init__(self, body: SubgraphBuilder, turn: int) -> None:
         self._body = body
         self._turn = turn
-        self._found: dict[tuple[int, ...], int] = {}
+        self._found: dict[tuple[tuple[int, int], ...], int] = {}
 
-    def __call__(self, rows: Sequence[int]) -> int:
-        """This turn's place, of ``rows[turn]``."""
-        key = tuple(rows)
+    def __call__(self, places: Sequence[tuple[int, int]]) -> int:
+        """This turn's place, from row and column for each turn."""
+        key = tuple(places)
         if key not in self._found:
             body = self._body
-            table = body.integers([*(value for row in rows for value in (0, row, 0)), 0])
+            table = body.integers([*(value for row, column in places for value in (0, row, column)), 0])
             self._found[key] = body.tensor(Tensor("place", DType.INT32, (4,)), "place")
             inputs = [table, self._turn, body.integers([4])]
             body.operation("SLICE", inputs, [self._found[key]], "SliceOptions")
@@ -318,7 +318,7 @@ class LoopWriter:
         )
         sizes = body.integers([shape[0], rows, *shape[2:]])
         places = Places(body, given[0])
-        place = places(x_rows)
+        place = places([(row, 0) for row in x_rows])
         body.operation("SLICE", [given[1], place, sizes], [piece], "SliceOptions")
         inner = StripWriter(body, net, self.operators)
         inner.turns = True
@@ -327,7 +327,7 @@ class LoopWriter:
         if part is None or set(inner.kept) != set(kept):
             raise UnsupportedStageError("what strips keep changes from strip to strip")
         written = body.tensor(net.tensors[net.result], f"{net.tensors[net.result].name}/written")
-        place = places(y_rows)
+        place = places([(row, 0) for row in y_rows])
         body.operation("DYNAMIC_UPDATE_SLICE", [given[2], part, place], [written], "DynamicUpdateSliceOptions")
         body.tie(written, given[2])
         variables.back = [next_turn(body, given[0], len(turns)), given[1], written, *(inner.kept[t] for t in kept)]

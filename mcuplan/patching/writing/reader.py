@@ -206,7 +206,8 @@ class StageReader:
             bare = replace(axis, before=0, after=0)
             around = (axis.before, axis.after, across.before, across.after)
             if not op.same or not any(around):
-                layers.append(Layer(k, op.inputs, op.output, bare, row_macs=op.row_macs, valid=True))
+                valid = Layer(k, op.inputs, op.output, bare, row_macs=op.row_macs, valid=True)
+                layers.append(replace(valid, across=across, same=op.same))
             elif form == "pad" and not op.pools and tensors[op.inputs[0]].dtype in _PADDED:
                 key = (op.inputs[0], *around)
                 height = op.height + around[0] + around[1]
@@ -220,7 +221,7 @@ class StageReader:
                 layers.append(Layer(k, (padded[key],), op.output, axis, row_macs=op.row_macs, valid=True))
             else:
                 layer = Layer(k, op.inputs, op.output, axis, row_macs=op.row_macs, crops=True, pools=op.pools)
-                layers.append(layer)
+                layers.append(replace(layer, across=across, same=True))
         return StageNet(tuple(layers), tensors, stage.source, stage.result)
 
 

@@ -64,6 +64,8 @@ class Layer:
     masks: bool = False
     pools: bool = False
     pointwise: bool = False
+    across: Axis | None = None
+    same: bool = False
     row_macs: int = 0
 
     def span(self, begin: int, end: int) -> Span:
