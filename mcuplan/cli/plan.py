@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,36 +10,10 @@ import click
 
 from mcuplan import files
 from mcuplan.cli.parameters import SIZE, board_options, kernel_options, models_argument
-from mcuplan.reports.text import safe_name
 
 if TYPE_CHECKING:
-    from mcuplan.boards import Board
+    from mcuplan.cli.planning import Found
     from mcuplan.graph import Graph
-    from mcuplan.patching.arena.search import PatchPlan
-    from mcuplan.planning.plan import Plan, PlanOptions
-    from mcuplan.rewriting.strip import StripSaving
-    from mcuplan.tflm import Target
-
-
-@dataclass(frozen=True, slots=True)
-class _Wish:
-    """What is asked for beyond the plan itself."""
-
-    patch: bool
-    max_overhead: float
-    strip: bool
-    signatures: bool
-    int8_io: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A plan, the patch stages on top of it (if any), the graph to write, and what made its file smaller."""
-
-    plan: Plan
-    patch: PatchPlan | None
-    graph: Graph
-    savings: tuple[StripSaving, ...] = ()
 
 
 @click.command("plan", short_help="Find the least arena and write the model that needs it.")
@@ -59,6 +32,12 @@ class _Found:
     default=1.1,
     show_default=True,
     help="Most multiply-accumulates with --patch, as a factor.",
+)
+@click.option("--advice", is_flag=True, help="With --patch: what a designer could change so that stages overlap less.")
+@click.option(
+    "--input-rows-streamed",
+    is_flag=True,
+    help="With --patch: also analyse an input that comes row by row, as papers count; no model is written from that.",
 )
 @click.option("--strip", is_flag=True, help="Also make the file smaller: names, ranges, what TFLM never reads.")
 @click.option("--strip-signatures", is_flag=True, help="Strip signature definitions too, which only LiteRT reads.")
@@ -80,6 +59,8 @@ def command(
     no_order: bool,
     patch: bool,
     max_overhead: float,
+    advice: bool,
+    input_rows_streamed: bool,
     strip: bool,
     strip_signatures: bool,
     int8_io: bool,
@@ -99,6 +80,7 @@ def command(
     """
     from mcuplan.boards import load_board
     from mcuplan.cli.models import is_model_file, load_model
+    from mcuplan.cli.planning import Wish, arena_room, search, shortage, write_planned
     from mcuplan.cli.targets import choose_target
     from mcuplan.planning.plan import PlanOptions
 
@@ -109,6 +91,9 @@ def command(
         raise click.UsageError("--fit needs --ram or --board")
     if ram is not None and not fit:
         raise click.UsageError("--ram goes with --fit")
+    for name, asked in (("--advice", advice), ("--input-rows-streamed", input_rows_streamed)):
+        if asked and not patch:
+            raise click.UsageError(f"{name} goes with --patch")
     destination = _destination(models, output, in_place)
     chosen = choose_target(board, kernels, target)
     original = load_model(models)
@@ -118,17 +103,18 @@ def command(
         reorder=not no_order,
         alias=not no_alias,
         clean_up=not no_clean_up,
-        fit_bytes=_room(original, chosen, board, ram) if fit else None,
+        fit_bytes=arena_room(original, chosen, board, ram) if fit else None,
     )
-    found = _search(
-        original, chosen, options, _Wish(patch, max_overhead, strip or strip_signatures, strip_signatures, int8_io)
-    )
+    stripped = strip or strip_signatures
+    wish = Wish(patch, max_overhead, advice, input_rows_streamed, stripped, strip_signatures, int8_io)
+    found = search(original, chosen, options, wish)
     written = None
     if destination:
         # A model that gains nothing keeps its very bytes.
         kept = Path(models) if found.graph is original and is_model_file(models) else None
-        written = files.copy(kept, destination) if kept else _write(found.graph, destination, chosen)
-    return _show(models, original, found, options.fit_bytes, destination, written, format_, show_map)
+        written = files.copy(kept, destination) if kept else write_planned(found.start, found.graph, destination, chosen)
+    short = shortage(found.graph, chosen, board) if fit and board is not None else None
+    return _show(models, original, found, options.fit_bytes, short, destination, written, format_, show_map)
 
 
 def _destination(model: str, output: Path | None, in_place: bool) -> Path | None:
@@ -145,75 +131,12 @@ def _destination(model: str, output: Path | None, in_place: bool) -> Path | None
     return output
 
 
-def _room(graph: Graph, target: Target, board: Board | None, ram: int | None) -> int:
-    """The arena that fits: ``ram`` itself, or what the board leaves beside the interpreter, the stack and the like."""
-    from mcuplan import budget
-
-    if board is None:
-        assert ram is not None
-        return ram
-    limit = budget.limits_on_board(board, budget.Asked(ram=ram)).ram
-    assert limit is not None
-    need = budget.analyse(graph, target).need().ram
-    return max(limit.amount - (need.total_bytes - need.arena_bytes), 0)
-
-
-def _search(original: Graph, target: Target, options: PlanOptions, wish: _Wish) -> _Found:
-    """The plan, and the graph to write."""
-    from mcuplan.cli.progress import searching
-    from mcuplan.planning.plan import make_plan
-
-    start = original
-    savings: tuple[StripSaving, ...] = ()
-    if wish.int8_io:
-        from mcuplan.rewriting.strip import int8_io as without_conversions
-
-        start, savings = without_conversions(original)
-    with searching(options) as watched:
-        plan = make_plan(start, target, watched)
-        patch = _patch(start, target, options, plan, wish)
-    graph = patch.graph if patch else plan.graph
-    if wish.strip:
-        from mcuplan.rewriting.strip import strip as stripped
-
-        graph, more = stripped(graph, wish.signatures)
-        savings = (*savings, *more)
-    return _Found(plan, patch, graph, savings)
-
-
-def _patch(graph: Graph, target: Target, options: PlanOptions, plan: Plan, wish: _Wish) -> PatchPlan | None:
-    """Patch stages where they are asked for, or where nothing cheaper fits; None where they do not help."""
-    missed = options.fit_bytes is not None and plan.after.declare_bytes > options.fit_bytes
-    if not (missed if options.fit_bytes is not None else wish.patch):
-        return None
-    from mcuplan.patching.arena.search import PatchRefusal, find_patch_plan
-
-    try:
-        found = find_patch_plan(graph, target, wish.max_overhead, options.fit_bytes, options.effort)
-    except PatchRefusal as refusal:
-        if wish.patch:
-            click.echo(f"no patch stages: {safe_name(str(refusal), 300)}", err=True)
-        return None
-    return found if found and found.after.declare_bytes < plan.after.declare_bytes else None
-
-
-def _write(graph: Graph, destination: Path, target: Target) -> int:
-    """Write the planned model, if the static check finds nothing wrong with it; its bytes."""
-    from mcuplan.planning.plan import PlanError
-    from mcuplan.rewriting.verify import static_check
-    from mcuplan.tflite import save
-
-    found = static_check(graph, target)
-    if found:
-        raise PlanError(f"{destination}: not written, the plan does not stand the static check: {found[0]}")
-    return save(graph, destination)
-
-
 def _show(
     model: str,
     original: Graph,
-    found: _Found,
+    found: Found,
     fit_bytes: int | None,
+    short: str | None,
     destination: Path | None,
     written: int | None,
     format_: str,
@@ -223,8 +146,9 @@ def _show(
 
     place = str(destination) if destination else None
     report = plan_report(
-        model, original, found.plan, found.patch, fit_bytes=fit_bytes, output=place, output_bytes=written,
-        savings=tuple(SavingShown(saving.name, saving.bytes) for saving in found.savings),
+        model, original, found.plan, found.patch, fit_bytes=fit_bytes, short=short, output=place, output_bytes=written,
+        savings=tuple(SavingShown(saving.name, saving.bytes) for saving in found.savings), advice=found.advice,
+        streamed=found.streamed,
     )  # fmt: skip
     if format_ == "json":
         import json
@@ -238,5 +162,5 @@ def _show(
         from mcuplan.reports.plan_text import plan_lines
 
         arena = found.patch.after if found.patch else found.plan.after
-        show(lambda width, _: plan_lines(report, found.graph, arena, width, show_map))
+        show(lambda width, glyphs: plan_lines(report, found.graph, arena, width, glyphs, show_map))
     return int(report.fits is False)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,11 +15,19 @@ _DELAY = 0.5
 """Seconds before anything is shown: short searches should not flicker."""
 
 
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """Options for a plan that tell how far it is, and whom a search for patch stages tells."""
+
+    options: PlanOptions
+    patches: Callable[[int, int], None] | None = None
+
+
 @contextmanager
-def searching(options: PlanOptions) -> Iterator[PlanOptions]:
-    """``options`` with a progress line on stderr that shows the best height so far."""
+def searching(options: PlanOptions) -> Iterator[Watched]:
+    """``options`` with a progress line on stderr that shows the best found so far."""
     if not sys.stderr.isatty():
-        yield options
+        yield Watched(options)
         return
     from time import monotonic
 
@@ -31,9 +39,10 @@ def searching(options: PlanOptions) -> Iterator[PlanOptions]:
         task = progress.add_task("planning", total=None, visible=False)
         start = monotonic()
 
-        def tell(height: int) -> None:
-            progress.update(
-                task, description=f"planning: best height {height:,} bytes", visible=monotonic() - start > _DELAY
-            )
+        def tell(text: str) -> None:
+            progress.update(task, description=text, visible=monotonic() - start > _DELAY)
 
-        yield replace(options, progress=tell)
+        yield Watched(
+            replace(options, progress=lambda height: tell(f"planning: best height {height:,} bytes")),
+            lambda tried, least: tell(f"patch stages: {tried:,} tried, at least {least:,} bytes of arena"),
+        )

@@ -11,6 +11,14 @@ from typing import TYPE_CHECKING
 from mcuplan import __version__
 from mcuplan.graph import Graph
 from mcuplan.operators import model_macs
+from mcuplan.reports.patch_report import (
+    AdviceShown,
+    BlockShown,
+    FrontShown,
+    StageShown,
+    StreamedShown,
+    patch_shown,
+)
 from mcuplan.reports.peak import live_steps, lower_bound
 from mcuplan.reports.report import Arena, Tool
 from mcuplan.tflite import write
@@ -20,10 +28,10 @@ from mcuplan.tflm.results import ArenaPrediction
 if TYPE_CHECKING:
     from pydantic import ConfigDict
 
-    from mcuplan.patching.arena.search import PatchPlan, StageChoice
+    from mcuplan.patching.arena.search import PatchPlan
     from mcuplan.planning.plan import Plan
 
-PLAN_SCHEMA_VERSION = "1.0"
+PLAN_SCHEMA_VERSION = "1.1"
 _CONFIG: ConfigDict = {"use_attribute_docstrings": True, "json_schema_serialization_defaults_required": True}
 
 
@@ -67,43 +75,6 @@ class PlanShown:
     order: tuple[int, ...]
     offsets: tuple[int, ...]
     aliases: tuple[AliasShown, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class StageShown:
-    """A patch stage: operators ``[first, last)`` of the given model run in strips of rows."""
-
-    __pydantic_config__ = _CONFIG
-
-    first: int
-    last: int
-    kind: str
-    """`strips`: one after the other, each with operators of its own; `loop`: one loop runs them all; `bordered loop`: a
-    loop runs those inside the map; `patches`: a loop over patches in two dimensions."""
-    strips: int
-    """Strips of rows, or rows of patches."""
-    cuts: tuple[int, ...]
-    """Rows of the result where strips begin, and its height last; a loop takes strips of ``cuts[1]`` rows."""
-    columns: int | None
-    """Columns of a patch; null for strips of whole rows."""
-    streamed: bool
-    """True: rows that the next strip needs again are kept; False: they are computed again."""
-    padding: str
-    """`pad`: rows and columns of padding are written out; `crop`: surplus rows are computed and cut off."""
-    macs: int
-    whole_macs: int
-    """MACs of the same operators run whole."""
-
-
-@dataclass(frozen=True, slots=True)
-class FrontShown:
-    """A choice of stages that no other one found beats in both arena and MACs."""
-
-    __pydantic_config__ = _CONFIG
-
-    declare_bytes: int
-    macs_factor: float
-    stages: tuple[StageShown, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +125,24 @@ class PlanReport:
     """Patch stages, in the order in which they run."""
     front: tuple[FrontShown, ...] = ()
     """Patch plans found, from the fewest MACs to the least arena."""
+    blocks: tuple[BlockShown, ...] = ()
+    """Live bytes block by block, without and with patch stages."""
+    stages_tried: int = 0
+    """Stages that were written and counted."""
+    least_declare_bytes: int | None = None
+    """No combination of stages in the space searched needs less arena; null where the search ended before it knew."""
+    advice: tuple[AdviceShown, ...] = ()
+    """With --advice: why stages compute rows again, and what a designer could change."""
+    input_rows_streamed: StreamedShown | None = None
+    """With --input-rows-streamed: an analysis of stages that never have the input whole in memory."""
     savings: tuple[SavingShown, ...] = ()
     """Bytes of flash saved by --int8-io and --strip, step by step."""
     fit_bytes: int | None = None
     """The arena that was asked for, null where none was."""
     fits: bool | None = None
+    """Whether arena, and on a board all of RAM and flash, are large enough; null where nothing was asked for."""
+    short_of: str | None = None
+    """With --fit and a board: what of it the planned model takes more of than there is."""
     output: str | None = None
     """The file written, null where none was."""
     output_bytes: int | None = None
@@ -173,19 +157,6 @@ def arena_shown(graph: Graph, arena: ArenaPrediction) -> Arena:
     )  # fmt: skip
 
 
-def _stage(choice: StageChoice) -> StageShown:
-    form = choice.form
-    return StageShown(
-        choice.first, choice.last, form.kind.value, form.strips, form.cuts, form.columns or None, form.stream,
-        form.padding, choice.macs, choice.whole_macs,
-    )  # fmt: skip
-
-
-def _front(patch: PatchPlan) -> tuple[FrontShown, ...]:
-    points = sorted(patch.front, key=lambda point: (point.macs_factor, point.declare_bytes))
-    return tuple(FrontShown(p.declare_bytes, round(p.macs_factor, 6), tuple(map(_stage, p.stages))) for p in points)
-
-
 def plan_report(
     model: str,
     original: Graph,
@@ -193,16 +164,22 @@ def plan_report(
     patch: PatchPlan | None = None,
     *,
     fit_bytes: int | None = None,
+    short: str | None = None,
     output: str | None = None,
     output_bytes: int | None = None,
     savings: tuple[SavingShown, ...] = (),
+    advice: tuple[AdviceShown, ...] = (),
+    streamed: StreamedShown | None = None,
 ) -> PlanReport:
     """The document for one plan; with ``patch`` the stages that were taken on top of it."""
     told = _planned(model, original, plan)
     if patch is not None:
         told = _patched(told, patch)
-    fits = None if fit_bytes is None else told.after.declare_bytes <= fit_bytes
-    return replace(told, savings=savings, fit_bytes=fit_bytes, fits=fits, output=output, output_bytes=output_bytes)
+    fits = None if fit_bytes is None else told.after.declare_bytes <= fit_bytes and short is None
+    return replace(
+        told, savings=savings, fit_bytes=fit_bytes, fits=fits, short_of=short, output=output, output_bytes=output_bytes,
+        advice=advice, input_rows_streamed=streamed,
+    )  # fmt: skip
 
 
 def _planned(model: str, original: Graph, plan: Plan) -> PlanReport:
@@ -241,10 +218,10 @@ def _flash(graph: Graph, file_bytes: int, target: str) -> FlashShown:
 
 def _patched(told: PlanReport, patch: PatchPlan) -> PlanReport:
     after = arena_shown(patch.graph, patch.after)
-    strips = " + ".join(str(choice.form.strips) for choice in patch.stages)
     count = len(patch.stages)
     noun = "stage" if count == 1 else "stages"
-    detail = f"{count} {noun} of {strips} strips, {patch.macs_factor - 1:+.1%} multiply-accumulates"
+    detail = f"{count} {noun}, {patch.macs_factor - 1:+.1%} multiply-accumulates"
+    shown = patch_shown(patch)
     taken = StepGain(
         "patch stages", detail, told.after.declare_bytes, after.declare_bytes,
         told.after.declare_bytes - after.declare_bytes,
@@ -255,11 +232,14 @@ def _patched(told: PlanReport, patch: PatchPlan) -> PlanReport:
         gain_bytes=told.before.declare_bytes - after.declare_bytes,
         lower_bound_bytes=patch.lower_bound_bytes,
         optimal=False,
-        proof=f"the least of {patch.tried} candidates of stages",
+        proof=f"the least of those placed; {patch.tried} stages were written and counted",
         macs_factor=round(patch.macs_factor, 6),
         steps=(*told.steps, taken),
         plan=PlanShown((), (), ()),
         flash_after=_flash(patch.graph, len(write(patch.graph)), patch.after.target),
-        stages=tuple(map(_stage, patch.stages)),
-        front=_front(patch),
+        stages=shown.stages,
+        front=shown.front,
+        blocks=shown.blocks,
+        stages_tried=shown.tried,
+        least_declare_bytes=shown.least_declare_bytes,
     )

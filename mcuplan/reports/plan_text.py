@@ -9,9 +9,11 @@ from rich.text import Text
 
 from mcuplan.graph import Graph
 from mcuplan.reports.costs import describe, tensor_name
+from mcuplan.reports.glyphs import Glyphs
 from mcuplan.reports.grid import Column, grid
 from mcuplan.reports.lines import Lines
-from mcuplan.reports.plan_report import PlanReport, StageShown
+from mcuplan.reports.patch_text import advice_lines, block_lines, front_lines, stage_lines, streamed_lines
+from mcuplan.reports.plan_report import PlanReport
 from mcuplan.reports.terminal import FAIL, PASS
 from mcuplan.reports.text import safe_name, show_share
 from mcuplan.tflm.results import ArenaPrediction, PlannedBuffer
@@ -20,7 +22,9 @@ _ROWS = 16
 _NAMED = 8
 
 
-def plan_lines(report: PlanReport, graph: Graph, arena: ArenaPrediction, width: int, show_map: bool) -> Iterator[Text]:
+def plan_lines(
+    report: PlanReport, graph: Graph, arena: ArenaPrediction, width: int, glyphs: Glyphs, show_map: bool
+) -> Iterator[Text]:
     """The plan of one model."""
     lines = Lines(width)
     yield Text(safe_name(report.model, max(width, 20)), style="bold")
@@ -30,37 +34,28 @@ def plan_lines(report: PlanReport, graph: Graph, arena: ArenaPrediction, width: 
     yield Text()
     yield from lines.wrapped(_bound(report), hang=2)
     yield from lines.wrapped(_verdict(report), hang=2)
-    for stage in report.stages:
-        yield from lines.wrapped(Text(_stage_text(stage)), hang=2)
     for saving in report.savings:
         yield from lines.wrapped(Text(f"file: {saving.saved_bytes:,} bytes less, {saving.name}"), hang=2)
     if report.output is not None:
         yield from lines.wrapped(
             Text(f"written: {safe_name(report.output, 200)}, {report.output_bytes:,} bytes"), hang=2
         )
+    yield from _patches(report, width, glyphs)
     if show_map:
         yield Text()
         yield from arena_map(graph, arena, width)
 
 
-_WRITTEN = {
-    "strips": "written out one after the other",
-    "loop": "one loop",
-    "bordered loop": "one loop, border strips written out",
-    "patches": "one loop",
-}
-
-
-def _stage_text(stage: StageShown) -> str:
-    pieces = f"{stage.strips} strips of rows"
-    if stage.columns is not None:
-        pieces = f"patches of {stage.cuts[1]} x {stage.columns}"
-    halo = "rows kept for the next strip" if stage.streamed else "what patches share computed again"
-    overhead = stage.macs / max(stage.whole_macs, 1) - 1
-    return (
-        f"stage: operators {stage.first} to {stage.last - 1} in {pieces}, {_WRITTEN[stage.kind]}, {halo}, "
-        f"{overhead:+.1%} of their multiply-accumulates"
-    )
+def _patches(report: PlanReport, width: int, glyphs: Glyphs) -> Iterator[Text]:
+    if report.stages:
+        placed = report.after.declare_bytes
+        yield Text()
+        yield from stage_lines(report, width)
+        yield from front_lines(report.front, placed, width)
+        yield from block_lines(report.blocks, width, glyphs)
+    yield from advice_lines(report.advice, width)
+    if report.input_rows_streamed is not None:
+        yield from streamed_lines(report.input_rows_streamed, width, glyphs)
 
 
 def _steps(report: PlanReport, width: int) -> Iterator[Text]:
@@ -109,7 +104,10 @@ def _bound(report: PlanReport) -> Text:
 def _verdict(report: PlanReport) -> Text:
     if report.fits is not None:
         word = "fits" if report.fits else "does not fit"
-        return Text(f"{word} the {report.fit_bytes:,} bytes asked for", style=PASS if report.fits else FAIL)
+        told = f"{word} the {report.fit_bytes:,} bytes asked for"
+        if report.short_of is not None:
+            told = f"does not fit the board: takes {report.short_of}"
+        return Text(told, style=PASS if report.fits else FAIL)
     if report.gain_bytes <= 0:
         return Text("nothing to gain: the model is left as it is")
     return Text(f"saves {report.gain_bytes:,} bytes of arena at {report.macs_factor:g}x the multiply-accumulates")

@@ -178,10 +178,11 @@ def canonical(value: Any) -> Hashable:
 
 def tensor_facts(tensor: Tensor) -> Hashable:
     """What a kernel can see of a tensor beside its bytes."""
-    return int(tensor.dtype), tensor.shape, _quantization(tensor.quantization), canonical(tensor.sparsity)
+    return int(tensor.dtype), tensor.shape, quantization_facts(tensor.quantization), canonical(tensor.sparsity)
 
 
-def _quantization(q: Quantization | None) -> Hashable:
+def quantization_facts(q: Quantization | None) -> Hashable:
+    """What a kernel can see of a quantization."""
     if q is None or not (q.scales or q.zero_points or q.details):
         return None  # an empty table says as much as none
     scales = struct.pack(f"<{len(q.scales)}d", *q.scales)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from mcuplan.graph import Graph, Tensor
 from mcuplan.rewriting._values import Model, Numbers, Source, Valued, tensor_facts
 from mcuplan.rewriting.cleanup import clean_up
+from mcuplan.rewriting.positions import positions_agree
 
 MOST_DIFFERENCES = 10
 """Differences told; the first ones say what is wrong."""
@@ -22,6 +23,7 @@ class DifferenceKind(enum.StrEnum):
     CONSTANT = "constant"
     TENSOR = "tensor"
     WIRING = "wiring"
+    POSITIONS = "positions"
     EFFECTS = "effects"
     STRUCTURE = "structure"
 
@@ -55,7 +57,9 @@ def same_function(original: Graph, planned: Graph) -> tuple[Difference, ...]:
     of tensors and the sharing of buffers. Lossless clean-ups do not count: both models are compared after
     :func:`mcuplan.rewriting.cleanup.clean_up`. Operators with effects must keep their sequence.
 
-    A patched model computes its outputs with other operators: that gives differences which are
+    A patched model computes its outputs with other operators. Then both are followed position by position
+    (:mod:`mcuplan.rewriting.positions`): where every position of every output is computed alike, from the same
+    positions of the inputs, they are the same function too. Where that cannot be followed the differences are
     :attr:`Difference.undecided`, and only running both models can tell whether they agree.
     """
     numbers = Numbers()
@@ -66,6 +70,13 @@ def same_function(original: Graph, planned: Graph) -> tuple[Difference, ...]:
             found.append(difference)
         if len(found) == MOST_DIFFERENCES:
             break
+    if found and all(difference.undecided for difference in found):
+        agree = positions_agree(a.graph, b.graph)
+        if agree is not None:
+            detail = "a position of an output is computed from other positions, or in another way"
+            return () if agree else (
+                Difference(DifferenceKind.POSITIONS, "the original", "the planned model", detail),
+            )  # fmt: skip
     return tuple(found)
 
 

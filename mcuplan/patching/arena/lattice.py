@@ -24,7 +24,7 @@ from mcuplan.operators import model_macs
 from mcuplan.patching.arena.outside import Outside
 from mcuplan.patching.arena.space import Effort, forms
 from mcuplan.patching.arena.trials import Trial, Trials
-from mcuplan.patching.writing.forms import StageCost, StageForm, stage_cost
+from mcuplan.patching.writing.forms import Kind, StageCost, StageForm, balanced, stage_cost
 from mcuplan.patching.writing.reader import WINDOWED, Stage, StageReader, UnsupportedStageError
 from mcuplan.planning.allocation import ALIGNMENT
 from mcuplan.tflm.target import Target
@@ -38,12 +38,18 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class StageChoice:
-    """A stage in a form: operators ``[first, last)``, its MACs, and those of the same operators run whole."""
+    """A stage in a form: operators ``[first, last)``, its MACs, and those of the same operators run whole.
+
+    ``live_bytes`` are in use while it runs, what passes it by included; ``growth_bytes`` is what it adds to TFLM's
+    persistent section.
+    """
 
     stage: Stage
     form: StageForm
     macs: int
     whole_macs: int
+    live_bytes: int
+    growth_bytes: int
 
     @property
     def first(self) -> int:
@@ -106,6 +112,7 @@ class Lattice:
         self.macs = model_macs(graph).total
         self._progress = progress
         self._forms: dict[Stage, list[_Option]] = {}
+        self._balanced: set[tuple[Stage, StageForm]] = set()
         self._passing: dict[Stage, int] = {}
         self._stages, self._floor = self._useful_stages()
 
@@ -167,6 +174,8 @@ class Lattice:
                     yield self._behind(edge, option, option.least), _Edge(path, stage, option)
             return
         tried = self._tried(stage, edge.option)
+        for option in self._uneven(stage, tried):
+            yield self._behind(edge, option, option.least), _Edge(path, stage, option)
         if tried is not None and tried.trial is not None:
             behind = self._behind(edge, tried, tried.trial)
             if self._progress is not None:
@@ -174,14 +183,15 @@ class Lattice:
             yield behind, None
 
     def _behind(self, edge: _Edge, option: _Option, trial: Trial) -> Path:
-        path, stage = edge.path, edge.stage
+        path, stage, cost = edge.path, edge.stage, option.cost
+        live = trial.inside + self._passing_bytes(stage)
         return Path(
             stage.last,
-            max(path.peak, trial.inside + self._passing_bytes(stage)),
+            max(path.peak, live),
             path.growth + trial.growth,
             path.planning + trial.planning,
-            path.extra_macs + option.cost.extra_macs,
-            (*path.choices, StageChoice(stage, option.form, option.cost.macs, option.cost.whole_macs)),
+            path.extra_macs + cost.extra_macs,
+            (*path.choices, StageChoice(stage, option.form, cost.macs, cost.whole_macs, live, trial.growth)),
         )
 
     def _options(self, stage: Stage) -> Sequence[_Option]:
@@ -207,6 +217,18 @@ class Lattice:
         others = [o for o in options if o.form != option.form and not (tried is not None and tried.beats(o))]
         self._forms[stage] = others if tried is None else [*others, tried]
         return tried
+
+    def _uneven(self, stage: Stage, tried: _Option | None) -> Iterator[_Option]:
+        """A form with uneven strips beside one with even ones that was just tried, where that needs less."""
+        if tried is None or tried.form.kind is not Kind.STRIPS or (stage, tried.form) in self._balanced:
+            return
+        self._balanced.add((stage, tried.form))
+        form = balanced(self.reader, stage, tried.form)
+        if form != tried.form:
+            self._balanced.add((stage, form))
+            option = _Option(form, stage_cost(self.reader, stage, form))
+            self._forms[stage].append(option)
+            yield option
 
     # -- bounds --------------------------------------------------------------------------------------------------
 

@@ -76,9 +76,13 @@ class PlannedDraft:
 
 @dataclass(frozen=True)
 class Arrangement:
-    """The blocks for one choice of ties, as an allocation problem; scratch pieces have no tensors."""
+    """The blocks for one choice of ties, as an allocation problem; scratch pieces have no tensors.
+
+    ``trails`` tells that outputs of convolutions and pools outside the stages lie some rows before their inputs.
+    """
 
     choices: frozenset[str]
+    trails: bool
     pieces: tuple[tuple[Buffer, dict[Place, int]], ...]
     allocation: Problem
     lower_bound_bytes: int
@@ -97,36 +101,44 @@ class DraftProblem:
         for options in self.problem.options:
             for option in options:
                 self.options.setdefault((option.subgraph, option.operator), []).append(option)
-        self.others = list(self._other_ties()) if aliases else []
+        self.others = {trails: list(self._other_ties(trails)) if aliases else [] for trails in (True, False)}
         self.steps: dict[tuple[int, int], list[int]] = {}
         self.touches: list[Touch] = []
         self.end = self._run()
         self.every = frozenset(tie.choice for tie in draft.ties if tie.choice)
-        self._arranged: dict[frozenset[str], Arrangement] = {}
+        self._arranged: dict[tuple[frozenset[str], bool], Arrangement] = {}
 
-    def arrangement(self, choices: frozenset[str]) -> Arrangement:
+    def arrangement(self, choices: frozenset[str], trails: bool = True) -> Arrangement:
         """The blocks where rows kept lie in place for the tensors of ``choices``, and apart for the others."""
-        if choices not in self._arranged:
+        if (choices, trails) not in self._arranged:
             blocks = Blocks()
-            for tie in (*self.draft.ties, *self.others):
+            for tie in (*self.draft.ties, *self.others[trails]):
                 known = tie.inner in self.bytes and tie.outer in self.bytes
                 wanted = not tie.choice or tie.choice in choices
                 if known and wanted and not blocks.tie(tie.inner, tie.outer, tie.at):
                     raise TieError(f"tensors {tie.inner} and {tie.outer} are tied in two ways")
             pieces = tuple(self._pieces(blocks))
             allocation = Problem(tuple(buffer for buffer, _ in pieces))
-            self._arranged[choices] = Arrangement(choices, pieces, allocation, lower_bound(allocation))
-        return self._arranged[choices]
+            self._arranged[choices, trails] = Arrangement(choices, trails, pieces, allocation, lower_bound(allocation))
+        return self._arranged[choices, trails]
 
     def arrangements(self) -> Iterator[Arrangement]:
-        """Choices worth placing: all in place, all apart, and apart but where the most bytes are in use."""
-        yield self.arrangement(self.every)
+        """Choices worth placing: all in place, all apart, and apart but where the most bytes are in use.
+
+        Each with outputs that trail over their inputs, and without: tensors that lie over one another cannot be moved
+        one by one.
+        """
+        for trails in (True, False) if self.others[True] != self.others[False] else (True,):
+            yield from self._arrangements(trails)
+
+    def _arrangements(self, trails: bool) -> Iterator[Arrangement]:
+        yield self.arrangement(self.every, trails)
         if not self.every:
             return
-        best = self.arrangement(frozenset())
+        best = self.arrangement(frozenset(), trails)
         yield best
         while True:
-            more = [self.arrangement(best.choices | {choice}) for choice in sorted(self.every - best.choices)]
+            more = [self.arrangement(best.choices | {choice}, trails) for choice in sorted(self.every - best.choices)]
             found = min(more, key=lambda a: a.lower_bound_bytes, default=best)
             if found.lower_bound_bytes >= best.lower_bound_bytes:
                 break
@@ -136,14 +148,15 @@ class DraftProblem:
 
     @property
     def lower_bound_bytes(self) -> int:
-        """The lower bound with all rows in place, which leaves the fewest bytes in use."""
+        """The lower bound with everything over one another, which leaves the fewest bytes in use."""
         return self.arrangement(self.every).lower_bound_bytes
 
-    def _other_ties(self) -> Iterator[Tie]:
+    def _other_ties(self, trails: bool) -> Iterator[Tie]:
         """Aliases of operators whose tensors the rewriting has not placed itself, as far as they are safe."""
         own = self.draft.own
         for s, options in enumerate(self.problem.options):
-            chosen = [o for o in options if (s, o.inner) not in own and (s, o.outer) not in own]
+            free = [o for o in options if (s, o.inner) not in own and (s, o.outer) not in own]
+            chosen = [o for o in free if trails or o.at >= 0]
             chosen.sort(key=lambda o: o.relation is Relation.OVERWRITE)
             for group in self.problem.grouping(s, chosen).groups() if chosen else ():
                 (first, first_at), *rest = group.tensors.items()

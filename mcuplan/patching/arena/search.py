@@ -18,6 +18,7 @@ from mcuplan.patching.writing.build import Draft
 from mcuplan.patching.writing.forms import write_stage
 from mcuplan.patching.writing.reader import WINDOWED, StageReader
 from mcuplan.rewriting._accesses import readable_rules
+from mcuplan.rewriting.cleanup import CleanupStep, clean_up, may_renumber
 from mcuplan.rewriting.edit import set_offline_plan
 from mcuplan.tflm.arena import predict
 from mcuplan.tflm.results import ArenaPrediction
@@ -43,18 +44,23 @@ class FrontPoint:
 class PatchPlan:
     """A model with patch stages and its plan in it.
 
-    ``graph`` is the model to write; ``before`` and ``after`` predict the arena of the given and the written model;
-    ``macs_factor`` is the MACs of one ``Invoke`` by those of the given model. ``lower_bound_bytes`` bounds the planned
-    section of these stages. No combination of stages in the space searched needs less arena than
-    ``least_declare_bytes``, at no more than the MACs allowed; None where the search ended before it knew.
+    ``graph`` is the model to write; ``base`` the given model after the ``cleanups``, whose operators the stages are;
+    ``before`` and ``after`` predict the arena of the given and the written model; ``macs_factor`` is the MACs of one
+    ``Invoke`` by those of the given model. ``operator_bytes`` are in use while each operator of the base runs, in a
+    stage or whole. ``lower_bound_bytes`` bounds the planned section of these stages. No combination of stages in the
+    space searched needs less arena than ``least_declare_bytes``, at no more than the MACs allowed; None where the
+    search ended before it knew.
     """
 
     graph: Graph
+    base: Graph
+    cleanups: tuple[CleanupStep, ...]
     before: ArenaPrediction
     after: ArenaPrediction
     macs_factor: float
     stages: tuple[StageChoice, ...]
     front: tuple[FrontPoint, ...]
+    operator_bytes: tuple[int, ...]
     lower_bound_bytes: int
     least_declare_bytes: int | None
     tried: int
@@ -71,6 +77,7 @@ def find_patch_plan(
     max_overhead: float = 1.1,
     fit_bytes: int | None = None,
     effort: str = "default",
+    tidy: bool = True,
     progress: Progress | None = None,
 ) -> PatchPlan | None:
     """Find the patch stages with the least arena to declare at no more than ``max_overhead`` times the MACs.
@@ -88,6 +95,8 @@ def find_patch_plan(
         none is.
     effort
         ``fast``, ``default`` or ``best``.
+    tidy
+        Whether the model is cleaned up first, as :func:`mcuplan.planning.plan.make_plan` does.
     progress
         Told as the search goes on: stages tried, and the bytes that the best plan takes at least.
 
@@ -114,7 +123,8 @@ def find_patch_plan(
         why = f"nothing is known of which tensors may share bytes in the kernels of {chosen.library.name}"
     if why is not None:
         raise PatchRefusal(why)
-    return _Search(graph, chosen, max_overhead, EFFORTS[effort], progress).run(fit_bytes)
+    base, cleanups = clean_up(graph) if tidy else (graph, ())
+    return _Search(graph, base, cleanups, chosen, max_overhead, EFFORTS[effort], progress).run(fit_bytes)
 
 
 @dataclass(frozen=True)
@@ -134,14 +144,23 @@ class _Placed:
 
 class _Search:
     def __init__(
-        self, graph: Graph, target: Target, max_overhead: float, effort: Effort, progress: Progress | None
+        self,
+        graph: Graph,
+        base: Graph,
+        cleanups: tuple[CleanupStep, ...],
+        target: Target,
+        max_overhead: float,
+        effort: Effort,
+        progress: Progress | None,
     ) -> None:
-        self.graph = set_offline_plan(graph, None)
+        self.graph = set_offline_plan(base, None)
+        self.cleanups = cleanups
         self.target = target
         self.effort = effort
         self.before = predict(graph, target)
-        self.macs = max(model_macs(self.graph).total, 1)
-        self.extra_macs = int((max_overhead - 1) * self.macs)
+        self.macs = max(model_macs(graph).total, 1)
+        self.base_macs = model_macs(self.graph).total
+        self.extra_macs = int(max_overhead * self.macs) - self.base_macs
         self.lattice = Lattice(self.graph, target, effort, progress)
         self.placed: dict[tuple[StageChoice, ...], _Placed] = {}
         self.tried: set[tuple[tuple[StageChoice, ...], str]] = set()
@@ -155,11 +174,14 @@ class _Search:
         self._cheaper(best)
         return PatchPlan(
             graph=best.draft.graph,
+            base=self.graph,
+            cleanups=self.cleanups,
             before=self.before,
             after=best.draft.arena,
             macs_factor=self._factor(best.path),
             stages=best.path.choices,
             front=self._front(),
+            operator_bytes=self._operator_bytes(best.path),
             lower_bound_bytes=best.draft.lower_bound_bytes,
             least_declare_bytes=None if self.lattice.exhausted else least,
             tried=self.lattice.trials.tried,
@@ -196,10 +218,12 @@ class _Search:
         return None if best is None else self._place(best.path, self.effort.solver), bound
 
     def _cheaper(self, best: _Placed) -> None:
-        """Place what has fewer MACs than the best, one after the other: the Pareto front behind it."""
-        extra = best.path.extra_macs
-        for _ in range(2 * self.effort.placed):
-            limits = Limits(extra - 1, below_bytes=self.before.declare_bytes)
+        """Place what has fewer MACs than the best, down to none added: the Pareto front behind it."""
+        extra, points = best.path.extra_macs, self.effort.front
+        for left in reversed(range(points)):
+            # Closer together towards few MACs, where most is won.
+            most = min(extra - 1, best.path.extra_macs * left * left // (points * points))
+            limits = Limits(max(most, 0), below_bytes=self.before.declare_bytes)
             path = next((path for _, path in self.lattice.paths(limits) if path.choices), None) if extra > 0 else None
             if path is None:
                 return
@@ -219,7 +243,13 @@ class _Search:
         return self.placed[path.choices]
 
     def _factor(self, path: Path) -> float:
-        return (self.macs + path.extra_macs) / self.macs
+        return (self.base_macs + path.extra_macs) / self.macs
+
+    def _operator_bytes(self, path: Path) -> tuple[int, ...]:
+        found = list(self.lattice.outside.operator_bytes)
+        for choice in path.choices:
+            found[choice.first : choice.last] = [choice.live_bytes] * (choice.last - choice.first)
+        return tuple(found)
 
     def _front(self) -> tuple[FrontPoint, ...]:
         points = [FrontPoint(self.before.declare_bytes, 1.0, ())]
@@ -233,6 +263,8 @@ class _Search:
 
 def refusal(graph: Graph) -> str | None:
     """Why no part of a model can run by strips; None where some can."""
+    if not may_renumber(graph):
+        return "another compiler planned the model's tensors, or compressed them by number: they must stay as they are"
     main = graph.main
     reader = StageReader(graph)
     possible = False

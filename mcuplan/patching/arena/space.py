@@ -18,7 +18,8 @@ class Effort:
 
     ``strips`` are numbers of strips written out one after the other, ``rows`` how many of the smallest heights of a
     loop's strips are tried, ``patches`` numbers of patches along rows and columns. ``trials`` stages are written and
-    counted at most, ``placed`` plans placed fast, and the best of them with the solver's effort ``solver``.
+    counted at most, ``placed`` plans placed fast, the best of them with the solver's effort ``solver``, and ``front``
+    plans with fewer MACs placed behind it.
     """
 
     strips: tuple[int, ...]
@@ -26,6 +27,7 @@ class Effort:
     patches: tuple[tuple[int, int], ...]
     trials: int
     placed: int
+    front: int
     solver: str
 
 
@@ -33,9 +35,9 @@ _PATCHES = ((2, 1), (4, 1), (1, 2), (1, 4), (2, 2), (3, 3), (4, 4))
 _MORE_PATCHES = (*_PATCHES, (3, 1), (6, 1), (8, 1), (1, 3), (1, 8), (2, 3), (3, 2), (2, 4), (4, 2), (6, 6), (8, 8))
 
 EFFORTS: Mapping[str, Effort] = {
-    "fast": Effort((2, 3), 2, ((2, 2),), 60, 2, "fast"),
-    "default": Effort((2, 3, 4), 2, _PATCHES, 800, 6, "default"),
-    "best": Effort((2, 3, 4, 5, 6, 8), 4, _MORE_PATCHES, 4000, 16, "best"),
+    "fast": Effort((2, 3), 2, ((2, 2),), 60, 4, 4, "fast"),
+    "default": Effort((2, 3, 4), 2, _PATCHES, 800, 16, 12, "default"),
+    "best": Effort((2, 3, 4, 5, 6, 8), 4, _MORE_PATCHES, 4000, 48, 24, "best"),
 }
 
 

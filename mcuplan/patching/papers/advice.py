@@ -73,6 +73,11 @@ class Overlap:
         """Added MACs as a part of the network's."""
         return self.extra_macs / self.network_macs if self.network_macs else 0.0
 
+    def effect(self) -> str:
+        """What patches do to the MACs; where strides leave rows out that only whole maps compute, they save some."""
+        verb = "save" if self.extra_macs < 0 else "add"
+        return f"{verb} {abs(self.network_overhead):.1%} MACs ({abs(self.stage_overhead):.1%} of the stage)"
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -113,8 +118,7 @@ class Move:
         taken, given = ((c.kernel, c.stride)[index] for c in (self.taken, self.given))
         return (
             f"{what} {taken[0]} -> {taken[1]} in {self.taken.label} and {given[0]} -> {given[1]} in "
-            f"{self.given.label}: patches add {self.overlap.network_overhead:.1%} MACs "
-            f"({self.overlap.stage_overhead:.1%} of the stage), {self.patched_macs:,} in all"
+            f"{self.given.label}: patches {self.overlap.effect()}, {self.patched_macs:,} in all"
         )
 
 
@@ -134,10 +138,7 @@ class Advice:
         begin = found.layers[0]
         patch = max(found.heights), max(found.widths)
         grown = f"one output row of the stage needs {begin.field} rows of the output of {begin.label}"
-        why = (
-            f"patches of {patch[0]} x {patch[1]} add {found.network_overhead:.1%} MACs "
-            f"({found.stage_overhead:.1%} of the stage): {grown}"
-        )
+        why = f"patches of {patch[0]} x {patch[1]} {found.effect()}: {grown}"
         return (why, *(move.sentence() for move in self.moves))
 
 

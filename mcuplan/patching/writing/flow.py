@@ -157,8 +157,9 @@ def _starts(net: StageNet, rows: Mapping[int, int]) -> dict[int, int]:
             while layer.span(start, start + d).end > have:
                 start -= 1
             first = min(first, start - shift)
-        # Rows before the first new one are there from the beginning: padding, and nothing else.
-        starts[layer.output] = min(int(first), layer.rows.before if layer.pads else 0)
+        # Rows before the first new one are there from the beginning: padding, and nothing else. Not so in the result.
+        padded = layer.rows.before if layer.pads and layer.output != net.result else 0
+        starts[layer.output] = min(int(first), padded)
     return starts
 
 
@@ -174,13 +175,13 @@ def _turn(net: StageNet, rows: Mapping[int, int], starts: Mapping[int, int], tur
 
 
 def displaced(flow: Flow) -> int | None:
-    """How many bytes behind the result's first one the source may begin; None where they have to lie apart."""
-    source, turns = flow.net.source, range(flow.turns)
-    height, rows = flow.net.height(source), flow.rows[source]
-    written = [flow.result_row(i) + flow.rows[flow.net.result] for i in turns]
-    needed = [
-        min((i + 1) * rows, flow.source_row(i + 1)) if flow.source_row(i) + rows < height else height for i in turns
-    ]
+    """How many bytes behind the result's first one the source may begin; None where they have to lie apart.
+
+    Turns behind the end of the source read its last rows again: what comes of them is masked or cut off, but they
+    have to be there.
+    """
+    written = [flow.result_row(i) + flow.rows[flow.net.result] for i in range(flow.turns)]
+    needed = [*map(flow.source_row, range(1, flow.turns)), flow.net.height(flow.net.source)]
     return displacement(flow.net, written, needed)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 from mcuplan.graph import Subgraph
 from mcuplan.patching.writing.build import Draft, GraphBuilder, SubgraphBuilder
@@ -12,7 +13,7 @@ from mcuplan.patching.writing.estimate import Least, least_of_flow, least_of_pat
 from mcuplan.patching.writing.flow import FlowWriter, find_flow
 from mcuplan.patching.writing.loop import LoopWriter, find_run
 from mcuplan.patching.writing.patches import Patches, PatchWriter, find_patches
-from mcuplan.patching.writing.reader import Form, Stage, StageReader
+from mcuplan.patching.writing.reader import Form, Stage, StageReader, UnsupportedStageError
 from mcuplan.patching.writing.rows import StageNet, Strip, stage_macs, strip_windows
 from mcuplan.patching.writing.strips import StripWriter
 
@@ -97,6 +98,31 @@ def stage_cost(reader: StageReader, stage: Stage, form: StageForm) -> StageCost:
         run = find_run(net, strips) if form.kind is Kind.BORDERED_LOOP else None
         macs, least = stage_macs(net, strips), least_of_strips(net, strips, run)
     return StageCost(sum(layer.row_macs * net.height(layer.output) for layer in net.layers), macs, least)
+
+
+def balanced(reader: StageReader, stage: Stage, form: StageForm) -> StageForm:
+    """The form with its strips made uneven, so that the hungriest of them needs less; the form itself where none does.
+
+    Borders between strips are moved one at a time, by ever smaller steps, as long as that helps.
+    """
+    best, step = form, max(form.cuts[1] // 2, 1)
+    least = stage_cost(reader, stage, form).least.inside
+    while step:
+        found = best
+        for i, way in product(range(1, best.strips), (-step, step)):
+            cuts = (*found.cuts[:i], found.cuts[i] + way, *found.cuts[i + 1 :])
+            if not cuts[i - 1] < cuts[i] < cuts[i + 1]:
+                continue
+            moved = replace(found, cuts=cuts)
+            try:
+                inside = stage_cost(reader, stage, moved).least.inside
+            except UnsupportedStageError:
+                continue
+            if inside < least:
+                found, least = moved, inside
+        step = step if found is not best else step // 2
+        best = found
+    return best
 
 
 def _patches(reader: StageReader, stage: Stage, form: StageForm) -> Patches:

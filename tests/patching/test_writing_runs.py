@@ -6,13 +6,13 @@ import random
 from collections.abc import Iterator
 
 import pytest
-from patch_networks import random_network
+from random_networks import random_network
 from runtimes import require, run_litert_each, run_tflm_each
 
 from mcuplan.graph import Graph
 from mcuplan.patching.arena.placing import DraftProblem
 from mcuplan.patching.writing.build import Draft
-from mcuplan.patching.writing.forms import StageForm, even_cuts, write_stage
+from mcuplan.patching.writing.forms import Kind, StageForm, even_cuts, write_stage
 from mcuplan.patching.writing.reader import StageReader, UnsupportedStageError
 from mcuplan.rewriting.verify import static_check
 from mcuplan.tflite import write
@@ -23,28 +23,41 @@ GROUPS = 6
 GROUP_SIZE = 20
 
 
+def random_form(draw: random.Random, kind: Kind, height: int, width: int) -> StageForm:
+    rows = draw.randint(1, max(height // 3, 1))
+    if kind is Kind.PATCHES:
+        rows, columns = draw.randint(1, max(height - 1, 1)), draw.randint(1, width)
+        return StageForm(kind, even_cuts(height, rows), "crop", False, columns)
+    cuts = even_cuts(height, rows)
+    if kind is Kind.STRIPS and draw.random() < 0.5:  # uneven
+        cuts = (0, *sorted(draw.sample(range(1, height), min(3, height - 1))), height)
+    stream = kind is Kind.LOOP or draw.random() < 0.7
+    return StageForm(kind, cuts, draw.choice(("pad", "crop")), stream)
+
+
 def rewritten(seed: int) -> Iterator[tuple[str, Graph, Graph]]:
     """One random stage of one random network in one random form of each kind, planned."""
     graph = random_network(seed)
     draw = random.Random(seed)
     reader = StageReader(graph)
     stages = [s for k in range(len(graph.main.operators)) for s in reader.stages(k)]
-    stages = [s for s in stages if s.last - s.first > 1] or stages
     if not stages:
         return
-    for rolled, flow in ((False, False), (True, False), (True, True)):
+    for kind in Kind:
         stage = draw.choice(stages)
-        height = graph.main.tensors[stage.result].shape[1]
-        rows = draw.randint(1, max(height // 3, 1))
-        form = StageForm(
-            even_cuts(height, rows), draw.choice(("pad", "crop")), flow or draw.random() < 0.7, rolled, flow
-        )
+        _, height, width, _ = graph.main.tensors[stage.result].shape
+        form = random_form(draw, kind, height, width)
         try:
             draft = write_stage(Draft(graph), stage, form).tidy()
         except UnsupportedStageError:
             continue
         planned = DraftProblem(draft, REFERENCE, aliases=seed % 2 == 0).plan("fast")
         yield f"seed {seed}, {stage}, {form}", graph, planned.graph
+
+
+def test_every_kind_of_form_is_among_them() -> None:
+    named = [name for seed in range(GROUP_SIZE) for name, _, _ in rewritten(seed)]
+    assert all(sum(repr(kind) in name for name in named) >= 3 for kind in Kind)
 
 
 @pytest.mark.parametrize("group", range(GROUPS))

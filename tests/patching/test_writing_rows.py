@@ -9,7 +9,7 @@ from mcuplan.operators import Axis, model_macs
 from mcuplan.operators.geometry import SAME, window_axis
 from mcuplan.patching.writing.build import Draft
 from mcuplan.patching.writing.flow import find_flow
-from mcuplan.patching.writing.forms import StageForm, even_cuts, stage_cost, stage_strips, write_stage
+from mcuplan.patching.writing.forms import Kind, StageForm, balanced, even_cuts, stage_cost, stage_strips, write_stage
 from mcuplan.patching.writing.reader import Stage, StageReader
 from mcuplan.patching.writing.rows import Layer, Span, UnsupportedStageError, Window
 from mcuplan.zoo.builder import Builder
@@ -46,7 +46,7 @@ def test_a_stage_has_one_map_in_and_one_out() -> None:
 def test_recomputed_halo() -> None:
     """Two strips of 4 rows: the second convolution's halo is one row of the first one's result on each side."""
     reader, stage = whole(two_convolutions())
-    net, strips = stage_strips(reader, stage, StageForm((0, 4, 8), "crop", stream=False))
+    net, strips = stage_strips(reader, stage, StageForm(Kind.STRIPS, (0, 4, 8), "crop", stream=False))
     first = net.layers[0].output
     assert [s[first] for s in strips] == [Window(0, 0, 5), Window(3, 3, 8)]
     assert [s[net.source] for s in strips] == [Window(0, 0, 6), Window(2, 2, 8)]
@@ -55,7 +55,7 @@ def test_recomputed_halo() -> None:
 def test_kept_halo() -> None:
     """With rows kept the first convolution makes each row once: 5, then 3 with 2 kept."""
     reader, stage = whole(two_convolutions())
-    net, strips = stage_strips(reader, stage, StageForm((0, 4, 8), "crop"))
+    net, strips = stage_strips(reader, stage, StageForm(Kind.STRIPS, (0, 4, 8), "crop"))
     first = net.layers[0].output
     assert [s[first] for s in strips] == [Window(0, 0, 5), Window(3, 5, 8)]
     assert strips[1][first].kept == 2
@@ -66,10 +66,10 @@ def test_explicit_padding_costs_no_macs_and_cropping_does() -> None:
     reader, stage = whole(graph)
     macs = model_macs(graph).total
     assert macs == 8 * 4 * 2 * 9 + 8 * 4 * 2 * 18
-    padded = stage_cost(reader, stage, StageForm((0, 4, 8), "pad"))
+    padded = stage_cost(reader, stage, StageForm(Kind.STRIPS, (0, 4, 8), "pad"))
     assert padded.whole_macs == padded.macs == macs
     # Cropped: each strip gives each convolution one row more than it keeps on the side that is no border.
-    cropped = stage_cost(reader, stage, StageForm((0, 4, 8), "crop"))
+    cropped = stage_cost(reader, stage, StageForm(Kind.STRIPS, (0, 4, 8), "crop"))
     assert cropped.macs == macs + 4 * 2 * 9 * 2 + 4 * 2 * 18 * 2
 
 
@@ -113,8 +113,8 @@ def test_a_loop_has_each_operator_once() -> None:
     graph = two_convolutions()
     stage = whole(graph)[1]
     cuts = even_cuts(8, 1)
-    rolled = write_stage(Draft(graph), stage, StageForm(cuts, "pad", rolled=True)).tidy()
-    flow = write_stage(Draft(graph), stage, StageForm(cuts, "pad", rolled=True, flow=True)).tidy()
+    rolled = write_stage(Draft(graph), stage, StageForm(Kind.BORDERED_LOOP, cuts, "pad")).tidy()
+    flow = write_stage(Draft(graph), stage, StageForm(Kind.LOOP, cuts, "pad")).tidy()
     count = [
         [sum(op.name == "CONV_2D" for op in s.operators) for s in draft.graph.subgraphs] for draft in (rolled, flow)
     ]
@@ -126,7 +126,7 @@ def test_a_loop_has_each_operator_once() -> None:
 
 def test_tensors_nobody_names_are_dropped() -> None:
     graph = two_convolutions()
-    draft = write_stage(Draft(graph), whole(graph)[1], StageForm((0, 4, 8))).tidy()
+    draft = write_stage(Draft(graph), whole(graph)[1], StageForm(Kind.STRIPS, (0, 4, 8))).tidy()
     for subgraph in draft.graph.subgraphs:
         named = {*subgraph.inputs, *subgraph.outputs}
         for op in subgraph.operators:
@@ -136,5 +136,5 @@ def test_tensors_nobody_names_are_dropped() -> None:
 
 def test_concatenations_have_at_most_ten_parts() -> None:
     graph = two_convolutions(24)
-    draft = write_stage(Draft(graph), whole(graph)[1], StageForm(even_cuts(24, 1))).tidy()
+    draft = write_stage(Draft(graph), whole(graph)[1], StageForm(Kind.STRIPS, even_cuts(24, 1))).tidy()
     assert max(len(op.inputs) for op in draft.graph.main.operators if op.name == "CONCATENATION") == 10

@@ -1,0 +1,170 @@
+"""What ``mcuplan plan`` searches for: a plan, patch stages on top of it, and whether a board then has room."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mcuplan.reports.text import safe_name
+
+if TYPE_CHECKING:
+    from mcuplan.boards import Board
+    from mcuplan.cli.progress import Watched
+    from mcuplan.graph import Graph
+    from mcuplan.patching.arena.search import PatchPlan
+    from mcuplan.planning.plan import Plan, PlanOptions
+    from mcuplan.reports.patch_report import AdviceShown, StreamedShown
+    from mcuplan.rewriting.strip import StripSaving
+    from mcuplan.tflm import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is asked for beyond the plan itself."""
+
+    patch: bool
+    max_overhead: float
+    advice: bool
+    streamed: bool
+    strip: bool
+    signatures: bool
+    int8_io: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A plan for the graph it starts from, the patch stages on top of it (if any), the graph to write, what made its
+    file smaller, and analyses."""
+
+    start: Graph
+    plan: Plan
+    patch: PatchPlan | None
+    graph: Graph
+    savings: tuple[StripSaving, ...] = ()
+    advice: tuple[AdviceShown, ...] = ()
+    streamed: StreamedShown | None = None
+
+
+def arena_room(graph: Graph, target: Target, board: Board | None, ram: int | None) -> int:
+    """The arena that fits: ``ram`` itself, or what the board leaves beside the interpreter, the stack and the like."""
+    from mcuplan import budget
+
+    if board is None:
+        assert ram is not None
+        return ram
+    limit = budget.limits_on_board(board, budget.Asked(ram=ram)).ram
+    assert limit is not None
+    need = budget.analyse(graph, target).need().ram
+    return max(limit.amount - (need.total_bytes - need.arena_bytes), 0)
+
+
+def search(original: Graph, target: Target, options: PlanOptions, wish: Wish) -> Found:
+    """The plan, and the graph to write."""
+    from mcuplan.cli.progress import searching
+    from mcuplan.planning.plan import make_plan
+
+    start = original
+    savings: tuple[StripSaving, ...] = ()
+    if wish.int8_io:
+        from mcuplan.rewriting.strip import int8_io as without_conversions
+
+        start, savings = without_conversions(original)
+    with searching(options) as watched:
+        plan = make_plan(start, target, watched.options)
+        patch = _patch(start, target, watched, plan, wish)
+        streamed = _streamed(start, wish.max_overhead) if wish.streamed else None
+    graph = patch.graph if patch else plan.graph
+    if wish.strip:
+        from mcuplan.rewriting.strip import strip as stripped
+
+        graph, more = stripped(graph, wish.signatures)
+        savings = (*savings, *more)
+    return Found(start, plan, patch, graph, savings, _advice(patch) if patch and wish.advice else (), streamed)
+
+
+def _patch(graph: Graph, target: Target, watched: Watched, plan: Plan, wish: Wish) -> PatchPlan | None:
+    """Patch stages where they are asked for, or where nothing cheaper fits; None where they do not help."""
+    options = watched.options
+    missed = options.fit_bytes is not None and plan.after.declare_bytes > options.fit_bytes
+    if not (missed if options.fit_bytes is not None else wish.patch):
+        return None
+    from mcuplan.patching.arena.search import PatchRefusal, find_patch_plan
+
+    try:
+        found = find_patch_plan(
+            graph, target, wish.max_overhead, options.fit_bytes, options.effort, options.clean_up, watched.patches
+        )
+    except PatchRefusal as refusal:
+        if wish.patch:
+            click.echo(f"no patch stages: {safe_name(str(refusal), 300)}", err=True)
+        return None
+    return found if found and found.after.declare_bytes < plan.after.declare_bytes else None
+
+
+def _advice(patch: PatchPlan) -> tuple[AdviceShown, ...]:
+    """What a designer could change, for each stage that computes something again."""
+    from mcuplan.patching.arena.advice import stage_advice
+    from mcuplan.patching.geometry.stages import PatchError
+    from mcuplan.reports.patch_report import AdviceShown
+
+    told = []
+    for choice in patch.stages:
+        if choice.macs <= choice.whole_macs:
+            continue
+        try:
+            sentences = stage_advice(patch.base, choice).sentences()
+        except PatchError as error:
+            sentences = (f"no advice: {error}",)
+        told.append(AdviceShown(choice.first, choice.last, sentences))
+    return tuple(told)
+
+
+def _streamed(graph: Graph, max_overhead: float) -> StreamedShown | None:
+    """The analysis of an input whose rows are streamed."""
+    from mcuplan.patching.live.analysis import analyse
+    from mcuplan.reports.blocks import blocks
+    from mcuplan.reports.patch_report import streamed_shown
+
+    runs = [(block.first, block.last) for block in blocks(graph)]
+    return streamed_shown(graph, analyse(graph, runs, max_overhead=max_overhead, input_rows_streamed=True))
+
+
+def write_planned(original: Graph, graph: Graph, destination: Path, target: Target) -> int:
+    """Write the planned model if nothing lives on overwritten bytes, and it is the same function; its bytes.
+
+    Raises
+    ------
+    PlanError
+        Where either proof fails: a bug of the planner, which must not become a model that is wrong.
+    """
+    from mcuplan.planning.plan import PlanError
+    from mcuplan.rewriting.equivalence import same_function
+    from mcuplan.rewriting.verify import static_check
+    from mcuplan.tflite import save
+
+    for what, faults in (
+        ("does not stand the static check", static_check(graph, target)),
+        ("is not proven to be the same function", same_function(original, graph)),
+    ):
+        if faults:
+            raise PlanError(f"{destination}: not written, the plan {what}: {faults[0]}")
+    return save(graph, destination)
+
+
+def shortage(graph: Graph, target: Target, board: Board) -> str | None:
+    """What of ``board`` is too small for a planned model with all that inference takes; None where nothing is."""
+    from mcuplan import budget
+
+    limits, need = budget.limits_on_board(board, budget.Asked()), budget.analyse(graph, target).need()
+    short = [
+        f"{figure:,} bytes of {name}, {limit.amount:,} are there"
+        for name, limit, figure in (
+            ("RAM", limits.ram, need.ram.total_bytes),
+            ("flash", limits.flash, need.flash.total_bytes),
+        )
+        if limit is not None and not limit.allows(figure)
+    ]
+    return " and ".join(short) or None
