@@ -112,7 +112,10 @@ def command(
     if destination:
         # A model that gains nothing keeps its very bytes.
         kept = Path(models) if found.graph is original and is_model_file(models) else None
-        written = files.copy(kept, destination) if kept else write_planned(found.start, found.graph, destination, chosen)
+        if kept:
+            written = files.copy(kept, destination)
+        else:
+            written = write_planned(found.start, found.graph, destination, chosen)
     short = shortage(found.graph, chosen, board) if fit and board is not None else None
     return _show(models, original, found, options.fit_bytes, short, destination, written, format_, show_map)
 

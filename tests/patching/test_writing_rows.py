@@ -9,7 +9,7 @@ from mcuplan.operators import Axis, model_macs
 from mcuplan.operators.geometry import SAME, window_axis
 from mcuplan.patching.writing.build import Draft
 from mcuplan.patching.writing.flow import find_flow
-from mcuplan.patching.writing.forms import Kind, StageForm, balanced, even_cuts, stage_cost, stage_strips, write_stage
+from mcuplan.patching.writing.forms import Kind, StageForm, even_cuts, stage_cost, stage_strips, write_stage
 from mcuplan.patching.writing.reader import Stage, StageReader
 from mcuplan.patching.writing.rows import Layer, Span, UnsupportedStageError, Window
 from mcuplan.zoo.builder import Builder

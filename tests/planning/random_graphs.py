@@ -1,4 +1,4 @@
-"""Random small graphs in which much may share bytes: copies, pieces, parts, element-wise operators, branches."""
+"""Random small graphs in which much may share bytes: copies, pieces, parts, windows, element-wise operators."""
 
 from __future__ import annotations
 
@@ -31,9 +31,20 @@ def _operator(b: Builder, rng: random.Random, values: list[Value], name: str) ->
     recent = values[-4:]
     x = rng.choice(recent)
     rows = x.shape[1]
-    match rng.choice(("conv", "relu", "add", "add", "slice", "concatenation", "concatenation", "reshape", "pool")):
+    kinds = ("conv", "window", "window", "depthwise", "relu", "add", "add", "slice", "concatenation", "concatenation",
+             "reshape", "pool", "rows")  # fmt: skip
+    match rng.choice(kinds):
         case "conv":
             return b.conv2d(x, rng.choice((2, 4, 6)), (1, 1), name=name)
+        case "window":
+            kernel, padding = rng.choice(((3, 3), (2, 3), (3, 1))), rng.choice((Padding.SAME, Padding.VALID))
+            if padding is Padding.VALID and (rows < kernel[0] or x.shape[2] < kernel[1]):
+                padding = Padding.SAME
+            return b.conv2d(x, rng.choice((2, 4, 8)), kernel, stride=rng.choice((1, 1, 2)), padding=padding, name=name)
+        case "depthwise":
+            return b.depthwise_conv2d(x, (3, 3), stride=rng.choice((1, 2)), name=name)
+        case "rows":
+            return b.pad(x, ((0, 0), (rng.randint(0, 2), 1), (0, 0), (0, 0)), name=name) if rows < 8 else None
         case "relu":
             return b.relu(x, name=name)
         case "add":

@@ -1,0 +1,120 @@
+"""The best combination of stages against every combination, on networks small enough to write them all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from random_networks import random_network
+
+from mcuplan.graph import Graph
+from mcuplan.patching.arena.lattice import Lattice, Limits, Path, StageChoice
+from mcuplan.patching.arena.space import EFFORTS, Effort, forms
+from mcuplan.patching.writing.forms import Kind, stage_cost
+from mcuplan.patching.writing.reader import WINDOWED, StageReader, UnsupportedStageError
+from mcuplan.tflm import Target
+from mcuplan.zoo.builder import Builder
+
+TARGET = Target.parse("cortex-m4+cmsis-nn")
+SMALL = Effort((2,), 1, ((2, 1),), 10_000, 8, 8, "fast")
+"""Few forms a stage, so that all combinations can be written; none is left untried."""
+
+
+def narrowing() -> Graph:
+    """A network whose first maps are the largest."""
+    b = Builder()
+    x = b.conv2d(b.input((1, 16, 16, 2)), 8, 3)
+    x = b.depthwise_conv2d(x, 3, stride=2)
+    x = b.conv2d(x, 16, 1)
+    x = b.conv2d(x, 4, 3, stride=2)
+    return b.graph([b.mean(x, (1, 2))])
+
+
+class Everything:
+    """Every combination, each stage written and counted as the search does, no bound and no shortcut used."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.lattice = Lattice(graph, TARGET, SMALL)
+        self.graph = graph
+        reader = StageReader(graph)
+        self.stages: dict[int, list[tuple[StageChoice, int]]] = {}
+        for first in range(len(graph.main.operators)):
+            for stage in reader.stages(first):
+                if not any(op.name in WINDOWED for op in graph.main.operators[stage.first : stage.last]):
+                    continue
+                passing = self.lattice.outside.passing_bytes(stage)
+                for form in forms(graph, stage, SMALL):
+                    try:
+                        cost = stage_cost(reader, stage, form)
+                    except UnsupportedStageError:
+                        continue
+                    trial = self.lattice.trials(stage, form)
+                    assert trial is not None
+                    live = trial.inside + passing
+                    choice = StageChoice(stage, form, cost.macs, cost.whole_macs, live, trial.growth)
+                    self.stages.setdefault(first, []).append((choice, trial.planning))
+
+    def paths(self, path: Path | None = None) -> Iterator[Path]:
+        path = Path() if path is None else path
+        if path.at == len(self.graph.main.operators):
+            yield path
+            return
+        whole = self.lattice.outside.operator_bytes[path.at]
+        yield from self.paths(replace(path, at=path.at + 1, peak=max(path.peak, whole)))
+        for choice, planning in self.stages.get(path.at, ()):
+            yield from self.paths(
+                Path(
+                    choice.last, max(path.peak, choice.live_bytes), path.growth + choice.growth_bytes,
+                    path.planning + planning, path.extra_macs + choice.macs - choice.whole_macs,
+                    (*path.choices, choice),
+                )
+            )  # fmt: skip
+
+    def least(self, path: Path) -> int:
+        return self.lattice._least(path)
+
+
+@pytest.mark.parametrize("graph", [narrowing(), *map(random_network, (1, 5, 12, 20))], ids=lambda g: g.description)
+def test_the_first_path_is_the_best_of_all(graph: Graph) -> None:
+    every = Everything(graph)
+    macs = every.lattice.macs
+    found = sorted((every.least(path), path.extra_macs) for path in every.paths())
+    for overhead in (0.0, 0.1, 1.0):
+        limit = int(overhead * macs)
+        best = min(least for least, extra in found if extra <= limit)
+        searched = Lattice(graph, TARGET, SMALL)
+        least, path = next(searched.paths(Limits(limit)))
+        # Strips that were made uneven on the way may be better than any even ones.
+        uneven = any(c.form.kind is Kind.STRIPS and len(set(_heights(c))) > 2 for c in path.choices)
+        assert least == best or (uneven and least < best)
+        assert searched.trials.tried <= every.lattice.trials.tried + len(every.stages) * 4
+
+
+def _heights(choice: StageChoice) -> list[int]:
+    return [end - begin for begin, end in zip(choice.form.cuts, choice.form.cuts[1:], strict=False)]
+
+
+def test_the_fewest_macs_that_fit() -> None:
+    graph = narrowing()
+    every = Everything(graph)
+    found = [(path.extra_macs, every.least(path)) for path in every.paths()]
+    for fit in sorted({least for _, least in found})[::40]:
+        best = min((extra for extra, least in found if least <= fit), default=None)
+        path = next((p for _, p in Lattice(graph, TARGET, SMALL).paths(Limits(10**9, fit_bytes=fit))), None)
+        assert (path.extra_macs if path else None) == best
+
+
+def test_paths_come_best_first() -> None:
+    least = [bytes_ for bytes_, _ in Lattice(narrowing(), TARGET, EFFORTS["default"]).paths(Limits(10**9))]
+    assert least == sorted(least)
+    assert len(least) > 1
+
+
+def test_what_was_tried_is_combined_when_no_more_may_be() -> None:
+    searched = Lattice(narrowing(), TARGET, replace(EFFORTS["fast"], trials=3))
+    paths = list(searched.paths(Limits(10**9)))
+    assert searched.exhausted
+    assert searched.trials.tried == 3
+    assert any(path.choices for _, path in paths)
+    assert any(not path.choices for _, path in paths)

@@ -1,0 +1,94 @@
+"""What a stage takes at least is never more than what it takes as it is written."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from random_networks import random_network
+from test_writing_runs import random_form
+
+from mcuplan.patching.arena.trials import Trials, cut_out
+from mcuplan.patching.writing.forms import Kind, StageForm, balanced, even_cuts, stage_cost
+from mcuplan.patching.writing.reader import StageReader, UnsupportedStageError
+from mcuplan.rewriting.edit import set_offline_plan
+from mcuplan.tflm import Target, predict
+from mcuplan.zoo import build
+from mcuplan.zoo.builder import Builder
+
+TARGETS = ("cortex-m4+cmsis-nn", "cortex-m4+reference", "cortex-m55+cmsis-nn")
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_stages(seed: int) -> None:
+    draw = random.Random(seed)
+    graph = random_network(seed)
+    reader, trials = StageReader(graph), Trials(graph, Target.parse(TARGETS[seed % 3]))
+    stages = [s for k in range(len(graph.main.operators)) for s in reader.stages(k)]
+    for kind in Kind:
+        for stage in draw.sample(stages, min(3, len(stages))):
+            _, height, width, _ = graph.main.tensors[stage.result].shape
+            form = random_form(draw, kind, height, width)
+            try:
+                cost = stage_cost(reader, stage, form)
+            except UnsupportedStageError:
+                assert trials(stage, form) is None
+                continue
+            trial = trials(stage, form)
+            assert trial is not None
+            assert cost.least.inside <= trial.inside, (stage, form)
+            assert cost.least.growth <= max(trial.growth, 0), (stage, form)
+
+
+@pytest.mark.parametrize("name", ["person-detection", "resnet8", "mcunet-vww"])
+def test_known_networks(name: str) -> None:
+    draw = random.Random(name)
+    graph = set_offline_plan(build(name), None)
+    reader, trials = StageReader(graph), Trials(graph, Target.parse("cortex-m4+cmsis-nn"))
+    stages = [s for k in range(len(graph.main.operators)) for s in reader.stages(k) if s.last - s.first < 10]
+    for kind in Kind:
+        for stage in draw.sample(stages, 8):
+            _, height, width, _ = graph.main.tensors[stage.result].shape
+            form = random_form(draw, kind, height, width)
+            try:
+                least = stage_cost(reader, stage, form).least
+            except UnsupportedStageError:
+                continue
+            trial = trials(stage, form)
+            assert trial is not None
+            assert least.inside <= trial.inside
+            assert least.growth <= trial.growth
+
+
+def test_a_stage_cut_out_keeps_a_source_that_is_read_later() -> None:
+    b = Builder()
+    x = b.conv2d(b.input((1, 8, 8, 2)), 2, 3, name="x")
+    y = b.conv2d(b.conv2d(x, 2, 3), 2, 3)
+    graph = b.graph([b.add(y, x)])
+    stage = next(s for s in StageReader(graph).stages(1) if s.last == 3)
+    small, inner = cut_out(graph, stage)
+    assert [t for t in small.main.outputs if t == inner.source] == [inner.source]
+    assert predict(small).nonpersistent_bytes >= 2 * 128
+    whole = next(s for s in StageReader(graph).stages(0) if s.last == 4)
+    assert len(cut_out(graph, whole)[0].main.outputs) == 1
+
+
+def test_uneven_strips_need_less() -> None:
+    """A map that shrinks to a fourth: with rows recomputed, the strip inside has halos on both sides and gets fewer."""
+    b = Builder()
+    x = b.conv2d(b.conv2d(b.conv2d(b.input((1, 24, 8, 8)), 8, 3), 8, 3), 8, 3)
+    graph = b.graph([x])
+    reader = StageReader(graph)
+    stage = list(reader.stages(0))[-1]
+    even = StageForm(Kind.STRIPS, even_cuts(24, 8), "pad", stream=False)
+    uneven = balanced(reader, stage, even)
+    before, after = (stage_cost(reader, stage, form).least.inside for form in (even, uneven))
+    assert after < before
+    assert uneven.cuts[0] == 0
+    assert uneven.cuts[-1] == 24
+    assert len(uneven.cuts) == len(even.cuts)
+    trials = Trials(graph, Target.parse("cortex-m4+cmsis-nn"))
+    tried = [trials(stage, form) for form in (even, uneven)]
+    assert tried[0] is not None
+    assert tried[1] is not None
+    assert tried[1].inside < tried[0].inside

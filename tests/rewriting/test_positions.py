@@ -1,0 +1,130 @@
+"""Models followed position by position: equal where the same is computed, told apart where one position is not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from runtimes import require, run_tflm_each
+from sketch import Sketch
+
+from mcuplan.graph import Buffer, Graph
+from mcuplan.operators.geometry import SAME, VALID
+from mcuplan.patching.arena.search import find_patch_plan
+from mcuplan.rewriting.equivalence import DifferenceKind, same_function
+from mcuplan.rewriting.positions import positions_agree
+from mcuplan.tflite import write
+from mcuplan.zoo import build
+
+
+def halves(*, overlap: int = 1, swap: bool = False, weights: int = 0) -> tuple[Graph, Graph]:
+    """A 3x3 convolution on 8 rows, and the same in two halves of 4 rows, with rows of padding written out."""
+    values = [(i * 37 + weights) % 23 - 11 for i in range(2 * 9 * 2)]
+    whole = Sketch()
+    x = whole.input(1, 8, 6, 2)
+    y = whole.conv(x, padding=SAME, weights=[(i * 37) % 23 - 11 for i in range(36)])
+    parts = Sketch()
+    x = parts.input(1, 8, 6, 2)
+    top = parts.slice(x, (0, 0, 0, 0), (1, 4 + overlap, 6, 2))
+    bottom = parts.slice(x, (0, 4 - overlap, 0, 0), (1, 4 + overlap, 6, 2))
+    top = parts.conv(parts.pad(top, ((0, 0), (1, 1 - overlap), (1, 1), (0, 0))), padding=VALID, weights=values)
+    bottom = parts.conv(parts.pad(bottom, ((0, 0), (1 - overlap, 1), (1, 1), (0, 0))), padding=VALID, weights=values)
+    z = parts.concat([bottom, top] if swap else [top, bottom], 1)
+    return whole.graph(y), parts.graph(z)
+
+
+def test_two_halves_with_their_halo_are_the_whole() -> None:
+    original, patched = halves()
+    assert positions_agree(original, patched) is True
+    assert same_function(original, patched) == ()
+
+
+@pytest.mark.parametrize("fault", [{"overlap": 0}, {"swap": True}, {"weights": 1}])
+def test_a_halo_left_out_a_swap_and_other_weights_are_seen(fault: dict[str, int]) -> None:
+    original, patched = halves(**fault)
+    assert positions_agree(original, patched) is False
+    assert {d.kind for d in same_function(original, patched)} == {DifferenceKind.POSITIONS}
+
+
+def test_padding_of_a_pooling_is_not_zeros() -> None:
+    """SAME pooling leaves padding out of the window; PAD and a VALID one count it."""
+    whole = Sketch()
+    x = whole.input(1, 4, 4, 2)
+    window = {"filter_height": 3, "filter_width": 3, "stride_h": 1, "stride_w": 1}
+    y = whole.op("MAX_POOL_2D", [x], (1, 4, 4, 2), padding=SAME, **window)
+    padded = Sketch()
+    x = padded.input(1, 4, 4, 2)
+    around = padded.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    z = padded.op("MAX_POOL_2D", [around], (1, 4, 4, 2), padding=VALID, **window)
+    assert positions_agree(whole.graph(y), padded.graph(z)) is False
+
+
+def test_element_wise_operators_look_at_their_place_alone() -> None:
+    whole = Sketch()
+    x = whole.input(1, 4, 4, 2)
+    y = whole.add(whole.relu(x), x)
+    parts = Sketch()
+    x = parts.input(1, 4, 4, 2)
+    rows = [parts.slice(x, (0, r, 0, 0), (1, 2, 4, 2)) for r in (0, 2)]
+    z = parts.concat([parts.add(parts.relu(part), part) for part in rows], 1)
+    assert positions_agree(whole.graph(y), parts.graph(z)) is True
+    w = parts.concat([parts.add(parts.relu(rows[0]), rows[0]), parts.add(parts.relu(rows[1]), rows[0])], 1)
+    assert positions_agree(whole.graph(y), parts.graph(w)) is False
+
+
+def test_variables_cannot_be_followed() -> None:
+    s = Sketch()
+    x = s.input(1, 4)
+    s.tensors[x] = replace(s.tensors[x], is_variable=True)
+    y = s.relu(x)
+    graph = s.graph(y)
+    graph = replace(graph, subgraphs=(replace(graph.main, inputs=()),))
+    assert positions_agree(graph, graph) is None
+
+
+@pytest.mark.parametrize("name", ["resnet8", "visual-wake-words", "ds-cnn"])
+def test_every_place_in_a_loops_tables_counts(name: str) -> None:
+    """Each table of a patched model's loops with one row off: what is not seen does not change a real run either."""
+    original = build(name)
+    plan = find_patch_plan(original, effort="fast", max_overhead=1.2)
+    assert plan is not None
+    assert same_function(original, plan.graph) == ()
+    changed = [_one_row_off(plan.graph, buffer) for buffer in _tables(plan.graph)]
+    found = [same_function(original, graph) for graph in changed]
+    assert sum(map(bool, found)) >= 2
+    assert {d.kind for differences in found for d in differences} <= {
+        DifferenceKind.POSITIONS,
+        DifferenceKind.STRUCTURE,
+    }
+    require("tflm")
+    first, *others = run_tflm_each([write(original), *map(write, changed)])
+    for differences, run in zip(found, others, strict=True):
+        assert differences or run.outputs == first.outputs
+
+
+def _tables(graph: Graph) -> list[int]:
+    """Buffers of the tables of places and of answers that loops look up."""
+    found = []
+    for subgraph in graph.subgraphs[1:]:
+        for op in subgraph.operators:
+            table = subgraph.tensors[op.inputs[0]]
+            if op.name == "SLICE" and graph.is_constant(table) and table.rank == 1 and _places(table.elements):
+                found.append(table.buffer)
+    return sorted(set(found))
+
+
+def _places(elements: int) -> bool:
+    """Tables of places have three integers a turn and one more; those of counters three a turn."""
+    return elements > 4 and elements % 3 == 1
+
+
+def _one_row_off(graph: Graph, buffer: int) -> Graph:
+    data = bytearray(graph.buffers[buffer].data or b"")
+    if len(data) % 4:
+        data[0] = 1 - data[0]  # a table of answers: the loop ends at once
+    else:
+        at = 4 * (len(data) // 8 // 3 * 3 + 1)
+        row = int.from_bytes(data[at : at + 4], "little", signed=True)
+        data[at : at + 4] = (row - 1 if row > 0 else row + 1).to_bytes(4, "little", signed=True)
+    buffers = (*graph.buffers[:buffer], Buffer(bytes(data)), *graph.buffers[buffer + 1 :])
+    return replace(graph, buffers=buffers)

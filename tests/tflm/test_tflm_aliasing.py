@@ -1,0 +1,87 @@
+"""Which tensors may share bytes, worked by hand: outputs that trail over their inputs, padding around an input."""
+
+from __future__ import annotations
+
+import pytest
+
+from mcuplan.graph import Graph
+from mcuplan.tflm import Target
+from mcuplan.tflm.aliasing import AliasOption, Relation, alias_options
+from mcuplan.zoo.builder import Builder, Value
+from mcuplan.zoo.windows import Padding
+
+TARGETS = ("cortex-m4+reference", "cortex-m4+cmsis-nn", "cortex-m55+cmsis-nn")
+
+
+def options(graph: Graph, target: str = "cortex-m4+cmsis-nn") -> tuple[AliasOption, ...]:
+    return alias_options(graph, 0, Target.parse(target))
+
+
+def trailing(b: Builder, y: Value) -> int | None:
+    """How many bytes before its input the last operator's output may begin."""
+    graph = b.graph([y])
+    last = len(graph.main.operators) - 1
+    found = [o for o in options(graph) if o.operator == last and o.relation is Relation.OVERWRITE]
+    return -found[0].at if found else None
+
+
+def test_a_convolution_trails_two_rows() -> None:
+    """Rows of 16 bytes, a 3x3 window: when row r is written, input rows from r - 1 on are still read."""
+    b = Builder()
+    assert trailing(b, b.conv2d(b.input((1, 6, 4, 4)), 4, 3)) == 32
+
+
+def test_a_growing_output_lies_further_ahead() -> None:
+    """6 rows of 32 bytes from 6 of 16: after row r, 32 (r + 1) bytes are written and 16 (r - 1) are free."""
+    b = Builder()
+    assert trailing(b, b.conv2d(b.input((1, 6, 4, 4)), 8, 3)) == 6 * 32 - 4 * 16
+
+
+def test_strides_free_rows_faster() -> None:
+    """Stride 2 on 6 rows, padded below only: row r reads from row 2 r on, so that one row of output is enough."""
+    b = Builder()
+    assert trailing(b, b.max_pool(b.input((1, 6, 4, 8)), 3, stride=2, padding=Padding.SAME)) == 16
+    b = Builder()
+    assert trailing(b, b.depthwise_conv2d(b.input((1, 7, 5, 8)), 3, stride=2, padding=Padding.VALID)) == 16
+
+
+def test_where_trailing_wins_nothing_it_is_not_offered() -> None:
+    b = Builder()
+    assert trailing(b, b.conv2d(b.input((1, 2, 4, 4)), 4, 3)) is None
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_pointwise_convolutions_go_channel_by_channel(target: str) -> None:
+    b = Builder()
+    assert not options(b.graph([b.conv2d(b.input((1, 8, 8, 4)), 4, 1)]), target)
+
+
+@pytest.mark.parametrize(("channels", "offered"), [(1, False), (2, True), (124, True), (125, False)])
+def test_depthwise_channels_that_kernels_take_at_once(channels: int, offered: bool) -> None:
+    b = Builder()
+    graph = b.graph([b.depthwise_conv2d(b.input((1, 8, 4, channels)), 3)])
+    assert bool(options(graph)) is offered
+
+
+def test_kernels_that_nobody_read_offer_nothing() -> None:
+    b = Builder()
+    graph = b.graph([b.conv2d(b.input((1, 8, 8, 4)), 4, 3)])
+    assert not alias_options(graph, 0, Target.parse("esp32+esp-nn"))
+
+
+def test_batches_and_16_bit_integers_are_left_out() -> None:
+    b = Builder()
+    assert not options(b.graph([b.conv2d(b.input((2, 8, 8, 4)), 4, 3)]))
+    b = Builder(precision="int16")
+    assert not options(b.graph([b.conv2d(b.input((1, 8, 8, 4)), 4, 3)]))
+
+
+def test_rows_of_padding_around_an_input() -> None:
+    """Two rows of 16 bytes before it: the input is byte 32 of the output on. Padded columns leave gaps."""
+    b = Builder()
+    graph = b.graph([b.pad(b.input((1, 4, 4, 4)), ((0, 0), (2, 1), (0, 0), (0, 0)))])
+    (found,) = options(graph)
+    assert (found.at, found.relation) == (32, Relation.SHARE)
+    assert (found.inner, found.outer) == (graph.main.inputs[0], graph.main.outputs[0])
+    b = Builder()
+    assert not options(b.graph([b.pad(b.input((1, 4, 4, 4)), ((0, 0), (2, 1), (1, 1), (0, 0)))]))
