@@ -13,7 +13,7 @@ from sketch import Sketch, planned
 
 from mcuplan import tflite, zoo
 from mcuplan.errors import ModelError
-from mcuplan.graph import Graph
+from mcuplan.graph import DType, Graph
 from mcuplan.rewriting import verification
 from mcuplan.rewriting.cleanup import clean_up
 from mcuplan.rewriting.runtimes import RuntimeMissingError, RuntimeRun
@@ -30,13 +30,21 @@ def check(result: Verification, name: str) -> Check:
     return next(c for c in result.checks if c.name == name)
 
 
-def halves(patched: bool) -> Graph:
-    """One RELU over a picture, or over its halves, with the same values."""
+def halves(patched: bool, state: bool = False) -> Graph:
+    """One RELU over a picture, or over its halves, with the same values.
+
+    With ``state`` a variable is beside it that counts calls, so that only running tells whether both are the same.
+    """
     s = Sketch()
     x = s.input(1, 8, 4, 3)
+    outputs = []
+    if state:
+        count = s.tensor(1, 8, variable=True)
+        s.into("ADD", [s.constant([1] * 8, (1, 8), dtype=DType.INT8), count], [count])
+        outputs = [s.relu(count)]
     if not patched:
-        return s.graph(s.relu(x))
-    return s.graph(s.concat([s.relu(s.slice(x, (0, at, 0, 0), (1, 4, 4, 3))) for at in (0, 4)], 1))
+        return s.graph(s.relu(x), *outputs)
+    return s.graph(s.concat([s.relu(s.slice(x, (0, at, 0, 0), (1, 4, 4, 3))) for at in (0, 4)], 1), *outputs)
 
 
 def pinned_as_stock(graph: Graph) -> Graph:
@@ -69,8 +77,14 @@ def test_another_model_fails() -> None:
     assert not result.ok
 
 
-def test_a_patched_model_without_runtimes_is_not_proven() -> None:
+def test_a_patched_model_is_proven_without_runtimes() -> None:
     result = verify(halves(False), halves(True), on_tflm=False, on_litert=False)
+    assert statuses(result) == {verification.STATIC: Status.PASSED, verification.SAME: Status.PASSED}
+    assert result.ok
+
+
+def test_a_patched_model_that_cannot_be_followed_is_not_proven_without_runtimes() -> None:
+    result = verify(halves(False, state=True), halves(True, state=True), on_tflm=False, on_litert=False)
     assert statuses(result) == {verification.STATIC: Status.PASSED, verification.SAME: Status.SKIPPED}
     assert not result.ok
 
@@ -129,11 +143,11 @@ def test_how_runs_are_judged(
     expected: tuple[str, str],
     ok: bool,
 ) -> None:
-    """Of a patched model, where the runs are the proof."""
+    """Of a patched model that cannot be followed, where the runs are the proof."""
     monkeypatch.setattr(verification, "run_tflm", said(*tflm))
     monkeypatch.setattr(verification, "run_litert", said(*litert))
     monkeypatch.setattr(verification, "_arena", lambda *_: Check(verification.TFLM_ARENA, Status.PASSED, ""))
-    result = verify(halves(False), halves(True))
+    result = verify(halves(False, state=True), halves(True, state=True))
     found = statuses(result)
     assert (found[verification.TFLM_OUTPUTS], found[verification.LITERT_OUTPUTS]) == expected
     assert result.ok is ok
@@ -176,10 +190,16 @@ def test_a_planned_zoo_model_passes_everything() -> None:
     assert result.head_bytes == (predict(graph).nonpersistent_bytes, predict(after).nonpersistent_bytes)
 
 
-def test_a_patched_model_is_judged_by_running_it() -> None:
+def test_a_patched_model_runs_as_it_was_proven() -> None:
     runtimes.require("tflm")
     runtimes.require("litert")
     result = verify(halves(False), halves(True))
+    assert set(statuses(result).values()) == {Status.PASSED}
+
+
+def test_a_patched_model_that_cannot_be_followed_is_judged_by_running_it() -> None:
+    runtimes.require("tflm")
+    result = verify(halves(False, state=True), halves(True, state=True), on_litert=False)
     assert statuses(result)[verification.SAME] is Status.SKIPPED
     assert statuses(result)[verification.TFLM_OUTPUTS] is Status.PASSED
     assert result.ok
