@@ -82,7 +82,7 @@ def search(original: Graph, target: Target, options: PlanOptions, wish: Wish) ->
 
         graph, more = stripped(graph, wish.signatures)
         savings = (*savings, *more)
-    return Found(start, plan, patch, graph, savings, _advice(patch) if patch and wish.advice else (), streamed)
+    return Found(start, plan, patch, graph, savings, _advice(patch, start) if patch and wish.advice else (), streamed)
 
 
 def _patch(graph: Graph, target: Target, watched: Watched, plan: Plan, wish: Wish) -> PatchPlan | None:
@@ -104,21 +104,21 @@ def _patch(graph: Graph, target: Target, watched: Watched, plan: Plan, wish: Wis
     return found if found and found.after.declare_bytes < plan.after.declare_bytes else None
 
 
-def _advice(patch: PatchPlan) -> tuple[AdviceShown, ...]:
+def _advice(patch: PatchPlan, start: Graph) -> tuple[AdviceShown, ...]:
     """What a designer could change, for each stage that computes something again."""
     from mcuplan.patching.arena.advice import stage_advice
     from mcuplan.patching.geometry.stages import PatchError
-    from mcuplan.reports.patch_report import AdviceShown
+    from mcuplan.reports.patch_report import AdviceShown, patch_shown
 
     told = []
-    for choice in patch.stages:
+    for choice, shown in zip(patch.stages, patch_shown(patch, start).stages, strict=True):
         if choice.macs <= choice.whole_macs:
             continue
         try:
-            sentences = stage_advice(patch.base, choice).sentences()
+            sentences = stage_advice(start, shown.first, shown.last, choice.form).sentences()
         except PatchError as error:
             sentences = (f"no advice: {error}",)
-        told.append(AdviceShown(choice.first, choice.last, sentences))
+        told.append(AdviceShown(shown.first, shown.last, sentences))
     return tuple(told)
 
 

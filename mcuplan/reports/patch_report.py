@@ -5,6 +5,7 @@ Names and texts from the model are untrusted text.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ _CONFIG: ConfigDict = {"use_attribute_docstrings": True, "json_schema_serializat
 
 @dataclass(frozen=True, slots=True)
 class StageShown:
-    """A patch stage: operators ``[first, last)`` of the given model, cleaned up, run in strips or patches."""
+    """A patch stage: operators ``[first, last)`` of the given model, as far as clean-up left them, run in pieces."""
 
     __pydantic_config__ = _CONFIG
 
@@ -154,25 +155,58 @@ class PatchShown:
     least_declare_bytes: int | None
 
 
-def patch_shown(patch: PatchPlan) -> PatchShown:
-    """The stages of a plan, its front and its blocks."""
+def manner(stage: StageShown) -> str:
+    """Such as ``loop of 24 strips, rows kept``."""
+    kept = "rows kept" if stage.streamed else "recomputed"
+    if stage.columns is not None:
+        return f"loop of {stage.cuts[1]}x{stage.columns} patches, recomputed"
+    if stage.kind == "strips":
+        heights = [end - begin for begin, end in zip(stage.cuts, stage.cuts[1:], strict=False)]
+        rows = counted_rows(heights[0]) if len(set(heights[:-1])) <= 1 else "/".join(map(str, heights)) + " rows"
+        return f"{stage.strips} strips of {rows}, {kept}"
+    borders = ", borders apart" if stage.kind == "bordered loop" else ""
+    return f"loop of {stage.strips} strips, {kept}{borders}"
+
+
+def counted_rows(count: int) -> str:
+    """``1 row``, ``2 rows``."""
+    return "1 row" if count == 1 else f"{count} rows"
+
+
+def patch_shown(patch: PatchPlan, given: Graph) -> PatchShown:
+    """The stages of a plan, its front and its blocks; operators are counted as in the ``given`` model."""
+    numbers = _numbers(patch.base, given)
     reader = StageReader(patch.base)
     points = sorted(patch.front, key=lambda point: (point.macs_factor, point.declare_bytes))
     front = tuple(
-        FrontShown(p.declare_bytes, round(p.macs_factor, 6), tuple(_stage(c, reader) for c in p.stages)) for p in points
+        FrontShown(p.declare_bytes, round(p.macs_factor, 6), tuple(_stage(c, reader, numbers) for c in p.stages))
+        for p in points
     )
     return PatchShown(
-        tuple(_stage(choice, reader) for choice in patch.stages), front, _blocks(patch), patch.tried,
+        tuple(_stage(choice, reader, numbers) for choice in patch.stages), front, _blocks(patch, numbers), patch.tried,
         patch.least_declare_bytes,
     )  # fmt: skip
 
 
-def _stage(choice: StageChoice, reader: StageReader) -> StageShown:
+def _numbers(base: Graph, given: Graph) -> list[int]:
+    """For each operator of the cleaned-up model its number in the given one: that of the operator that writes alike."""
+    names: dict[str, list[int]] = {}
+    for k, op in enumerate(given.main.operators):
+        for t in op.outputs:
+            names.setdefault(given.main.tensors[t].name, []).append(k)
+    found = []
+    for k, op in enumerate(base.main.operators):
+        here = names.get(base.main.tensors[op.outputs[0]].name, []) if op.outputs else []
+        found.append(here[0] if len(here) == 1 else k)
+    return found if found == sorted(set(found)) else list(range(len(found)))
+
+
+def _stage(choice: StageChoice, reader: StageReader, numbers: Sequence[int]) -> StageShown:
     form, net = choice.form, reader.net(choice.stage, "crop")
     operators = reader.graph.main.operators
     return StageShown(
-        first=choice.first,
-        last=choice.last,
+        first=numbers[choice.first],
+        last=numbers[choice.last - 1] + 1,
         first_operator=operators[choice.first].label,
         last_operator=operators[choice.last - 1].label,
         kind=form.kind.value,
@@ -190,7 +224,7 @@ def _stage(choice: StageChoice, reader: StageReader) -> StageShown:
     )
 
 
-def _blocks(patch: PatchPlan) -> tuple[BlockShown, ...]:
+def _blocks(patch: PatchPlan, numbers: Sequence[int]) -> tuple[BlockShown, ...]:
     base = patch.base
     before = {
         step.operator: step.live_bytes
@@ -201,8 +235,8 @@ def _blocks(patch: PatchPlan) -> tuple[BlockShown, ...]:
     return tuple(
         BlockShown(
             block.kind,
-            block.first,
-            block.last,
+            numbers[block.first],
+            numbers[block.last],
             max(before.get(k, 0) for k in block.operators),
             max(patch.operator_bytes[k] for k in block.operators),
             any(k in staged for k in block.operators),

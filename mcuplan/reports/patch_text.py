@@ -10,7 +10,15 @@ from rich.text import Text
 from mcuplan.reports.glyphs import Glyphs
 from mcuplan.reports.grid import Bars, Column, grid
 from mcuplan.reports.lines import Lines
-from mcuplan.reports.patch_report import AdviceShown, BlockShown, FrontShown, StageShown, StreamedShown
+from mcuplan.reports.patch_report import (
+    AdviceShown,
+    BlockShown,
+    FrontShown,
+    StageShown,
+    StreamedShown,
+    counted_rows,
+    manner,
+)
 from mcuplan.reports.plan_report import PlanReport
 from mcuplan.reports.text import safe_name
 
@@ -42,10 +50,10 @@ def stage_lines(report: PlanReport, width: int) -> Iterator[Text]:
 
 def _stage_row(stage: StageShown) -> tuple[str, ...]:
     overhead = stage.macs / max(stage.whole_macs, 1) - 1
-    halo = _rows(stage.halo_rows) if stage.columns is None else f"{stage.halo_rows} x {stage.halo_columns}"
+    halo = counted_rows(stage.halo_rows) if stage.columns is None else f"{stage.halo_rows} x {stage.halo_columns}"
     return (
         _operators(stage),
-        _manner(stage),
+        manner(stage),
         halo,
         f"{stage.live_bytes:,}",
         f"{stage.growth_bytes:+,}",
@@ -53,27 +61,10 @@ def _stage_row(stage: StageShown) -> tuple[str, ...]:
     )
 
 
-def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count} rows"
-
-
 def _operators(stage: StageShown) -> str:
     if stage.last - stage.first == 1:
         return f"{stage.first} {safe_name(stage.first_operator, 24)}"
     return f"{stage.first}-{stage.last - 1} {safe_name(stage.first_operator, 24)}..."
-
-
-def _manner(stage: StageShown) -> str:
-    """Such as ``loop of 24 strips, rows kept``."""
-    kept = "rows kept" if stage.streamed else "recomputed"
-    if stage.columns is not None:
-        return f"loop of {stage.cuts[1]}x{stage.columns} patches, recomputed"
-    if stage.kind == "strips":
-        heights = [end - begin for begin, end in zip(stage.cuts, stage.cuts[1:], strict=False)]
-        rows = _rows(heights[0]) if len(set(heights[:-1])) <= 1 else "/".join(map(str, heights)) + " rows"
-        return f"{stage.strips} strips of {rows}, {kept}"
-    borders = ", borders apart" if stage.kind == "bordered loop" else ""
-    return f"loop of {stage.strips} strips, {kept}{borders}"
 
 
 def front_lines(front: Sequence[FrontShown], chosen_bytes: int, width: int) -> Iterator[Text]:
@@ -146,7 +137,7 @@ def streamed_lines(found: StreamedShown, width: int, glyphs: Glyphs) -> Iterator
     saved = f"live activations {found.before_bytes:,} -> {found.live_bytes:,} bytes at {found.macs_factor:g}x the MACs"
     yield from lines.wrapped(Text(f"  {saved}"), hang=2)
     for stage in found.stages:
-        pieces = f"{len(stage.heights)} strips of {_rows(stage.heights[0])}"
+        pieces = f"{len(stage.heights)} strips of {counted_rows(stage.heights[0])}"
         if stage.widths:
             pieces = f"{len(stage.heights)} x {len(stage.widths)} patches of {stage.heights[0]} x {stage.widths[0]}"
         kept = f"rows of {len(stage.kept)} tensors kept" if stage.kept else "halos computed again"

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from mcuplan.graph import Graph
-from mcuplan.patching.arena.lattice import StageChoice
 from mcuplan.patching.geometry.regions import even
 from mcuplan.patching.geometry.stages import PatchError
 from mcuplan.patching.papers.advice import Advice, advise
 from mcuplan.patching.papers.chain import chain_of
+from mcuplan.patching.writing.forms import StageForm
 
 _HALVES = 2
 """Patches along an axis that the overlap is counted for where the plan's stage has strips: MCUNetV2's 2 x 2."""
 
 
-def stage_advice(graph: Graph, choice: StageChoice, most: int = 2) -> Advice:
-    """Why the operators of a stage overlap when they run in patches, and what to move behind them.
+def stage_advice(graph: Graph, first: int, last: int, form: StageForm, most: int = 2) -> Advice:
+    """Why operators ``[first, last)`` overlap when they run in patches, and what to move behind them.
 
-    The overlap is that of the stage's own patches, or of 2 x 2 patches where it has strips. ``graph`` is the model
-    that the stage's operators are counted in; of kernels and of strides at most ``most`` moves each are told.
+    The overlap is that of the patches that ``form`` says, or of 2 x 2 patches where it has strips. Of kernels and of
+    strides at most ``most`` moves each are told.
 
     Raises
     ------
@@ -25,12 +25,12 @@ def stage_advice(graph: Graph, choice: StageChoice, most: int = 2) -> Advice:
         Where the network is no chain of layers, or the stage has no two layers with windows of their own.
     """
     chain = chain_of(graph)
-    layers = [i for i, layer in enumerate(chain.layers) if choice.first <= layer.operator < choice.last]
+    layers = [i for i, layer in enumerate(chain.layers) if first <= layer.operator < last]
     if len(layers) < 2:
-        raise PatchError(f"operators {choice.first} to {choice.last - 1} are no two layers of a chain")
-    last = chain.layers[layers[-1]]
-    rows, columns = last.rows.output, last.columns.output
-    patches = choice.form.cuts[1], choice.form.columns
-    if not choice.form.columns or patches[0] > rows or patches[1] > columns:
+        raise PatchError(f"operators {first} to {last - 1} are no two layers of a chain")
+    end = chain.layers[layers[-1]]
+    rows, columns = end.rows.output, end.columns.output
+    patches = form.cuts[1], form.columns
+    if not form.columns or patches[0] > rows or patches[1] > columns:
         patches = -(-rows // _HALVES), -(-columns // _HALVES)
     return advise(chain, layers[0], layers[-1], even(rows, patches[0]), even(columns, patches[1]), most=most)

@@ -9,6 +9,7 @@ from mcuplan.graph import Graph
 from mcuplan.reports.costs import place
 from mcuplan.reports.html.axis import Tick, nice_ticks, short_bytes
 from mcuplan.reports.inspection import BlockRow, OperatorRow
+from mcuplan.reports.patch_report import BlockShown
 from mcuplan.reports.peak import live_at, live_steps
 from mcuplan.reports.text import safe_name, show_bytes
 from mcuplan.tflm.results import ArenaPrediction, PlannedBuffer
@@ -151,6 +152,26 @@ def block_bars(rows: Sequence[BlockRow]) -> tuple[Row, ...]:
         peak = most.live_bytes == top > 0 and not any(row.peak for row in found)
         found.append(
             Row(f"{span} {kind}", short_bytes(most.live_bytes), _share(most.live_bytes, top), f"output {shape}", peak)
+        )
+    return tuple(found)
+
+
+def patched_block_bars(blocks: Sequence[BlockShown]) -> tuple[Row, ...]:
+    """Most live bytes in each block with patch stages, to the scale of the blocks without them."""
+    together = max(-(-len(blocks) // _MOST_ROWS), 1)
+    groups = [blocks[i : i + together] for i in range(0, len(blocks), together)]
+    top = max((block.before_bytes for block in blocks), default=0)
+    most = max((block.after_bytes for block in blocks), default=0)
+    found: list[Row] = []
+    for group in groups:
+        largest = max(group, key=lambda block: block.after_bytes)
+        span = str(group[0].first) if group[-1].last == group[0].first else f"{group[0].first}–{group[-1].last}"
+        kind = safe_name(largest.kind.replace("depthwise-separable", "separable"), 28)
+        how = "in a stage" if any(block.patched for block in group) else "run whole"
+        peak = largest.after_bytes == most > 0 and not any(row.peak for row in found)
+        details = f"{how}; {max(block.before_bytes for block in group):,} bytes without patch stages"
+        found.append(
+            Row(f"{span} {kind}", short_bytes(largest.after_bytes), _share(largest.after_bytes, top), details, peak)
         )
     return tuple(found)
 

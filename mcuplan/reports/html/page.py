@@ -10,13 +10,22 @@ from mcuplan.budget.analysis import Analysis
 from mcuplan.reports.costs import place
 from mcuplan.reports.explanation import explain
 from mcuplan.reports.html.arena_map import ArenaMap, arena_map, scale_top
-from mcuplan.reports.html.bars import ColumnChart, Row, block_bars, kind_bars, operator_columns, step_columns
+from mcuplan.reports.html.bars import (
+    ColumnChart,
+    Row,
+    block_bars,
+    kind_bars,
+    operator_columns,
+    patched_block_bars,
+    step_columns,
+)
 from mcuplan.reports.html.cards import STATES, Card, Tip, arena_limit, card, shared_card, tips
 from mcuplan.reports.html.flow import FlowPicture, flow_picture
 from mcuplan.reports.html.pareto import Alternative, ParetoChart, pareto_chart
 from mcuplan.reports.html.study import Study
 from mcuplan.reports.html.table import OperatorTable, operator_table
 from mcuplan.reports.inspection import BufferRow, OperatorRow, block_rows, buffer_rows, operator_rows
+from mcuplan.reports.patch_report import manner, patch_shown
 from mcuplan.reports.performance import show_quantity
 from mcuplan.reports.report import Report, Result
 from mcuplan.reports.text import safe_name, show_bytes, show_share
@@ -63,6 +72,7 @@ class Pictures:
     flow: FlowPicture
     pareto: ParetoChart | None
     stages: tuple[str, ...]
+    patched_blocks: tuple[Row, ...]
     patches_note: str
     subgraphs: int
     table: OperatorTable
@@ -183,7 +193,8 @@ def _peak(row: Result) -> str:
 def _pictures(study: Study, analysis: Analysis) -> Pictures:
     operators = operator_rows(analysis)
     buffers = buffer_rows(analysis)
-    stages = study.patches.stages if study.patches else ()
+    shown = patch_shown(study.patches, analysis.graph) if study.patches else None
+    stages = shown.stages if shown else ()
     patched = frozenset(k for stage in stages for k in range(stage.first, stage.last))
     return Pictures(
         board=safe_name(study.shown.board_name or study.shown.board or "the rule of thumb"),
@@ -203,9 +214,8 @@ def _pictures(study: Study, analysis: Analysis) -> Pictures:
         arena=kind_bars(tuple(_arena(analysis))),
         flow=flow_picture(analysis.graph, operators, patched),
         pareto=_pareto(study),
-        stages=tuple(
-            f"operators {stage.first} to {stage.last - 1} in {len(stage.form.cuts) - 1} strips" for stage in stages
-        ),
+        stages=tuple(f"operators {s.first} to {s.last - 1} as a {manner(s)}" for s in stages),
+        patched_blocks=patched_block_bars(shown.blocks) if shown else (),
         patches_note=safe_name(study.patches_note, 300),
         subgraphs=len(analysis.graph.subgraphs),
         table=operator_table(operators, study.model),
