@@ -131,9 +131,10 @@ def streamed_lines(found: StreamedShown, width: int, glyphs: Glyphs) -> Iterator
     """The analysis of an input whose rows come one after the other."""
     lines = Lines(width)
     yield Text()
-    yield Text(
-        "analysis, input rows streamed (as papers count; TFLM needs its input whole, no model is written from this)"
+    told = (
+        "analysis, input rows streamed: as papers count. TFLM needs its input whole, so no model is written from this"
     )
+    yield from lines.wrapped(Text(told), hang=2)
     saved = f"live activations {found.before_bytes:,} -> {found.live_bytes:,} bytes at {found.macs_factor:g}x the MACs"
     yield from lines.wrapped(Text(f"  {saved}"), hang=2)
     for stage in found.stages:

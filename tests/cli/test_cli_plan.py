@@ -153,3 +153,78 @@ def test_stripping_tells_what_each_step_saves(cli: Cli, tmp_path: Path) -> None:
     assert all(saving["saved_bytes"] > 0 for saving in savings)
     assert out.stat().st_size < given.stat().st_size
     assert predict(load(out)).declare_bytes == 82_192
+
+
+def test_patch_stages_in_json(cli: Cli, tmp_path: Path) -> None:
+    out = tmp_path / "patched.tflite"
+    done = cli(
+        "plan", VWW, "--patch", "--effort", "fast", "--advice", "--input-rows-streamed", "-o", out, "--format", "json"
+    )
+    assert done.code == 0, done.err
+    document = json.loads(done.out)
+    jsonschema.validate(document, plan_schema())
+    assert predict(load(out)).declare_bytes == document["after"]["declare_bytes"] < 60_000
+    assert document["macs_factor"] <= 1.1
+    assert len(document["stages"]) >= 1
+    for stage in document["stages"]:
+        assert 0 <= stage["first"] < stage["last"] <= 31
+        assert stage["cuts"][0] == 0
+        assert stage["cuts"] == sorted(stage["cuts"])
+        assert stage["macs"] >= stage["whole_macs"] or stage["kind"] != "loop"
+    front = [(point["macs_factor"], point["declare_bytes"]) for point in document["front"]]
+    assert front == sorted(front)
+    assert [declared for _, declared in front] == sorted((declared for _, declared in front), reverse=True)
+    assert (
+        document["least_declare_bytes"] is None or document["least_declare_bytes"] <= document["after"]["declare_bytes"]
+    )
+    assert [block["first"] for block in document["blocks"]] == sorted(block["first"] for block in document["blocks"])
+    patched = [block for block in document["blocks"] if block["patched"]]
+    assert patched
+    assert max(b["after_bytes"] for b in document["blocks"]) < max(b["before_bytes"] for b in document["blocks"])
+    streamed = document["input_rows_streamed"]
+    assert (streamed["before_bytes"], streamed["live_bytes"]) == (55_296, 12_192)
+    assert streamed["stages"]
+    assert all(advice["sentences"] for advice in document["advice"])
+
+
+def test_patch_stages_on_screen(cli: Cli) -> None:
+    done = cli("plan", VWW, "--patch", "--effort", "fast", "--advice", "--input-rows-streamed", "--no-map")
+    assert done.code == 0
+    for wanted in (
+        "patch stage", "halo", "live bytes", "persistent", "stages written and counted", "other choices of stages",
+        "this plan", "depthwise-separable pair", "what a designer could change", "accuracy needs training",
+        "analysis, input rows streamed", "no model is written from this", "Pareto front",
+    ):  # fmt: skip
+        assert wanted in " ".join(done.out.split()), wanted
+    assert max(map(len, done.out.splitlines())) <= 100
+
+
+def test_patch_options_without_patch(cli: Cli) -> None:
+    for option in ("--advice", "--input-rows-streamed"):
+        done = cli("plan", VWW, option)
+        assert (done.code, done.out) == (2, "")
+        assert f"{option} goes with --patch" in done.err
+
+
+def test_fit_reaches_for_patch_stages_last(cli: Cli) -> None:
+    done = cli("plan", VWW, "--fit", "--ram", "60kB", "--format", "json", "--effort", "fast")
+    document = json.loads(done.out)
+    assert done.code == 0
+    assert document["steps"][-1]["name"] == "patch stages"
+    assert document["after"]["declare_bytes"] <= 60_000
+    roomy = json.loads(cli("plan", VWW, "--fit", "--ram", "90kB", "--format", "json").out)
+    assert not roomy["stages"]
+
+
+def test_a_board_without_the_flash_is_named(cli: Cli) -> None:
+    done = cli(
+        "plan", "zoo:mcunet-320k", "--fit", "--board", "arduino-nano-33-ble-sense", "--effort", "fast", "--no-map"
+    )
+    assert done.code == 1
+    assert "does not fit the board" in done.out
+
+
+def test_models_that_patch_stages_cannot_help(cli: Cli) -> None:
+    done = cli("plan", "zoo:autoencoder", "--patch", "--no-map")
+    assert done.code == 0
+    assert "no convolution or pooling over rows" in done.err
