@@ -54,12 +54,12 @@ class Closing:
         """
         end = self.spending.nodes + nodes
         while not self.done and self.spending.nodes < end:
-            before = self.spending.nodes
+            before, bound = self.spending.nodes, self.part.bound
             self._attempt(self.goal(), min(self.quota, end - before))
             self._go_halfway(self.quota // 4, end)
             self._lift(min(self.quota, end - self.spending.nodes))
-            if self.spending.nodes == before:
-                return  # every strategy has said what it knows
+            if self.spending.nodes == before and self.part.bound == bound:
+                return  # every strategy has said what it knows; what is ruled out at sight costs no node
             self.quota *= 2
 
     def _go_halfway(self, quota: int, end: int) -> None:

@@ -110,6 +110,12 @@ def test_brute_force_with_fixed_buffers(problem: Problem) -> None:
         check_against_force(problem)
 
 
+def test_a_bound_raised_without_a_node_is_followed_up() -> None:
+    # Each has only bytes 1 and 2 in use, so the two interlock: at 0 and 2, 6 bytes high. 4 and 5 go without a search.
+    window = (Window(lower=0, upper=1, begin=1, end=3),)
+    check_against_force(Problem((Buffer("a", 4, 0, 1, windows=window), Buffer("b", 4, 0, 1, windows=window))))
+
+
 def check_against_force(problem: Problem) -> None:
     solution = solve(problem, effort="best")
     assert check(problem, solution.offsets) == ()
