@@ -118,3 +118,22 @@ def test_what_was_tried_is_combined_when_no_more_may_be() -> None:
     assert searched.trials.tried == 3
     assert any(path.choices for _, path in paths)
     assert any(not path.choices for _, path in paths)
+
+
+def test_neighbours_differ_in_one_form_that_needs_less() -> None:
+    searched = Lattice(narrowing(), TARGET, EFFORTS["default"])
+    seen = 0
+    for least, path in list(searched.paths(Limits(10**9))):
+        # What is told of a path is what its operators and stages say, however it was come by.
+        assert searched._combined([(c.stage, c.form) for c in path.choices]) == path
+        for least_beside, beside in searched.neighbours(path):
+            ((old, new),) = [(o, n) for o, n in zip(path.choices, beside.choices, strict=True) if o != n]
+            assert new.stage == old.stage
+            assert new.live_bytes < old.live_bytes
+            assert beside.peak <= path.peak
+            assert beside.growth - path.growth == new.growth_bytes - old.growth_bytes
+            assert beside.extra_macs - path.extra_macs == new.macs - old.macs
+            assert least_beside == searched._least(beside)
+            seen += 1
+        assert least == searched._least(path)
+    assert seen > 10

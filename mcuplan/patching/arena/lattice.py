@@ -155,14 +155,44 @@ class Lattice:
             for onward, what in self._onward(path):
                 push(onward, what)
 
+    def neighbours(self, path: Path) -> Iterator[tuple[int, Path]]:
+        """The same stages with one of them in a form that needs fewer bytes while it runs, as :meth:`paths` tells them.
+
+        :meth:`paths` leaves these out where another stage needs more at its time; they may be easier to place.
+        """
+        for i, choice in enumerate(path.choices):
+            for option in sorted(self._options(choice.stage), key=lambda o: o.least.inside):
+                if option.least.inside + self._passing_bytes(choice.stage) >= choice.live_bytes:
+                    break
+                tried = self._tried(choice.stage, option)
+                if tried is not None:
+                    forms = [(c.stage, c.form) for c in path.choices]
+                    found = self._combined([*forms[:i], (choice.stage, tried.form), *forms[i + 1 :]])
+                    if found.choices[i].live_bytes < choice.live_bytes:
+                        yield self._least(found), found
+
+    def _combined(self, stages: Sequence[tuple[Stage, StageForm]]) -> Path:
+        """The path through stages in forms that were tried."""
+        path = Path(peak=self._floor)
+        for stage, form in stages:
+            trial = self.trials(stage, form)
+            assert trial is not None
+            option = _Option(form, stage_cost(self.reader, stage, form), trial)
+            path = self._behind(_Edge(self._whole(path, stage.first), stage), option, trial)
+        return self._whole(path, len(self.graph.main.operators))
+
     # -- edges ---------------------------------------------------------------------------------------------------
 
     def _onward(self, path: Path) -> Iterator[tuple[Path, _Edge | None]]:
-        yield replace(path, at=path.at + 1, peak=max(path.peak, self.outside.operator_bytes[path.at])), None
+        yield self._whole(path, path.at + 1), None
         for stage in self._stages.get(path.at, ()):
             peak = max(path.peak, self._stage_least(stage))
             least = replace(path, at=stage.last, peak=peak, growth=path.growth + _LEAST_GROWTH)
             yield least, _Edge(path, stage)
+
+    def _whole(self, path: Path, at: int) -> Path:
+        """The path gone on to boundary ``at``, all operators run whole."""
+        return replace(path, at=at, peak=max([path.peak, *self.outside.operator_bytes[path.at : at]]))
 
     def _refined(self, edge: _Edge) -> Iterator[tuple[Path, _Edge | None]]:
         path, stage = edge.path, edge.stage

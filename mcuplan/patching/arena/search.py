@@ -141,6 +141,10 @@ class _Placed:
     def rank(self) -> tuple[int, int]:
         return self.declare_bytes, self.path.extra_macs
 
+    def hope(self) -> tuple[int, int]:
+        """As it would rank if it could be placed without a gap."""
+        return self.draft.lower_bound_bytes + self.draft.arena.persistent_bytes, self.path.extra_macs
+
 
 class _Search:
     def __init__(
@@ -215,7 +219,28 @@ class _Search:
             tries += 1
             found = self._place(path)
             best = found if best is None else min(best, found, key=_Placed.rank)
-        return None if best is None else self._place(best.path, self.effort.solver), bound
+        if best is None:
+            return None, bound
+        hopeful = min(self.placed.values(), key=_Placed.hope)
+        finalists = (best, self._easier(best), self._easier(hopeful))
+        return min((self._place(found.path, self.effort.solver) for found in finalists), key=_Placed.rank), bound
+
+    def _easier(self, best: _Placed) -> _Placed:
+        """Hill climbing from one that is placed, to forms that leave more room while they run."""
+        tries, better = 0, True
+        while better:
+            better = False
+            for least, path in self.lattice.neighbours(best.path):
+                if least >= best.declare_bytes or path.extra_macs > self.extra_macs:
+                    continue
+                if tries == self.effort.placed:
+                    return best
+                tries += 1
+                found = self._place(path)
+                if found.rank() < best.rank():
+                    best, better = found, True
+                    break
+        return best
 
     def _cheaper(self, best: _Placed) -> None:
         """Place what has fewer MACs than the best, down to none added: the Pareto front behind it."""
