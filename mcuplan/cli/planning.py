@@ -91,17 +91,20 @@ def _patch(graph: Graph, target: Target, watched: Watched, plan: Plan, wish: Wis
     missed = options.fit_bytes is not None and plan.after.declare_bytes > options.fit_bytes
     if not (missed if options.fit_bytes is not None else wish.patch):
         return None
-    from mcuplan.patching.arena.search import PatchRefusal, find_patch_plan
+    from mcuplan.patching.arena.search import PatchRefusal, find_patch_plan, no_gain
 
+    why = None
     try:
         found = find_patch_plan(
             graph, target, wish.max_overhead, options.fit_bytes, options.effort, options.clean_up, watched.patches
         )
     except PatchRefusal as refusal:
-        if wish.patch:
-            click.echo(f"no patch stages: {safe_name(str(refusal), 300)}", err=True)
-        return None
-    return found if found and found.after.declare_bytes < plan.after.declare_bytes else None
+        found, why = None, str(refusal)
+    if found and found.after.declare_bytes < plan.after.declare_bytes:
+        return found
+    if wish.patch:
+        click.echo(f"no patch stages: {safe_name(why or no_gain(graph), 300)}", err=True)
+    return None
 
 
 def _advice(patch: PatchPlan, start: Graph) -> tuple[AdviceShown, ...]:

@@ -85,6 +85,18 @@ class OperatorFacts(Mapping[str, Any]):
         return tuple(self._tensor(i) for i in self.operator.outputs)
 
     @cached_property
+    def hybrid(self) -> bool:
+        """Whether a float operator has integer weights: then it finds one scale for its whole input as it runs.
+
+        What it gives at a place depends on all of its input (LiteRT's dynamic range quantization; TFLM refuses it).
+        """
+        if not {"x", "w"} <= set(self.info.inputs):
+            return False
+        x: TensorFacts = self["x"]
+        w: TensorFacts = self["w"]
+        return x.dtype.startswith("float") and w.dtype.startswith(("int", "uint"))
+
+    @cached_property
     def window(self) -> Window | None:
         """The spatial window, None for operators without one or with shapes that are not NHWC."""
         kind = self.info.window

@@ -286,8 +286,8 @@ class _Follower:
         facts = OperatorFacts(self.graph, subgraph, op)
         if op.name in _WINDOWS | _POOLS:
             others = [t for t in facts.inputs if t.present and t.index != facts["x"].index]
-            if facts.window is None or not all(t.constant for t in others):
-                return None
+            if facts.window is None or facts.hybrid or not all(t.constant for t in others):
+                return None  # its positions depend on all of its input
             outside = ABSENT if op.name in _POOLS else ZERO
             return _window(
                 read[op.inputs.index(facts["x"].index)].names, facts.window, out, self._key(index, k), outside

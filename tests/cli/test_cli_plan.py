@@ -13,6 +13,7 @@ from mcuplan.reports.schema import plan_schema
 from mcuplan.tflite import load, save
 from mcuplan.tflm import predict
 from mcuplan.zoo import build
+from mcuplan.zoo.builder import Builder
 
 ROOT = Path(__file__).parents[2]
 VWW = "zoo:visual-wake-words"
@@ -135,6 +136,14 @@ def test_patch_stages_are_written_and_told(cli: Cli, tmp_path: Path) -> None:
     assert document["after"]["declare_bytes"] < 60_000 < document["before"]["declare_bytes"]
     assert document["steps"][-1]["name"] == "patch stages"
     assert predict(load(out)).declare_bytes == document["after"]["declare_bytes"]
+
+
+def test_stages_that_would_not_help_are_told_of(cli: Cli, tmp_path: Path) -> None:
+    b = Builder()
+    save(b.graph([b.conv2d(b.input((1, 4, 4, 1)), 1, 3)]), tmp_path / "small.tflite")
+    done = cli("plan", str(tmp_path / "small.tflite"), "--patch")
+    assert done.code == 0
+    assert done.err == "no patch stages: none makes the arena smaller\n"
 
 
 def test_a_model_without_maps_has_no_stages(cli: Cli) -> None:

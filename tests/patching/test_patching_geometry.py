@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from patching_networks import Layer, Network, Read, networks
 
-from mcuplan.graph import Graph
+from mcuplan.graph import DType, Graph
 from mcuplan.operators import operator_macs
+from mcuplan.patching.arena.search import refusal
 from mcuplan.patching.geometry.regions import NOTHING
 from mcuplan.patching.geometry.stages import (
     Direction,
@@ -232,6 +233,17 @@ def test_barriers_say_why() -> None:
     graph = b.graph([b.conv2d(b.input((2, 8, 8, 2)), 2, 3)])
     assert [found.reason for found in barriers(graph)] == ["it writes a batch of 2"]
     assert stages(graph) == ()
+
+
+def test_hybrid_convolutions_are_barriers() -> None:
+    graph, _ = two_convolutions(8)
+    main = graph.main
+    maps = {t for op in main.operators for t in (op.inputs[0], *op.outputs)}
+    tensors = [replace(t, dtype=DType.FLOAT32) if i in maps else t for i, t in enumerate(main.tensors)]
+    graph = replace(graph, subgraphs=(replace(main, tensors=tuple(tensors)),))
+    why = "CONV_2D with integer weights finds one scale for its whole float input"
+    assert [found.reason for found in barriers(graph)] == [why, why]
+    assert str(refusal(graph)).endswith(f"{why}")
 
 
 @pytest.mark.parametrize(("signature", "patchable"), [((-1, 8, 8, 2), True), ((1, -1, 8, 2), False)])

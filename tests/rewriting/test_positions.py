@@ -8,7 +8,7 @@ import pytest
 from runtimes import require, run_tflm_each
 from sketch import Sketch
 
-from mcuplan.graph import Buffer, Graph
+from mcuplan.graph import Buffer, DType, Graph
 from mcuplan.operators.geometry import SAME, VALID
 from mcuplan.patching.arena.search import find_patch_plan
 from mcuplan.rewriting.equivalence import DifferenceKind, same_function
@@ -44,6 +44,23 @@ def test_a_halo_left_out_a_swap_and_other_weights_are_seen(fault: dict[str, int]
     original, patched = halves(**fault)
     assert positions_agree(original, patched) is False
     assert {d.kind for d in same_function(original, patched)} == {DifferenceKind.POSITIONS}
+
+
+def as_float(graph: Graph, weights: bool) -> Graph:
+    """The graph with float maps, and its weights still int8 where ``weights`` does not say otherwise."""
+    main, kept = graph.main, {t for op in graph.main.operators for t in op.inputs[1:] if op.name == "CONV_2D"}
+    tensors = [
+        replace(t, dtype=DType.FLOAT32) if t.dtype is DType.INT8 and (weights or i not in kept) else t
+        for i, t in enumerate(main.tensors)
+    ]
+    return replace(graph, subgraphs=(replace(main, tensors=tuple(tensors)),))
+
+
+def test_hybrid_convolutions_look_at_their_whole_input() -> None:
+    """Float input and int8 weights: the scale comes from all of the input, so halves would have their own."""
+    original, patched = halves()
+    assert positions_agree(as_float(original, weights=True), as_float(patched, weights=True)) is True
+    assert positions_agree(as_float(original, weights=False), as_float(patched, weights=False)) is False
 
 
 def test_padding_of_a_pooling_is_not_zeros() -> None:

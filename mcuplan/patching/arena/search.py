@@ -24,7 +24,7 @@ from mcuplan.tflm.arena import predict
 from mcuplan.tflm.results import ArenaPrediction
 from mcuplan.tflm.target import DEFAULT_TARGET, Target
 
-__all__ = ["FrontPoint", "PatchPlan", "PatchRefusal", "StageChoice", "find_patch_plan", "refusal"]
+__all__ = ["FrontPoint", "PatchPlan", "PatchRefusal", "StageChoice", "find_patch_plan", "no_gain", "refusal"]
 
 
 class PatchRefusal(McuplanError):  # noqa: N818 - a finding about the model, not a failure
@@ -290,18 +290,30 @@ def refusal(graph: Graph) -> str | None:
     """Why no part of a model can run by strips; None where some can."""
     if not may_renumber(graph):
         return "another compiler planned the model's tensors, or compressed them by number: they must stay as they are"
-    main = graph.main
-    reader = StageReader(graph)
-    possible = False
-    reasons: dict[str, int] = {}
-    for k, op in enumerate(main.operators):
-        why = reader.supported(k)
-        if why is None:
-            possible = possible or op.name in WINDOWED
-        elif op.name in WINDOWED:
-            reasons[why] = reasons.get(why, 0) + 1
-    if possible:
+    windowed = [op.name in WINDOWED for op in graph.main.operators]
+    if not any(windowed):
+        return "the model has no convolution or pooling over rows, so that there is nothing to run by strips"
+    reasons = _obstacles(graph)
+    if len(reasons) < sum(windowed):
         return None
-    if reasons:
-        return f"no operator can run by strips of rows: {max(sorted(reasons), key=lambda r: reasons[r])}"
-    return "the model has no convolution or pooling over rows, so that there is nothing to run by strips"
+    return f"no operator can run by strips of rows: {_commonest(reasons)}"
+
+
+def no_gain(graph: Graph) -> str:
+    """Why patch stages that are possible may not help, in one sentence."""
+    reasons = _obstacles(graph)
+    if not reasons:
+        return "none makes the arena smaller"
+    plural = "s" if len(reasons) > 1 else ""
+    return f"none makes the arena smaller; {len(reasons)} operator{plural} cannot be in one, as {_commonest(reasons)}"
+
+
+def _obstacles(graph: Graph) -> list[str]:
+    """Why operators with windows cannot run by strips, one reason for each that cannot."""
+    reader = StageReader(graph)
+    reasons = (reader.supported(k) for k, op in enumerate(graph.main.operators) if op.name in WINDOWED)
+    return [why for why in reasons if why is not None]
+
+
+def _commonest(reasons: list[str]) -> str:
+    return max(sorted(set(reasons)), key=reasons.count)

@@ -115,6 +115,8 @@ def _window(facts: OperatorFacts) -> tuple[InputMap, ...]:
     constants = [t for t in facts.inputs if t.present and t.index != x.index]
     if window is None or not all(t.constant for t in constants):
         raise _RefusedError(f"the window of {facts.operator.label} is not fixed")
+    if facts.hybrid:
+        raise _RefusedError(f"{facts.operator.label} with integer weights finds one scale for its whole float input")
     if (window.rows.output, window.columns.output) != facts.outputs[0].dims[1:3]:
         raise _RefusedError(f"the output of {facts.operator.label} does not have the size that its window gives")
     return (InputMap(x.index, maps.windowed(window.rows), maps.windowed(window.columns)),)

@@ -75,6 +75,8 @@ def _supported(graph: Graph, index: int) -> str | None:
     facts = OperatorFacts(graph, main, op)
     if op.name in WINDOWED and (facts.window is None or len(inputs) != 1):
         return f"{name} has a filter that is not constant"
+    if op.name in WINDOWED and facts.hybrid:
+        return f"{name} with integer weights finds one scale for its whole float input"
     if op.name in POINTWISE:
         if any(t.shape != output.shape for t in inputs):
             return f"{name} broadcasts one map over another"
