@@ -66,8 +66,7 @@ def analyse(
         arena=predict(graph, target),
         code=code_size(graph, target, build),
         macs=model_macs(graph),
-        # Libraries whose own rules are not known share the reference kernels', which they fall back to.
-        refusals=unsupported(graph, "cmsis-nn" if target.library.base == "cmsis-nn" else "reference", custom_operators),
+        refusals=unsupported(graph, target.library.support, custom_operators),
     )
 
 

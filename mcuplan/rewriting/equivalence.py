@@ -57,10 +57,10 @@ def same_function(original: Graph, planned: Graph) -> tuple[Difference, ...]:
     of tensors and the sharing of buffers. Lossless clean-ups do not count: both models are compared after
     :func:`mcuplan.rewriting.cleanup.clean_up`. Operators with effects must keep their sequence.
 
-    A patched model computes its outputs with other operators. Then both are followed position by position
+    A patched model computes its outputs with other operators. So models that differ are followed position by position
     (:mod:`mcuplan.rewriting.positions`): where every position of every output is computed alike, from the same
-    positions of the inputs, they are the same function too. Where that cannot be followed the differences are
-    :attr:`Difference.undecided`, and only running both models can tell whether they agree.
+    positions of the inputs, they are the same function too. Where that cannot be followed the differences may be
+    :attr:`Difference.undecided`: then only running both models can tell whether they agree.
     """
     numbers = Numbers()
     a, b = (Model(clean_up(graph)[0], numbers) for graph in (original, planned))
@@ -70,13 +70,14 @@ def same_function(original: Graph, planned: Graph) -> tuple[Difference, ...]:
             found.append(difference)
         if len(found) == MOST_DIFFERENCES:
             break
-    if found and all(difference.undecided for difference in found):
-        agree = positions_agree(a.graph, b.graph)
-        if agree is not None:
-            detail = "a position of an output is computed from other positions, or in another way"
-            return () if agree else (
-                Difference(DifferenceKind.POSITIONS, "the original", "the planned model", detail),
-            )  # fmt: skip
+    if not found or any(difference.kind is DifferenceKind.INTERFACE for difference in found):
+        return tuple(found)
+    agree = positions_agree(a.graph, b.graph)
+    if agree:
+        return ()
+    if agree is False and all(difference.undecided for difference in found):
+        detail = "a position of an output is computed from other positions, or in another way"
+        return (Difference(DifferenceKind.POSITIONS, "the original", "the planned model", detail),)
     return tuple(found)
 
 

@@ -38,6 +38,11 @@ class KernelLibrary:
     exact_on: tuple[str, ...] = ()
     note: str = ""
 
+    @property
+    def support(self) -> str:
+        """The library whose kernels say what runs: others fall back to the reference ones where they do not say."""
+        return self.base if self.base == "cmsis-nn" else "reference"
+
 
 @dataclass(frozen=True, slots=True)
 class Target:

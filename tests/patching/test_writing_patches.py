@@ -9,11 +9,15 @@ from random_networks import random_network
 
 from mcuplan.graph import Graph
 from mcuplan.operators import model_macs
+from mcuplan.patching.arena.trials import Trials
 from mcuplan.patching.writing.build import Draft
 from mcuplan.patching.writing.forms import Kind, StageForm, even_cuts, stage_cost, write_stage
 from mcuplan.patching.writing.patches import find_patches, halo
 from mcuplan.patching.writing.reader import Stage, StageReader, UnsupportedStageError
 from mcuplan.rewriting.equivalence import same_function
+from mcuplan.tflm import Target
+from mcuplan.tflm.results import Refusal
+from mcuplan.tflm.support import unsupported
 from mcuplan.zoo.builder import Builder
 from mcuplan.zoo.windows import Padding
 
@@ -85,6 +89,33 @@ def test_a_stage_that_ends_with_padding_is_written_whole() -> None:
     for rows in (1, 2):
         draft = write_stage(Draft(graph), stage, StageForm(Kind.LOOP, even_cuts(8, rows))).tidy()
         assert same_function(graph, draft.graph) == ()
+
+
+@pytest.mark.parametrize("precision", ["int8", "int16", "float32"])
+def test_a_result_apart_from_its_source_begins_as_tflm_can(precision: str) -> None:
+    """FILL takes no int16, which TFLM tells only when it runs."""
+    b = Builder(precision=precision)
+    graph = b.graph([b.depthwise_conv2d(b.input((1, 8, 8, 2)), 3)])
+    reader, stage = whole(graph)
+    form = StageForm(Kind.PATCHES, (0, 8), "crop", False, 2)
+    assert find_patches(reader.net(stage, "crop"), 8, 2).displaced() is None
+    draft = write_stage(Draft(graph), stage, form).tidy()
+    begun = draft.graph.main.operators[0]
+    assert begun.name == ("PAD" if precision == "int16" else "FILL")
+    assert unsupported(draft.graph, "cmsis-nn") == unsupported(draft.graph, "reference") == ()
+    assert same_function(graph, draft.graph) == ()
+
+
+def test_what_tflm_would_refuse_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = lectures_example()
+    _, stage = whole(graph)
+    form = StageForm(Kind.PATCHES, (0, 4, 8), "crop", False, 4)
+    assert Trials(graph, Target.parse("cortex-m4+cmsis-nn"))(stage, form) is not None
+    loops = Refusal("no loops here", "", "test")
+    monkeypatch.setattr(
+        "mcuplan.patching.arena.trials.unsupported", lambda graph, _: (loops,) if len(graph.subgraphs) > 1 else ()
+    )
+    assert Trials(graph, Target.parse("cortex-m4+cmsis-nn"))(stage, form) is None
 
 
 @pytest.mark.parametrize("seed", range(60))

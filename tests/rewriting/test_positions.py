@@ -89,6 +89,24 @@ def test_element_wise_operators_look_at_their_place_alone() -> None:
     assert positions_agree(whole.graph(y), parts.graph(w)) is False
 
 
+@pytest.mark.parametrize("heights", [(2, 2), (1, 2, 1)])
+def test_strips_of_joined_channels_are_the_whole(heights: tuple[int, ...]) -> None:
+    """Both models end with CONCATENATION, one of channels and one of rows: that is no other wiring of the same."""
+    whole = Sketch()
+    x = whole.input(1, 4, 4, 2)
+    y = whole.concat([whole.relu(x), x], 3)
+    parts = Sketch()
+    x = parts.input(1, 4, 4, 2)
+    strips, row = [], 0
+    for height in heights:
+        part = parts.slice(x, (0, row, 0, 0), (1, height, 4, 2))
+        strips.append(parts.concat([parts.relu(part), part], 3))
+        row += height
+    assert same_function(whole.graph(y), parts.graph(parts.concat(strips, 1))) == ()
+    if len(heights) == 2:
+        assert same_function(whole.graph(y), parts.graph(parts.concat(strips[::-1], 1))) != ()
+
+
 def test_variables_cannot_be_followed() -> None:
     s = Sketch()
     x = s.input(1, 4)

@@ -15,6 +15,7 @@ from mcuplan.patching.writing.forms import StageForm, write_stage
 from mcuplan.patching.writing.reader import Stage, UnsupportedStageError
 from mcuplan.rewriting.edit import keep_tensors
 from mcuplan.tflm.arena import predict
+from mcuplan.tflm.support import unsupported
 from mcuplan.tflm.target import Target
 
 
@@ -35,7 +36,7 @@ class Trials:
         self.graph = graph
         self.target = target
         self.tried = 0
-        self._stages: dict[Stage, tuple[Graph, Stage, int, int]] = {}
+        self._stages: dict[Stage, tuple[Graph, Stage, int, int, int]] = {}
         self._found: dict[tuple[Stage, StageForm], Trial | None] = {}
 
     def known(self, stage: Stage, form: StageForm) -> bool:
@@ -43,7 +44,7 @@ class Trials:
         return (stage, form) in self._found
 
     def __call__(self, stage: Stage, form: StageForm) -> Trial | None:
-        """What the stage costs in this form; None where it cannot be written so."""
+        """What the stage costs in this form; None where it cannot be written so, or TFLM would refuse it."""
         key = stage, form
         if key not in self._found:
             self.tried += 1
@@ -54,11 +55,14 @@ class Trials:
         if stage not in self._stages:
             graph, inner = cut_out(self.graph, stage)
             stock = predict(graph, self.target)
-            self._stages[stage] = graph, inner, stock.persistent_bytes, stock.planning_peak_bytes
-        graph, inner, persistent, planning = self._stages[stage]
+            refused = len(unsupported(graph, self.target.library.support))
+            self._stages[stage] = graph, inner, stock.persistent_bytes, stock.planning_peak_bytes, refused
+        graph, inner, persistent, planning, refused = self._stages[stage]
         try:
             draft = write_stage(Draft(graph), inner, form).tidy()
         except UnsupportedStageError:
+            return None
+        if len(unsupported(draft.graph, self.target.library.support)) > refused:
             return None
         problem = DraftProblem(draft, self.target)
         stock = problem.problem.stock

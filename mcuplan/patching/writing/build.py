@@ -11,6 +11,9 @@ from mcuplan.graph import Buffer, DType, Graph, Operator, OperatorCode, Subgraph
 from mcuplan.rewriting.edit import keep_tensors
 from mcuplan.tflite import schema
 
+_FILLED = frozenset({DType.FLOAT32, DType.INT32, DType.INT8})
+"""Element types that TFLM's FILL takes (micro/kernels/fill.cc); PAD takes the others."""
+
 Place = tuple[int, int]
 """(subgraph, tensor)"""
 
@@ -153,10 +156,15 @@ class SubgraphBuilder:
         return len(self.tensors) - 1
 
     def filled(self, like: Tensor) -> int:
-        """A new activation like ``like`` with zeros in it."""
-        value = self.constant(replace(like, shape=(), name="nothing"), stored(0, like.dtype))
+        """A new activation like ``like`` with one value everywhere."""
         out = self.tensor(like, f"{like.name}/begun")
-        self.operation("FILL", [self.integers(like.shape), value], [out], "FillOptions")
+        one = () if like.dtype in _FILLED else (1,) * like.rank
+        value = self.constant(replace(like, shape=one, name="nothing"), stored(0, like.dtype))
+        if like.dtype in _FILLED:
+            self.operation("FILL", [self.integers(like.shape), value], [out], "FillOptions")
+        else:
+            amounts = [amount for size in like.shape for amount in (0, size - 1)]
+            self.operation("PAD", [value, self.integers(amounts, (like.rank, 2))], [out], "PadOptions")
         return out
 
     def integers(self, values: Sequence[int], shape: Sequence[int] | None = None) -> int:
