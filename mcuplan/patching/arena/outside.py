@@ -28,7 +28,7 @@ class Outside:
             (frozenset(t for s, t in tensors if s == 0), _use(buffer))
             for buffer, tensors in problem.arrangement(problem.every).pieces
         ]
-        self._steps = [problem.steps[0, k][-1] for k in range(len(graph.main.operators))]
+        self._steps = [problem.run.steps[0, k][-1] for k in range(len(graph.main.operators))]
         self.operator_bytes = [sum(use[step] for _, use in self._pieces) for step in self._steps]
         self.persistent_bytes = stock.persistent_bytes
         self.planning_bytes = stock.planning_peak_bytes

@@ -1,68 +1,26 @@
 """Offsets for a graph with patch stages: tensors that the rewriting ties are one block, and the rest is solved.
 
-Time is that of a run: loops are followed turn by turn (two turns show everything that recurs). Each byte of a block is
-in use from a write to the last read before the next one, so that rows of a map become free as strips consume them.
+Each byte of a block is in use from a write to the last read before the next one, so that rows of a map become free as
+strips consume them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 
 from mcuplan.graph import Graph
-from mcuplan.memory import Buffer, Problem, Window, lower_bound, solve
+from mcuplan.memory import Buffer, Problem, lower_bound, solve
+from mcuplan.patching.arena.blocks import Blocks, TieError
+from mcuplan.patching.arena.touches import Run, Touch, buffer_of, bytes_in_use
 from mcuplan.patching.writing.build import Draft, Place, Tie
 from mcuplan.planning.allocation import ALIGNMENT, ArenaProblem
 from mcuplan.rewriting.edit import set_offline_plan
-from mcuplan.tflm.aliasing import AliasOption, Relation
+from mcuplan.tflm.aliasing import Relation
 from mcuplan.tflm.arena import predict
 from mcuplan.tflm.offline import ONLINE
 from mcuplan.tflm.results import ArenaPrediction
 from mcuplan.tflm.target import Target
-
-SHOWN_TURNS = 2
-"""Turns of a loop that are followed: the second begins with what the first one left."""
-
-
-class TieError(ValueError):
-    """Ties that contradict each other: a bug in the rewriting."""
-
-
-class Blocks:
-    """Tensors at fixed displacements from one another (union-find with displacements)."""
-
-    def __init__(self) -> None:
-        self._parent: dict[Place, tuple[Place, int]] = {}
-
-    def find(self, place: Place) -> tuple[Place, int]:
-        """The root of a tensor's block and the tensor's displacement from it."""
-        parent, at = self._parent.get(place, (place, 0))
-        if parent == place:
-            return place, 0
-        root, more = self.find(parent)
-        self._parent[place] = root, at + more
-        return root, at + more
-
-    def tie(self, inner: Place, outer: Place, at: int) -> bool:
-        """Put ``inner`` at byte ``at`` of ``outer``; False where they lie otherwise already."""
-        a, a_at = self.find(inner)
-        b, b_at = self.find(outer)
-        if a == b:
-            return a_at - b_at == at
-        self._parent[a] = b, b_at + at - a_at
-        return True
-
-
-@dataclass(frozen=True, slots=True)
-class Touch:
-    """Bytes ``[begin, end)`` of a tensor, written or read at a step."""
-
-    place: Place
-    step: int
-    begin: int
-    end: int
-    writes: bool
 
 
 @dataclass(frozen=True)
@@ -97,14 +55,8 @@ class DraftProblem:
         self.problem = ArenaProblem(draft.graph, target)
         buffers = self.problem.stock.plan
         self.bytes = {(b.subgraph, b.tensor): b.bytes for b in buffers if b.tensor >= 0}
-        self.options: dict[tuple[int, int], list[AliasOption]] = {}
-        for options in self.problem.options:
-            for option in options:
-                self.options.setdefault((option.subgraph, option.operator), []).append(option)
         self.others = {trails: list(self._other_ties(trails)) if aliases else [] for trails in (True, False)}
-        self.steps: dict[tuple[int, int], list[int]] = {}
-        self.touches: list[Touch] = []
-        self.end = self._run()
+        self.run = Run(draft, self.bytes, self._parts())
         self.every = frozenset(tie.choice for tie in draft.ties if tie.choice)
         self._arranged: dict[tuple[frozenset[str], bool], Arrangement] = {}
 
@@ -146,6 +98,16 @@ class DraftProblem:
         if best.choices and best.choices != self.every:
             yield best
 
+    def _parts(self) -> dict[tuple[int, int], dict[int, tuple[int, int]]]:
+        """By slice that costs no memory: the bytes of its input that it reads, by tensor."""
+        parts: dict[tuple[int, int], dict[int, tuple[int, int]]] = {}
+        for option in (o for options in self.problem.options for o in options):
+            op = self.draft.graph.subgraphs[option.subgraph].operators[option.operator]
+            if option.relation is Relation.SHARE and op.name in ("SLICE", "STRIDED_SLICE"):
+                end = option.at + self.bytes.get((option.subgraph, option.inner), 0)
+                parts.setdefault((option.subgraph, option.operator), {})[option.outer] = option.at, end
+        return parts
+
     @property
     def lower_bound_bytes(self) -> int:
         """The lower bound with everything over one another, which leaves the fewest bytes in use."""
@@ -164,60 +126,6 @@ class DraftProblem:
                     if (s, tensor) in self.bytes and (s, first) in self.bytes:
                         yield Tie((s, tensor), (s, first), at - first_at)
 
-    # -- time --------------------------------------------------------------------------------------------------------
-
-    def _run(self) -> int:
-        main = self.draft.graph.main
-        self._touch(0, main.inputs, 0, writes=True)
-        loops = {loop.operator: loop for loop in self.draft.loops}
-        step = 0
-        for k in range(len(main.operators)):
-            step += 1
-            if k in loops:
-                loop = loops[k]
-                self._touch(0, main.operators[k].inputs, step, writes=False)
-                for _ in range(min(loop.turns, SHOWN_TURNS)):
-                    step = self._subgraph(loop.condition, step)
-                    step = self._subgraph(loop.body, step)
-                step = self._subgraph(loop.condition, step)
-                self._touch(0, main.operators[k].outputs, step, writes=False)
-                self.steps.setdefault((0, k), []).append(step)
-            else:
-                self._operator(0, k, step)
-        self._touch(0, main.outputs, step + 1, writes=False)
-        return step + 1
-
-    def _subgraph(self, index: int, step: int) -> int:
-        subgraph = self.draft.graph.subgraphs[index]
-        self._touch(index, subgraph.inputs, step, writes=False)
-        for k in range(len(subgraph.operators)):
-            step += 1
-            self._operator(index, k, step)
-        step += 1
-        self._touch(index, subgraph.outputs, step, writes=False)
-        return step
-
-    def _touch(self, index: int, tensors: Sequence[int], step: int, writes: bool) -> None:
-        for t in tensors:
-            size = self.bytes.get((index, t))
-            if size:
-                self.touches.append(Touch((index, t), step, 0, size, writes))
-
-    def _operator(self, index: int, k: int, step: int) -> None:
-        op = self.draft.graph.subgraphs[index].operators[k]
-        self.steps.setdefault((index, k), []).append(step)
-        parts = {
-            o.outer: (o.at, o.at + self.bytes.get((index, o.inner), 0))
-            for o in self.options.get((index, k), ())
-            if o.relation is Relation.SHARE and op.name in ("SLICE", "STRIDED_SLICE")
-        }
-        for t in dict.fromkeys(op.inputs):
-            size = self.bytes.get((index, t))
-            if size:
-                begin, end = parts.get(t, (0, size))
-                self.touches.append(Touch((index, t), step, begin, end, False))
-        self._touch(index, op.outputs, step, writes=True)
-
     # -- the allocation problem --------------------------------------------------------------------------------------
 
     def _pieces(self, blocks: Blocks) -> Iterator[tuple[Buffer, dict[Place, int]]]:
@@ -227,22 +135,22 @@ class DraftProblem:
             root, at = blocks.find(place)
             members.setdefault(root, {})[place] = at
         touches: dict[Place, list[Touch]] = {}
-        for touch in self.touches:
+        for touch in self.run.touches:
             touches.setdefault(blocks.find(touch.place)[0], []).append(touch)
         number = 0
         for root, tensors in members.items():
             least = min(tensors.values())
             displaced = {place: at - least for place, at in tensors.items()}
             size = max(at + self.bytes[place] for place, at in displaced.items())
-            hull = _hull([(t, displaced[t.place]) for t in touches.get(root, ())])
-            if hull:
-                yield _buffer(number, _up(size), hull), displaced
+            used = bytes_in_use([(t, displaced[t.place]) for t in touches.get(root, ())])
+            if used:
+                yield buffer_of(number, _up(size), used), displaced
                 number += 1
         for b in self.problem.stock.plan:
             if b.tensor < 0 and b.size:
-                hull = dict.fromkeys(self.steps.get((b.subgraph, b.operator), ()), (0, b.size))
-                if hull:
-                    yield _buffer(number, b.size, hull), {}
+                used = dict.fromkeys(self.run.steps.get((b.subgraph, b.operator), ()), (0, b.size))
+                if used:
+                    yield buffer_of(number, b.size, used), {}
                     number += 1
 
     @property
@@ -279,47 +187,3 @@ class DraftProblem:
 
 def _up(size: int) -> int:
     return -(-size // ALIGNMENT) * ALIGNMENT
-
-
-def _hull(touches: Sequence[tuple[Touch, int]]) -> dict[int, tuple[int, int]]:
-    """For each step, the lowest and highest byte in use of a block."""
-    cuts = sorted({c for touch, at in touches for c in (at + touch.begin, at + touch.end)})
-    hull: dict[int, tuple[int, int]] = {}
-    ordered = sorted(touches, key=lambda row: (row[0].step, row[0].writes))
-    for begin, end in pairwise(cuts):
-        since: int | None = None
-        until = 0
-        spans: list[tuple[int, int]] = []
-        for touch, at in ordered:
-            if at + touch.begin > begin or at + touch.end < end:
-                continue
-            if touch.writes:
-                if since is not None:
-                    spans.append((since, until))
-                since = until = touch.step
-            else:
-                since = touch.step if since is None else since
-                until = touch.step
-        if since is not None:
-            spans.append((since, until))
-        for first, last in spans:
-            for step in range(first, last + 1):
-                low, high = hull.get(step, (begin, end))
-                hull[step] = min(low, begin), max(high, end)
-    return hull
-
-
-def _buffer(number: int, size: int, hull: Mapping[int, tuple[int, int]]) -> Buffer:
-    first, last = min(hull), max(hull)
-    windows: list[Window] = []
-    for step in range(first, last + 1):
-        here = hull.get(step)
-        if here is None:
-            continue
-        old = windows[-1] if windows else None
-        if old is not None and old.upper == step and (old.begin, old.end) == here:
-            windows[-1] = Window(old.lower, step + 1, *here)
-        else:
-            windows.append(Window(step, step + 1, *here))
-    whole = len(windows) == 1 and (windows[0].begin, windows[0].end) == (0, size)
-    return Buffer(number, size, first, last + 1, ALIGNMENT, windows=() if whole else tuple(windows))
