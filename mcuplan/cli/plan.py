@@ -151,7 +151,7 @@ def _show(
     report = plan_report(
         model, original, found.plan, found.patch, fit_bytes=fit_bytes, short=short, output=place, output_bytes=written,
         savings=tuple(SavingShown(saving.name, saving.bytes) for saving in found.savings), advice=found.advice,
-        streamed=found.streamed,
+        streamed=found.streamed, no_stages=found.no_stages,
     )  # fmt: skip
     if format_ == "json":
         import json

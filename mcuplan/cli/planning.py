@@ -37,7 +37,7 @@ class Wish:
 @dataclass(frozen=True, slots=True)
 class Found:
     """A plan for the graph it starts from, the patch stages on top of it (if any), the graph to write, what made its
-    file smaller, and analyses."""
+    file smaller, and analyses; ``no_stages`` says why stages were looked for in vain."""
 
     start: Graph
     plan: Plan
@@ -46,6 +46,7 @@ class Found:
     savings: tuple[StripSaving, ...] = ()
     advice: tuple[AdviceShown, ...] = ()
     streamed: StreamedShown | None = None
+    no_stages: str | None = None
 
 
 def arena_room(graph: Graph, target: Target, board: Board | None, ram: int | None) -> int:
@@ -74,7 +75,7 @@ def search(original: Graph, target: Target, options: PlanOptions, wish: Wish) ->
         start, savings = without_conversions(original)
     with searching(options) as watched:
         plan = make_plan(start, target, watched.options)
-        patch = _patch(start, target, watched, plan, wish)
+        patch, no_stages = _patch(start, target, watched, plan, wish)
         streamed = _streamed(start, wish.max_overhead) if wish.streamed else None
     graph = patch.graph if patch else plan.graph
     if wish.strip:
@@ -82,29 +83,31 @@ def search(original: Graph, target: Target, options: PlanOptions, wish: Wish) ->
 
         graph, more = stripped(graph, wish.signatures)
         savings = (*savings, *more)
-    return Found(start, plan, patch, graph, savings, _advice(patch, start) if patch and wish.advice else (), streamed)
+    if no_stages and wish.patch:
+        click.echo(f"no patch stages: {safe_name(no_stages, 300)}", err=True)
+    advice = _advice(patch, start) if patch and wish.advice else ()
+    return Found(start, plan, patch, graph, savings, advice, streamed, no_stages)
 
 
-def _patch(graph: Graph, target: Target, watched: Watched, plan: Plan, wish: Wish) -> PatchPlan | None:
-    """Patch stages where they are asked for, or where nothing cheaper fits; None where they do not help."""
+def _patch(
+    graph: Graph, target: Target, watched: Watched, plan: Plan, wish: Wish
+) -> tuple[PatchPlan | None, str | None]:
+    """Patch stages where they are asked for, or where nothing cheaper fits; else why there are none, if they were."""
     options = watched.options
     missed = options.fit_bytes is not None and plan.after.declare_bytes > options.fit_bytes
     if not (missed if options.fit_bytes is not None else wish.patch):
-        return None
+        return None, None
     from mcuplan.patching.arena.search import PatchRefusal, find_patch_plan, no_gain
 
-    why = None
     try:
         found = find_patch_plan(
             graph, target, wish.max_overhead, options.fit_bytes, options.effort, options.clean_up, watched.patches
         )
     except PatchRefusal as refusal:
-        found, why = None, str(refusal)
+        return None, str(refusal)
     if found and found.after.declare_bytes < plan.after.declare_bytes:
-        return found
-    if wish.patch:
-        click.echo(f"no patch stages: {safe_name(why or no_gain(graph), 300)}", err=True)
-    return None
+        return found, None
+    return None, no_gain(graph)
 
 
 def _advice(patch: PatchPlan, start: Graph) -> tuple[AdviceShown, ...]:

@@ -131,6 +131,8 @@ class PlanReport:
     """Stages that were written and counted."""
     least_declare_bytes: int | None = None
     """No combination of stages in the space searched needs less arena; null where the search ended before it knew."""
+    no_stages: str | None = None
+    """Why stages were looked for in vain; null where there are some, or none were looked for."""
     advice: tuple[AdviceShown, ...] = ()
     """With --advice: why stages compute rows again, and what a designer could change."""
     input_rows_streamed: StreamedShown | None = None
@@ -170,6 +172,7 @@ def plan_report(
     savings: tuple[SavingShown, ...] = (),
     advice: tuple[AdviceShown, ...] = (),
     streamed: StreamedShown | None = None,
+    no_stages: str | None = None,
 ) -> PlanReport:
     """The document for one plan; with ``patch`` the stages that were taken on top of it."""
     told = _planned(model, original, plan)
@@ -178,7 +181,7 @@ def plan_report(
     fits = None if fit_bytes is None else told.after.declare_bytes <= fit_bytes and short is None
     return replace(
         told, savings=savings, fit_bytes=fit_bytes, fits=fits, short_of=short, output=output, output_bytes=output_bytes,
-        advice=advice, input_rows_streamed=streamed,
+        advice=advice, input_rows_streamed=streamed, no_stages=no_stages,
     )  # fmt: skip
 
 

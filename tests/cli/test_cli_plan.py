@@ -144,6 +144,9 @@ def test_stages_that_would_not_help_are_told_of(cli: Cli, tmp_path: Path) -> Non
     done = cli("plan", str(tmp_path / "small.tflite"), "--patch")
     assert done.code == 0
     assert done.err == "no patch stages: none makes the arena smaller\n"
+    document = json.loads(cli("plan", str(tmp_path / "small.tflite"), "--patch", "--format", "json").out)
+    jsonschema.validate(document, plan_schema())
+    assert (document["stages"], document["no_stages"]) == ([], "none makes the arena smaller")
 
 
 def test_a_model_without_maps_has_no_stages(cli: Cli) -> None:
