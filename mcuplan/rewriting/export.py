@@ -7,13 +7,11 @@ is made safe before it stands in them.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from pathlib import Path
 
 import mcuplan
@@ -25,6 +23,7 @@ from mcuplan.tflite.files import read, write
 from mcuplan.tflm import DEFAULT_BUILD, predict, registration_saving
 from mcuplan.tflm.results import ArenaPrediction
 from mcuplan.tflm.target import DEFAULT_TARGET, Target
+from mcuplan.tflm.versions import document
 
 ALIGNMENT = 16
 """Bytes: what TFLM wants of the model and of the arena."""
@@ -314,8 +313,7 @@ class _Resolver:
 
 @cache
 def _resolver(version: str) -> _Resolver:
-    name = f"data/resolver-{version.removeprefix('tflm-')}.json"
-    data = json.loads(resources.files("mcuplan.rewriting").joinpath(name).read_text("utf-8"))
+    data = document(version, "resolver")
 
     def types(row: Mapping[str, Sequence[str]]) -> dict[int, frozenset[str]]:
         return {int(position): frozenset(names) for position, names in row.items()}

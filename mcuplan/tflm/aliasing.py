@@ -10,17 +10,16 @@ of safe operators, each with its reason and upstream file, is a data file; an op
 from __future__ import annotations
 
 import enum
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 
 from mcuplan.graph import Graph, Operator, Subgraph
 from mcuplan.operators import OperatorFacts, TensorFacts, constant_values
 from mcuplan.operators.formulas import evaluate
 from mcuplan.tflm.target import Target
+from mcuplan.tflm.versions import document
 
 
 class Relation(enum.StrEnum):
@@ -71,8 +70,7 @@ class AliasRule:
 @cache
 def alias_rules(version: str) -> Mapping[str, AliasRule]:
     """Safe operators by name, for one TFLM version."""
-    name = f"data/aliasing-{version.removeprefix('tflm-')}.json"
-    data = json.loads(resources.files("mcuplan.tflm").joinpath(name).read_text("utf-8"))
+    data = document(version, "aliasing")
     return {
         op: AliasRule(
             row["kind"], row["reason"], tuple(row["source"]), tuple(row.get("inputs", ())), row.get("when", "")

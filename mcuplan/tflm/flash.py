@@ -7,15 +7,14 @@ and 4.2% over, depending on the build; the margin that each data file states is 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 
 from mcuplan.graph import Graph
 from mcuplan.tflm.results import CodeSize, OperatorCode
 from mcuplan.tflm.target import DEFAULT_TARGET, Target
+from mcuplan.tflm.versions import document
 
 BUILDS = ("O2-logs", "O2", "Os")
 """How TFLM is compiled: kernels -O2 and core -Os with log strings (its ``release_with_logs``), the same without
@@ -62,8 +61,7 @@ def _part(row: Mapping[str, object]) -> _Part:
 
 @cache
 def _link(version: str, library: str, build: str) -> _Link:
-    name = f"data/flash-{version.removeprefix('tflm-')}/{library}.{build}.json"
-    data = json.loads(resources.files("mcuplan.tflm").joinpath(name).read_text("utf-8"))
+    data = document(version, f"flash/{library}.{build}")
     return _Link(
         tuple(data["sections"]),
         _part(data["base"]),

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib import resources
 from types import SimpleNamespace
 from typing import Any
 
 from mcuplan.operators import OperatorFacts, TensorFacts
 from mcuplan.operators.formulas import evaluate
 from mcuplan.tflm.target import Target
+from mcuplan.tflm.versions import document
 
 UNKNOWN_OP_DATA = 1024
 """Bytes of operator data assumed for a kernel that mcuplan does not know: more than any of TFLM's own (912)."""
@@ -103,8 +102,7 @@ def _row(row: Mapping[str, Any], abis: Mapping[str, Any]) -> KernelRow:
 @cache
 def tables(version: str) -> Tables:
     """The data of one TFLM version, such as ``tflm-2026-08``."""
-    name = f"data/kernels-{version.removeprefix('tflm-')}.json"
-    data = json.loads(resources.files("mcuplan.tflm").joinpath(name).read_text("utf-8"))
+    data = document(version, "kernels")
     abis = data["abis"]
     return Tables(
         data["version"],

@@ -20,7 +20,7 @@ from mcuplan.zoo.operators import options_table
 from mcuplan.zoo.single import build_operator, operator_models
 
 VERSION = "tflm-2026-08"
-DATA = json.loads(resources.files("mcuplan.tflm").joinpath("data/kernels-2026-08.json").read_text("utf-8"))
+DATA = json.loads(resources.files("mcuplan.tflm").joinpath("data/upstream-2026-08/kernels.json").read_text("utf-8"))
 ROWS = {**DATA["operators"], **DATA["custom_operators"]}
 KERNELS = [(name, library) for name, row in ROWS.items() for library in row["kernels"]]
 
@@ -113,7 +113,7 @@ def test_rows_name_their_upstream_files(name: str) -> None:
 OPERATORS = json.loads(resources.files("mcuplan.operators").joinpath("data/operators.json").read_text("utf-8"))[
     "operators"
 ]
-CALLS = json.loads(resources.files("mcuplan.tflm").joinpath("data/support-2026-08.json").read_text("utf-8"))[
+CALLS = json.loads(resources.files("mcuplan.tflm").joinpath("data/upstream-2026-08/support.json").read_text("utf-8"))[
     "operators"
 ]
 

@@ -637,7 +637,7 @@ def test_every_change_of_every_operator_gets_a_verdict(kernels: str) -> None:
 
 
 def _document() -> dict[str, Any]:
-    text = resources.files("mcuplan.tflm").joinpath("data/support-2026-08.json").read_text("utf-8")
+    text = resources.files("mcuplan.tflm").joinpath("data/upstream-2026-08/support.json").read_text("utf-8")
     document: dict[str, Any] = json.loads(text)
     return document
 

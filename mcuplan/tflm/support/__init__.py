@@ -2,8 +2,8 @@
 
 ``AllocateTensors`` and ``Invoke`` of upstream TFLM are followed condition by condition: what the interpreter wants of
 the model (``micro_allocator.cc``, ``micro_interpreter.cc``, ``micro_allocation_info.cc``, ``memory_helpers.cc``) is
-here, what each kernel wants of its operands is data (``data/support-*.json``). What depends on the values of inputs is
-not judged, nor is whether the memory suffices.
+here, what each kernel wants of its operands is data (``data/<version>/support.json``). What depends on the values of
+inputs is not judged, nor is whether the memory suffices.
 """
 
 from __future__ import annotations

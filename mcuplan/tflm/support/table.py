@@ -1,9 +1,7 @@
-"""The table of what TFLM's kernels take, as read from ``data/support-*.json`` (its ``about`` explains each key)."""
+"""The table of what TFLM's kernels take: ``data/<version>/support.json`` (its ``about`` explains each key)."""
 
 from __future__ import annotations
 
-import json
-import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -11,6 +9,7 @@ from typing import Any
 
 from mcuplan.errors import McuplanError
 from mcuplan.graph import DType
+from mcuplan.tflm.versions import document
 
 Types = frozenset[DType]
 
@@ -125,19 +124,17 @@ def _check(row: Mapping[str, Any]) -> CheckSpec:
 
 
 @cache
-def support_table(version: str = "2026-08") -> SupportTable:
+def support_table(version: str = "upstream-2026-08") -> SupportTable:
     """The table of one TFLM version; read on first use only, as it costs more than any verdict."""
-    text = pkgutil.get_data("mcuplan.tflm", f"data/support-{version}.json")
-    assert text is not None, f"mcuplan/tflm/data/support-{version}.json is missing from this installation"
-    document = json.loads(text)
-    return SupportTable(document, frozenset(DType[label.upper()] for label in document["unsized_types"]))
+    data = document(version, "support")
+    return SupportTable(data, frozenset(DType[label.upper()] for label in data["unsized_types"]))
 
 
 @cache
 def operator_rule(name: str, kernels: str, custom: bool = False) -> OperatorRule | None:
     """The rule of a builtin operator, or of one of TFLM's own custom operators; None where TFLM has none."""
-    document = support_table().document
-    row = document["custom_operators" if custom else "operators"].get(name)
+    table = support_table().document
+    row = table["custom_operators" if custom else "operators"].get(name)
     if row is None:
         return None
     inputs, outputs = _split(row.get("call", "inputs... -> outputs..."))
@@ -148,7 +145,7 @@ def operator_rule(name: str, kernels: str, custom: bool = False) -> OperatorRule
         "call" in row and row.get("counts") != "unchecked",
         tuple(tuple(_column(column) for side in _split(text) for column in side) for text in types),
         tuple(_check(check) for check in row.get("checks", ()) if check.get("kernels", kernels) == kernels),
-        None if row.get("any_rank") or "call" not in row else document["max_rank"],
+        None if row.get("any_rank") or "call" not in row else table["max_rank"],
         row.get("sets_shape", False),
         row.get("weights"),
         row.get("anchor"),
