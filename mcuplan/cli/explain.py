@@ -68,9 +68,9 @@ def _lines(model: str, graph: Graph, target: Target, width: int, glyphs: Glyphs)
     from rich.text import Text
 
     from mcuplan.reports import explain_text
+    from mcuplan.reports.diagnostics import diagnose
     from mcuplan.reports.explanation import explain
     from mcuplan.reports.text import safe_name
-    from mcuplan.rewriting.diagnostics import diagnose
     from mcuplan.tflm import predict
 
     arena = predict(graph, target)

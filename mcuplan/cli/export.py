@@ -13,7 +13,7 @@ from mcuplan.cli.parameters import board_options, kernel_options, models_argumen
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from mcuplan.rewriting.export import Export
+    from mcuplan.firmware.sources import Export
 
 
 @click.command("export", short_help="Write C++ sources: the model, its arena, its op resolver.")
@@ -44,7 +44,7 @@ def command(
     from mcuplan.cli.models import is_model_file, load_model
     from mcuplan.cli.output import show
     from mcuplan.cli.targets import choose_target
-    from mcuplan.rewriting.export import export
+    from mcuplan.firmware.sources import export
 
     if len(boards) > 1:
         raise click.UsageError("export takes one board")

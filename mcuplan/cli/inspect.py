@@ -59,10 +59,10 @@ def _lines(model: str, analysis: Analysis, blocks: bool, arena: bool, width: int
     from rich.text import Text
 
     from mcuplan.reports import tables
+    from mcuplan.reports.diagnostics import diagnose
     from mcuplan.reports.explain_text import note_lines
     from mcuplan.reports.inspection import block_rows, buffer_rows, operator_rows
     from mcuplan.reports.summary import summary_lines
-    from mcuplan.rewriting.diagnostics import diagnose
 
     yield from summary_lines(model, analysis, width)
     yield Text()

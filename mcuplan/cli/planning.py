@@ -147,8 +147,8 @@ def write_planned(original: Graph, graph: Graph, destination: Path, target: Targ
         Where either proof fails: a bug of the planner, which must not become a model that is wrong.
     """
     from mcuplan.planning.plan import PlanError
-    from mcuplan.rewriting.equivalence import same_function
-    from mcuplan.rewriting.verify import static_check
+    from mcuplan.proof.function.same_function import same_function
+    from mcuplan.proof.memory.static_check import static_check
     from mcuplan.tflite import save
 
     for what, faults in (

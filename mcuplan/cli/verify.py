@@ -13,7 +13,7 @@ from mcuplan.cli.parameters import board_options, kernel_options
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from mcuplan.rewriting.verification import Verification
+    from mcuplan.proof.prove import Proof
 
 
 @click.command("verify", short_help="Prove that a planned model computes what its original does.")
@@ -45,12 +45,12 @@ def command(
     from mcuplan.boards import load_board
     from mcuplan.cli.models import load_model
     from mcuplan.cli.targets import choose_target
-    from mcuplan.rewriting.verification import verify
+    from mcuplan.proof.prove import prove
 
     if len(boards) > 1:
         raise click.UsageError("verify takes one board")
     chosen = choose_target(load_board(boards[0], board_dirs) if boards else None, kernels, target)
-    result = verify(
+    result = prove(
         load_model(original), load_model(planned), chosen, on_tflm=not no_tflm, on_litert=not no_litert,
         seeds=range(1, seeds + 1),
     )  # fmt: skip
@@ -58,7 +58,7 @@ def command(
     return int(not result.ok)
 
 
-def _show(result: Verification, format_: str) -> None:
+def _show(result: Proof, format_: str) -> None:
     if format_ == "json":
         import json
         from dataclasses import asdict
@@ -73,13 +73,13 @@ def _show(result: Verification, format_: str) -> None:
     show(lambda width, _: _lines(result, width))
 
 
-def _lines(result: Verification, width: int) -> Iterator[Text]:
+def _lines(result: Proof, width: int) -> Iterator[Text]:
     from rich.text import Text
 
+    from mcuplan.proof.prove import Status
     from mcuplan.reports.lines import Lines
     from mcuplan.reports.terminal import FAIL, PASS, WARN
     from mcuplan.reports.text import safe_name
-    from mcuplan.rewriting.verification import Status
 
     styles = {Status.PASSED: PASS, Status.FAILED: FAIL, Status.SKIPPED: WARN}
     lines = Lines(width)

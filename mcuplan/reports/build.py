@@ -246,7 +246,7 @@ def _traps(analysis: Analysis) -> Iterable[str]:
     )
     if not suspects:
         return
-    from mcuplan.rewriting.diagnostics import diagnose
+    from mcuplan.reports.diagnostics import diagnose
 
     for trap in diagnose(graph, analysis.target, arena):
         yield f"{trap.message} ({trap.name})" if trap.name else trap.message

@@ -8,12 +8,12 @@ from functools import partial
 from rich.text import Text
 
 from mcuplan.reports.costs import place
+from mcuplan.reports.diagnostics import Diagnostic
 from mcuplan.reports.explanation import Explanation, OperatorBytes
 from mcuplan.reports.glyphs import Glyphs, bar
 from mcuplan.reports.grid import Bars, Column, grid
 from mcuplan.reports.lines import Lines
 from mcuplan.reports.text import safe_name, show_share
-from mcuplan.rewriting.diagnostics import Diagnostic
 from mcuplan.tflm.recording import Comparison
 from mcuplan.tflm.results import ArenaPrediction
 

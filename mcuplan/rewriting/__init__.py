@@ -1,3 +1,3 @@
-"""A plan applied to a graph, and the proof that nothing changed."""
+"""Graph to graph: edits, lossless clean-ups, a smaller file."""
 
 from __future__ import annotations

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from mcuplan.graph import Graph
 from mcuplan.rewriting._constants import share_buffers, share_tensors
-from mcuplan.rewriting._dead import drop_operators, drop_subgraphs, drop_tensors
 from mcuplan.rewriting._identities import drop_identities, drop_round_trips, fold_constant_moves, skip_reshapes
 from mcuplan.rewriting._padding import fold_pads, trim_pads
+from mcuplan.rewriting.dead import drop_operators, drop_subgraphs, drop_tensors
 from mcuplan.rewriting.edit import set_offline_plan
 from mcuplan.tflite.compression import METADATA_NAME as COMPRESSION
 from mcuplan.tflm.offline import METADATA_NAME as OFFLINE_PLAN

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 
 from mcuplan.graph import DType, Graph, Metadata, Operator, Quantization, Record, Subgraph, Tensor
 from mcuplan.rewriting._constants import share_buffers
-from mcuplan.rewriting._dead import drop_subgraphs
 from mcuplan.rewriting._identities import renamed, same_quantization
 from mcuplan.rewriting.cleanup import may_renumber
+from mcuplan.rewriting.dead import drop_subgraphs
 from mcuplan.rewriting.edit import compact_buffers, drop_unreferenced_tensors, replace_subgraph, set_offline_plan
 from mcuplan.tflite.compression import METADATA_NAME as COMPRESSION
 from mcuplan.tflite.files import write

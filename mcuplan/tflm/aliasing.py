@@ -79,14 +79,21 @@ def alias_rules(version: str) -> Mapping[str, AliasRule]:
     }
 
 
+READ_LIBRARIES = ("reference", "cmsis-nn")
+"""Kernel libraries whose sources were read."""
+
+
+def readable_rules(target: Target) -> Mapping[str, AliasRule]:
+    """The table of safe operators; empty for kernel libraries that nobody has read: there nothing is safe."""
+    return alias_rules(target.version) if target.library.base in READ_LIBRARIES else {}
+
+
 def alias_options(graph: Graph, subgraph: int, target: Target) -> tuple[AliasOption, ...]:
     """Every alias that the kernels allow in a subgraph, whether or not lifetimes permit it.
 
     Only tensors in the arena are named: constants and variables have bytes of their own.
     """
-    if target.library.base not in ("reference", "cmsis-nn"):
-        return ()  # other libraries' kernels were not read: unknown is unsafe
-    rules = alias_rules(target.version)
+    rules = readable_rules(target)
     found: list[AliasOption] = []
     chosen = graph.subgraphs[subgraph]
     for k, op in enumerate(chosen.operators):

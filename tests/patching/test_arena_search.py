@@ -8,7 +8,7 @@ from runtimes import require, run_litert_each, run_tflm_each
 from mcuplan.graph import Graph
 from mcuplan.operators import model_macs
 from mcuplan.patching.arena.search import PatchPlan, PatchRefusal, find_patch_plan
-from mcuplan.rewriting.verify import static_check
+from mcuplan.proof.memory.static_check import static_check
 from mcuplan.tflite import write
 from mcuplan.tflm import predict
 from mcuplan.zoo import build

@@ -10,9 +10,9 @@ import pytest
 from runtimes import require, run_tflm_each
 
 from mcuplan.patching.arena.search import find_patch_plan
-from mcuplan.rewriting.equivalence import same_function
+from mcuplan.proof.function.same_function import same_function
+from mcuplan.proof.memory.static_check import static_check
 from mcuplan.rewriting.strip import int8_io
-from mcuplan.rewriting.verify import static_check
 from mcuplan.tflite import load, write
 from mcuplan.tflm import predict
 

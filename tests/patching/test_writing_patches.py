@@ -14,7 +14,7 @@ from mcuplan.patching.writing.build import Draft
 from mcuplan.patching.writing.forms import Kind, StageForm, even_cuts, stage_cost, write_stage
 from mcuplan.patching.writing.patches import find_patches, halo
 from mcuplan.patching.writing.reader import Stage, StageReader, UnsupportedStageError
-from mcuplan.rewriting.equivalence import same_function
+from mcuplan.proof.function.same_function import same_function
 from mcuplan.tflm import Target
 from mcuplan.tflm.results import Refusal
 from mcuplan.tflm.support import unsupported

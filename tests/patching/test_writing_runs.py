@@ -14,7 +14,7 @@ from mcuplan.patching.arena.placing import DraftProblem
 from mcuplan.patching.writing.build import Draft
 from mcuplan.patching.writing.forms import Kind, StageForm, even_cuts, write_stage
 from mcuplan.patching.writing.reader import StageReader, UnsupportedStageError
-from mcuplan.rewriting.verify import static_check
+from mcuplan.proof.memory.static_check import static_check
 from mcuplan.tflite import write
 from mcuplan.tflm import Target
 

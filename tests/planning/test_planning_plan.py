@@ -13,8 +13,8 @@ from planning.random_graphs import random_graph
 from mcuplan.graph import Graph
 from mcuplan.planning.allocation import ArenaProblem
 from mcuplan.planning.plan import PlanOptions, alias_choices, make_plan
+from mcuplan.proof.memory.static_check import static_check
 from mcuplan.rewriting.edit import set_offline_plan
-from mcuplan.rewriting.verify import static_check
 from mcuplan.tflite import load, read, write
 from mcuplan.tflm import Target, predict
 from mcuplan.tflm.offline import METADATA_NAME

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 import runtimes
-from hand_models import IDENTITIES, OTHER, decorated, identity
-from sketch import AFFINE, Sketch, planned
+from drawn.hand_models import IDENTITIES, OTHER, decorated, identity
+from drawn.sketch import AFFINE, Sketch, planned
 
 from mcuplan import tflite, zoo
 from mcuplan.graph import Buffer, DType, Graph, Metadata, Quantization, Record

@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import runtimes
-from hand_models import FINE, SCALE, ZERO, float_ends
+from drawn.hand_models import FINE, SCALE, ZERO, float_ends
+from drawn.sketch import AFFINE, Sketch, planned
 from runtimes.inputs import seeded
-from sketch import AFFINE, Sketch, planned
 
 from mcuplan import tflite, zoo
 from mcuplan.graph import Buffer, DType, Graph, Metadata, OperatorCode, Quantization, Record, Subgraph
-from mcuplan.rewriting.equivalence import same_function
+from mcuplan.proof.function.same_function import same_function
+from mcuplan.proof.memory.static_check import static_check
 from mcuplan.rewriting.strip import int8_io, strip
-from mcuplan.rewriting.verify import static_check
 from mcuplan.tflm import predict, read_offline_plan
 
 

@@ -4,7 +4,7 @@
 * :func:`run_wasm`: TensorFlow Lite Micro as a 32-bit WebAssembly program of the `mcufit` wheel, run by Node.js;
 * :func:`run_litert`: LiteRT of the `ai-edge-litert` wheel, with its reference kernels.
 
-The first and the last are the product's own (:mod:`mcuplan.rewriting.runtimes`), for one call of one model. Every
+The first and the last are the product's own (:mod:`mcuplan.proof.runtimes.children`), for one call of one model. Every
 input tensor is filled by the generator of :mod:`runtimes.inputs`. The interpreter that has the wheels is the one
 running the tests, or the one that the environment variable ``MCUPLAN_RUNTIME_PYTHON`` names. Where a runtime is
 missing, :class:`RuntimeMissingError` is raised; :func:`require` turns that into a skip with its reason.
@@ -22,8 +22,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from mcuplan.rewriting import runtimes as product
-from mcuplan.rewriting.runtimes import ARENA_BYTES, SEED, Recorded, RuntimeMissingError
+from mcuplan.proof.runtimes import children as product
+from mcuplan.proof.runtimes.children import ARENA_BYTES, SEED, Recorded, RuntimeMissingError
 
 __all__ = [
     "ARENA_BYTES", "SEED", "LitertRun", "Recorded", "RuntimeMissingError", "TflmRun", "require", "run_litert",

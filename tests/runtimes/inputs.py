@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from mcuplan.rewriting._child import seeded
+from mcuplan.proof.runtimes.child import seeded
 
 __all__ = ["seeded"]

@@ -10,7 +10,7 @@ import pytest
 
 import runtimes
 from mcuplan import tflite, zoo
-from mcuplan.rewriting import runtimes as product
+from mcuplan.proof.runtimes import children as product
 from runtimes.inputs import seeded
 
 SMALL = ("hello_world_int8", "micro_speech_quantized", "mlperf_kws_int8", "person_detect", "multiple_scratch")

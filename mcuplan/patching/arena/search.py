@@ -17,9 +17,9 @@ from mcuplan.patching.arena.space import EFFORTS, Effort
 from mcuplan.patching.writing.build import Draft
 from mcuplan.patching.writing.forms import write_stage
 from mcuplan.patching.writing.reader import WINDOWED, StageReader
-from mcuplan.rewriting._accesses import readable_rules
 from mcuplan.rewriting.cleanup import CleanupStep, clean_up, may_renumber
 from mcuplan.rewriting.edit import set_offline_plan
+from mcuplan.tflm.aliasing import readable_rules
 from mcuplan.tflm.arena import predict
 from mcuplan.tflm.results import ArenaPrediction
 from mcuplan.tflm.target import DEFAULT_TARGET, Target

@@ -9,15 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hand_models import OTHER, decorated, loop
-from random_models import control_graph, random_graph
-from sketch import Sketch, planned
+from drawn.hand_models import OTHER, decorated, loop
+from drawn.random_models import control_graph, random_graph
+from drawn.sketch import Sketch, planned
 
 from mcuplan import tflite, zoo
 from mcuplan.graph import Buffer, DType, Graph, Operator, Record, Subgraph
+from mcuplan.proof.function.same_function import Difference, DifferenceKind, same_function
 from mcuplan.rewriting.cleanup import clean_up
 from mcuplan.rewriting.edit import map_tensors, reorder, replace_subgraph
-from mcuplan.rewriting.equivalence import Difference, DifferenceKind, same_function
 
 
 def sole(original: Graph, changed: Graph) -> Difference:

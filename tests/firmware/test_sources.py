@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from sketch import Sketch, planned
+from drawn.sketch import Sketch, planned
 
 from mcuplan import tflite, zoo
+from mcuplan.firmware.sources import Export, ExportError, export, firmware_sources
 from mcuplan.graph import DType, Graph
-from mcuplan.rewriting.export import Export, ExportError, export, firmware_sources
 from mcuplan.tflm import predict
 from mcuplan.zoo.single import build_operator, operator_models
 

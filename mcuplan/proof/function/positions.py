@@ -7,7 +7,7 @@ operators run on strips or patches names its outputs as the original does, exact
 alike. Two different computations share a name by chance once in 2^64.
 
 Names say nothing of memory: that no byte is overwritten while it is needed is the other half of the proof
-(:mod:`mcuplan.rewriting.verify`).
+(:mod:`mcuplan.proof.memory.static_check`).
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from mcuplan.graph import DType, Graph, Operator, Subgraph, Tensor
 from mcuplan.operators import OperatorFacts, Window, called_subgraphs
-from mcuplan.rewriting._dead import has_effects
-from mcuplan.rewriting._values import canonical, quantization_facts
+from mcuplan.proof.function.value_numbers import canonical, quantization_facts
+from mcuplan.rewriting.dead import has_effects
 
 Names: TypeAlias = NDArray[np.uint64]
 """Names of a feature map's positions, rows x columns; one name for any other tensor."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from drawn.sketch import Sketch
 from runtimes import require, run_tflm_each
-from sketch import Sketch
 
 from mcuplan.graph import Buffer, DType, Graph
 from mcuplan.operators.geometry import SAME, VALID
 from mcuplan.patching.arena.search import find_patch_plan
-from mcuplan.rewriting.equivalence import DifferenceKind, same_function
-from mcuplan.rewriting.positions import positions_agree
+from mcuplan.proof.function.positions import positions_agree
+from mcuplan.proof.function.same_function import DifferenceKind, same_function
 from mcuplan.tflite import write
 from mcuplan.zoo import build
 

@@ -6,9 +6,8 @@ import math
 import random
 from collections.abc import Sequence
 
-from sketch import Sketch
-from toy_executor import ELEMENTWISE, Toy, size_of
-
+from drawn.sketch import Sketch
+from drawn.toy_executor import ELEMENTWISE, Toy, size_of
 from mcuplan.graph import DType, Graph, Subgraph
 from mcuplan.rewriting.edit import set_offline_plan
 from mcuplan.tflm import predict

@@ -14,7 +14,7 @@ from typing import Any
 
 from mcuplan.graph import Graph, Operator, Quantization, Record, Subgraph, Tensor
 from mcuplan.operators import called_subgraphs
-from mcuplan.rewriting._dead import has_effects
+from mcuplan.rewriting.dead import has_effects
 
 _SUBGRAPH_FIELDS = frozenset({
     "then_subgraph_index", "else_subgraph_index", "cond_subgraph_index", "body_subgraph_index", "init_subgraph_index",

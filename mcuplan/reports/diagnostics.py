@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mcuplan.graph import Graph
 from mcuplan.operators import called_subgraphs, reachable_subgraphs
-from mcuplan.rewriting.verify import static_check
+from mcuplan.proof.memory.static_check import static_check
 from mcuplan.tflm.offline import METADATA_NAME
 from mcuplan.tflm.results import ArenaPrediction
 from mcuplan.tflm.target import Target

@@ -8,7 +8,7 @@ import pytest
 
 from mcuplan import zoo
 from mcuplan.graph import Buffer, DType, Graph, Operator, OperatorCode, Record, Subgraph, Tensor
-from mcuplan.rewriting.diagnostics import diagnose
+from mcuplan.reports.diagnostics import diagnose
 from mcuplan.rewriting.edit import set_offline_plan
 from mcuplan.tflm import Target, predict
 

@@ -19,9 +19,9 @@ from dataclasses import dataclass, field
 
 from mcuplan.graph import DType, Graph, Operator
 from mcuplan.operators import called_subgraphs, constant_values
-from mcuplan.rewriting._accesses import Access, Fill, Move, access
-from mcuplan.rewriting._bytes import UNKNOWN, Content, Memory, Segment, cut, overlaid
-from mcuplan.rewriting.clobbers import APPLICATION, SCRATCH, Clobber, ClobberKind, Place
+from mcuplan.proof.memory.accesses import Access, Fill, Move, access
+from mcuplan.proof.memory.byte_names import UNKNOWN, Content, Memory, Segment, cut, overlaid
+from mcuplan.proof.memory.clobbers import APPLICATION, SCRATCH, Clobber, ClobberKind, Place
 from mcuplan.tflm.aliasing import AliasRule
 from mcuplan.tflm.results import PlannedBuffer
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mcuplan.graph import Graph, Tensor
-from mcuplan.rewriting._values import Model, Numbers, Source, Valued, tensor_facts
+from mcuplan.proof.function.positions import positions_agree
+from mcuplan.proof.function.value_numbers import Model, Numbers, Source, Valued, tensor_facts
 from mcuplan.rewriting.cleanup import clean_up
-from mcuplan.rewriting.positions import positions_agree
 
 MOST_DIFFERENCES = 10
 """Differences told; the first ones say what is wrong."""
@@ -58,7 +58,7 @@ def same_function(original: Graph, planned: Graph) -> tuple[Difference, ...]:
     :func:`mcuplan.rewriting.cleanup.clean_up`. Operators with effects must keep their sequence.
 
     A patched model computes its outputs with other operators. So models that differ are followed position by position
-    (:mod:`mcuplan.rewriting.positions`): where every position of every output is computed alike, from the same
+    (:mod:`mcuplan.proof.function.positions`): where every position of every output is computed alike, from the same
     positions of the inputs, they are the same function too. Where that cannot be followed the differences may be
     :attr:`Difference.undecided`: then only running both models can tell whether they agree.
     """

@@ -31,7 +31,7 @@ ARENA_BYTES = 32 * 1024 * 1024
 SEED = 12345
 """The seed of the published measurements."""
 
-CHILD = Path(__file__).parent / "_child.py"
+CHILD = Path(__file__).parent / "child.py"
 
 
 class RuntimeMissingError(McuplanError):

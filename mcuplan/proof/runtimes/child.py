@@ -1,6 +1,6 @@
 """Runs models on TFLM's or LiteRT's own Python package; a program of its own, since either may end its process.
 
-Usage: ``_child.py tflm|litert ARENA_BYTES SEED[,SEED...] FOLDER...``. In each folder it reads ``model.tflite``, calls
+Usage: ``child.py tflm|litert ARENA_BYTES SEED[,SEED...] FOLDER...``. In each folder it reads ``model.tflite``, calls
 it once for each seed in one interpreter, and writes ``result.json``: for each call the outputs in hexadecimal. What
 the runtime says goes to stderr, after a line ``=== FOLDER`` for each model.
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from mcuplan.graph import Graph
-from mcuplan.rewriting._accesses import readable_rules
-from mcuplan.rewriting._execution import Execution, TooLongError
-from mcuplan.rewriting.clobbers import APPLICATION, Clobber, ClobberKind, Place
+from mcuplan.proof.memory.clobbers import APPLICATION, Clobber, ClobberKind, Place
+from mcuplan.proof.memory.execution import Execution, TooLongError
 from mcuplan.tflm import predict
+from mcuplan.tflm.aliasing import readable_rules
 from mcuplan.tflm.offline import ONLINE, OfflinePlan, read_offline_plan
 from mcuplan.tflm.results import PlannedBuffer
 from mcuplan.tflm.target import DEFAULT_TARGET, Target

@@ -14,17 +14,13 @@ from dataclasses import dataclass
 
 from mcuplan.graph import CUSTOM, Graph, Operator, Subgraph
 from mcuplan.operators import OperatorFacts, TensorFacts, constant_values
-from mcuplan.tflm.aliasing import AliasRule, alias_rules
-from mcuplan.tflm.target import Target
+from mcuplan.tflm.aliasing import AliasRule
 
 MOST_MOVES = 64
 """An operator that moves more ranges than this counts as one that computes: its ranges are too small to share."""
 
 _WORKSPACES = {"ethos-u": (2, 3)}
 """Inputs of custom operators that are scratch: Vela plans what an Ethos-U does in them (micro/kernels/ethos_u)."""
-
-_READ_LIBRARIES = ("reference", "cmsis-nn")
-"""Kernel libraries whose sources were read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +77,6 @@ class Access:
     def span(self, position: int) -> tuple[int, int] | None:
         """The bytes read of an input; None for all of them."""
         return self.spans.get(position) if self.spans else None
-
-
-def readable_rules(target: Target) -> Mapping[str, AliasRule]:
-    """The table of safe operators; empty for kernel libraries that nobody has read: there nothing is safe."""
-    return alias_rules(target.version) if target.library.base in _READ_LIBRARIES else {}
 
 
 Numbers = Mapping[int, tuple[int, ...]]

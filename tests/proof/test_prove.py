@@ -8,25 +8,25 @@ from pathlib import Path
 
 import pytest
 import runtimes
-from hand_models import float_ends
-from sketch import Sketch, planned
+from drawn.hand_models import float_ends
+from drawn.sketch import Sketch, planned
 
 from mcuplan import tflite, zoo
 from mcuplan.errors import ModelError
 from mcuplan.graph import DType, Graph
-from mcuplan.rewriting import verification
+from mcuplan.proof import prove as proving
+from mcuplan.proof.prove import Check, Proof, Status, prove
+from mcuplan.proof.runtimes.children import RuntimeMissingError, RuntimeRun
 from mcuplan.rewriting.cleanup import clean_up
-from mcuplan.rewriting.runtimes import RuntimeMissingError, RuntimeRun
 from mcuplan.rewriting.strip import int8_io, strip
-from mcuplan.rewriting.verification import Check, Status, Verification, verify
 from mcuplan.tflm import predict
 
 
-def statuses(result: Verification) -> dict[str, Status]:
+def statuses(result: Proof) -> dict[str, Status]:
     return {check.name: check.status for check in result.checks}
 
 
-def check(result: Verification, name: str) -> Check:
+def check(result: Proof, name: str) -> Check:
     return next(c for c in result.checks if c.name == name)
 
 
@@ -56,8 +56,8 @@ def pinned_as_stock(graph: Graph) -> Graph:
 
 def test_the_checks_that_always_run() -> None:
     graph = zoo.build("ds-cnn")
-    result = verify(graph, pinned_as_stock(graph), on_tflm=False, on_litert=False)
-    assert statuses(result) == {verification.STATIC: Status.PASSED, verification.SAME: Status.PASSED}
+    result = prove(graph, pinned_as_stock(graph), on_tflm=False, on_litert=False)
+    assert statuses(result) == {proving.STATIC: Status.PASSED, proving.SAME: Status.PASSED}
     assert result.ok
     assert result.head_bytes is None
 
@@ -65,45 +65,45 @@ def test_the_checks_that_always_run() -> None:
 def test_a_plan_that_clobbers_fails() -> None:
     graph = zoo.build("ds-cnn")
     bad = planned(graph, {b.tensor: 0 for b in predict(graph).plan if b.tensor >= 0})
-    result = verify(graph, bad, on_tflm=False, on_litert=False)
+    result = prove(graph, bad, on_tflm=False, on_litert=False)
     assert not result.ok
-    assert check(result, verification.STATIC).status is Status.FAILED
-    assert check(result, verification.STATIC).findings[0].startswith("operator 0 (CONV_2D) writes tensor")
+    assert check(result, proving.STATIC).status is Status.FAILED
+    assert check(result, proving.STATIC).findings[0].startswith("operator 0 (CONV_2D) writes tensor")
 
 
 def test_another_model_fails() -> None:
-    result = verify(zoo.build("sine"), zoo.build("ds-cnn"), on_tflm=False, on_litert=False)
-    assert check(result, verification.SAME).detail == "the networks' inputs or outputs differ"
+    result = prove(zoo.build("sine"), zoo.build("ds-cnn"), on_tflm=False, on_litert=False)
+    assert check(result, proving.SAME).detail == "the networks' inputs or outputs differ"
     assert not result.ok
 
 
 def test_a_patched_model_is_proven_without_runtimes() -> None:
-    result = verify(halves(False), halves(True), on_tflm=False, on_litert=False)
-    assert statuses(result) == {verification.STATIC: Status.PASSED, verification.SAME: Status.PASSED}
+    result = prove(halves(False), halves(True), on_tflm=False, on_litert=False)
+    assert statuses(result) == {proving.STATIC: Status.PASSED, proving.SAME: Status.PASSED}
     assert result.ok
 
 
 def test_a_patched_model_that_cannot_be_followed_is_not_proven_without_runtimes() -> None:
-    result = verify(halves(False, state=True), halves(True, state=True), on_tflm=False, on_litert=False)
-    assert statuses(result) == {verification.STATIC: Status.PASSED, verification.SAME: Status.SKIPPED}
+    result = prove(halves(False, state=True), halves(True, state=True), on_tflm=False, on_litert=False)
+    assert statuses(result) == {proving.STATIC: Status.PASSED, proving.SAME: Status.SKIPPED}
     assert not result.ok
 
 
 def test_missing_runtimes_are_skips_with_their_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mcuplan.rewriting.runtimes.has_module", lambda python, module: False)
+    monkeypatch.setattr("mcuplan.proof.runtimes.children.has_module", lambda python, module: False)
     graph = zoo.build("sine")
-    result = verify(graph, graph)
+    result = prove(graph, graph)
     assert result.ok
     assert [c.status for c in result.checks] == [Status.PASSED] * 2 + [Status.SKIPPED] * 3
-    assert check(result, verification.TFLM_OUTPUTS).detail == (
+    assert check(result, proving.TFLM_OUTPUTS).detail == (
         "the Python package tflite_micro is not installed (pip install --pre tflite-micro)"
     )
-    assert "pip install ai-edge-litert" in check(result, verification.LITERT_OUTPUTS).detail
+    assert "pip install ai-edge-litert" in check(result, proving.LITERT_OUTPUTS).detail
 
 
 def test_bytes_that_are_no_model() -> None:
     with pytest.raises(ModelError):
-        verify(b"not a model", b"either")
+        prove(b"not a model", b"either")
 
 
 # -- what runtimes say, without them -------------------------------------------------------------------------------
@@ -144,27 +144,25 @@ def test_how_runs_are_judged(
     ok: bool,
 ) -> None:
     """Of a patched model that cannot be followed, where the runs are the proof."""
-    monkeypatch.setattr(verification, "run_tflm", said(*tflm))
-    monkeypatch.setattr(verification, "run_litert", said(*litert))
-    monkeypatch.setattr(verification, "_arena", lambda *_: Check(verification.TFLM_ARENA, Status.PASSED, ""))
-    result = verify(halves(False, state=True), halves(True, state=True))
+    monkeypatch.setattr(proving, "run_tflm", said(*tflm))
+    monkeypatch.setattr(proving, "run_litert", said(*litert))
+    monkeypatch.setattr(proving, "_arena", lambda *_: Check(proving.TFLM_ARENA, Status.PASSED, ""))
+    result = prove(halves(False, state=True), halves(True, state=True))
     found = statuses(result)
-    assert (found[verification.TFLM_OUTPUTS], found[verification.LITERT_OUTPUTS]) == expected
+    assert (found[proving.TFLM_OUTPUTS], found[proving.LITERT_OUTPUTS]) == expected
     assert result.ok is ok
 
 
 def test_words_and_differences(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verification, "run_tflm", said(GOOD, OTHER))
-    monkeypatch.setattr(verification, "run_litert", said(BAD, BAD))
-    result = verify(halves(False), halves(False))
-    assert check(result, verification.TFLM_OUTPUTS).findings == (
-        "call 0, output 0: 2 of 3 bytes differ, the first at 1",
-    )
-    arena = check(result, verification.TFLM_ARENA)
+    monkeypatch.setattr(proving, "run_tflm", said(GOOD, OTHER))
+    monkeypatch.setattr(proving, "run_litert", said(BAD, BAD))
+    result = prove(halves(False), halves(False))
+    assert check(result, proving.TFLM_OUTPUTS).findings == ("call 0, output 0: 2 of 3 bytes differ, the first at 1",)
+    arena = check(result, proving.TFLM_ARENA)
     assert (arena.status, arena.detail) == (
         Status.FAILED, "non-persistent section 100 B, planned 100 B, predicted 192 B",
     )  # fmt: skip
-    assert check(result, verification.LITERT_OUTPUTS).detail == (
+    assert check(result, proving.LITERT_OUTPUTS).detail == (
         "LiteRT cannot run the original, not judged by running: Failed to allocate tensors"
     )
 
@@ -183,25 +181,25 @@ def test_a_planned_zoo_model_passes_everything() -> None:
     runtimes.require("litert")
     graph = zoo.build("ds-cnn")
     after = strip(pinned_as_stock(clean_up(graph)[0]))[0]
-    result = verify(tflite.write(graph), tflite.write(after), "cortex-m4+reference")
+    result = prove(tflite.write(graph), tflite.write(after), "cortex-m4+reference")
     assert set(statuses(result).values()) == {Status.PASSED}
     assert result.ok
-    assert check(result, verification.TFLM_OUTPUTS).detail == "bit-identical on 4 inputs"
+    assert check(result, proving.TFLM_OUTPUTS).detail == "bit-identical on 4 inputs"
     assert result.head_bytes == (predict(graph).nonpersistent_bytes, predict(after).nonpersistent_bytes)
 
 
 def test_a_patched_model_runs_as_it_was_proven() -> None:
     runtimes.require("tflm")
     runtimes.require("litert")
-    result = verify(halves(False), halves(True))
+    result = prove(halves(False), halves(True))
     assert set(statuses(result).values()) == {Status.PASSED}
 
 
 def test_a_patched_model_that_cannot_be_followed_is_judged_by_running_it() -> None:
     runtimes.require("tflm")
-    result = verify(halves(False, state=True), halves(True, state=True), on_litert=False)
-    assert statuses(result)[verification.SAME] is Status.SKIPPED
-    assert statuses(result)[verification.TFLM_OUTPUTS] is Status.PASSED
+    result = prove(halves(False, state=True), halves(True, state=True), on_litert=False)
+    assert statuses(result)[proving.SAME] is Status.SKIPPED
+    assert statuses(result)[proving.TFLM_OUTPUTS] is Status.PASSED
     assert result.ok
 
 
@@ -210,18 +208,18 @@ def test_a_wrong_patch_fails_on_real_runtimes() -> None:
     s = Sketch()
     x = s.input(1, 8, 4, 3)
     wrong = s.graph(s.concat([s.relu(s.slice(x, (0, at, 0, 0), (1, 4, 4, 3))) for at in (4, 0)], 1))
-    result = verify(halves(False), wrong, on_litert=False)
-    assert check(result, verification.TFLM_OUTPUTS).status is Status.FAILED
+    result = prove(halves(False), wrong, on_litert=False)
+    assert check(result, proving.TFLM_OUTPUTS).status is Status.FAILED
     assert not result.ok
 
 
 def test_integers_at_the_ends_are_compared_from_there_on() -> None:
     runtimes.require("tflm")
     graph = float_ends()
-    result = verify(graph, int8_io(graph)[0], on_litert=False)
+    result = prove(graph, int8_io(graph)[0], on_litert=False)
     assert result.ok
-    assert check(result, verification.SAME).detail.endswith("(the original without quantizing at its ends)")
-    assert check(result, verification.TFLM_OUTPUTS).status is Status.PASSED
+    assert check(result, proving.SAME).detail.endswith("(the original without quantizing at its ends)")
+    assert check(result, proving.TFLM_OUTPUTS).status is Status.PASSED
 
 
 def test_a_model_that_litert_cannot_run_is_judged_on_tflm_alone() -> None:
@@ -231,9 +229,9 @@ def test_a_model_that_litert_cannot_run_is_judged_on_tflm_alone() -> None:
     if not folder:
         pytest.skip("MCUPLAN_SHARED is not set: the folder with the public reference models")
     model = Path(folder, "models", "keyword_scrambled_8bit.tflite").read_bytes()
-    result = verify(model, strip(tflite.read(model))[0])
+    result = prove(model, strip(tflite.read(model))[0])
     assert result.ok
-    assert check(result, verification.LITERT_OUTPUTS).detail.startswith(
+    assert check(result, proving.LITERT_OUTPUTS).detail.startswith(
         "LiteRT cannot run the original, judged on TFLM alone: "
     )
 
@@ -245,4 +243,4 @@ def test_state_is_compared_over_several_calls() -> None:
     state = s.tensor(1, 8, variable=True)
     s.into("ADD", [x, state], [state])
     graph = s.graph(s.relu(state))
-    assert verify(graph, planned(graph, {x: 16}), on_litert=False).ok
+    assert prove(graph, planned(graph, {x: 16}), on_litert=False).ok

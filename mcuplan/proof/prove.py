@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mcuplan.graph import DType, Graph
-from mcuplan.rewriting.equivalence import Difference, DifferenceKind, same_function
-from mcuplan.rewriting.runtimes import RuntimeMissingError, RuntimeRun, run_litert, run_tflm
+from mcuplan.proof.function.same_function import Difference, DifferenceKind, same_function
+from mcuplan.proof.memory.static_check import static_check
+from mcuplan.proof.runtimes.children import RuntimeMissingError, RuntimeRun, run_litert, run_tflm
 from mcuplan.rewriting.strip import int8_io
-from mcuplan.rewriting.verify import static_check
 from mcuplan.tflite.files import read, write
 from mcuplan.tflm import predict
 from mcuplan.tflm.target import DEFAULT_TARGET, Target
@@ -47,7 +47,7 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class Verification:
+class Proof:
     """All checks of a planned model against its original, in the order they were made.
 
     ``head_bytes`` are the non-persistent sections that a real TFLM printed for original and planned model, None where
@@ -69,7 +69,7 @@ TFLM_OUTPUTS, TFLM_ARENA, LITERT_OUTPUTS = "outputs on TFLM", "arena on TFLM", "
 _PROOFS = (SAME, TFLM_OUTPUTS, LITERT_OUTPUTS)
 
 
-def verify(
+def prove(
     original: Graph | bytes,
     planned: Graph | bytes,
     target: Target | str = DEFAULT_TARGET,
@@ -77,14 +77,14 @@ def verify(
     on_tflm: bool = True,
     on_litert: bool = True,
     seeds: Sequence[int] = SEEDS,
-) -> Verification:
+) -> Proof:
     """Check that ``planned`` computes what ``original`` computes, and that its memory plan is safe on ``target``.
 
-    Always: :func:`~mcuplan.rewriting.verify.static_check` of the planned model, and
-    :func:`~mcuplan.rewriting.equivalence.same_function`. With TFLM's and LiteRT's wheels installed also the outputs,
-    bit for bit, on inputs drawn from ``seeds``, and the arena that TFLM prints; without them those checks are skipped
-    and say so. A model that LiteRT cannot run is judged on TFLM alone. Where the planned model has integers at the
-    ends that the original quantizes, both are compared from there on.
+    Always: :func:`~mcuplan.proof.memory.static_check.static_check` of the planned model, and
+    :func:`~mcuplan.proof.function.same_function.same_function`. With TFLM's and LiteRT's wheels installed also the
+    outputs, bit for bit, on inputs drawn from ``seeds``, and the arena that TFLM prints; without them those checks are
+    skipped and say so. A model that LiteRT cannot run is judged on TFLM alone. Where the planned model has integers at
+    the ends that the original quantizes, both are compared from there on.
 
     Raises ModelError for bytes that are no model.
     """
@@ -101,7 +101,7 @@ def verify(
         ran = made[0].status is Status.PASSED
     if on_litert:
         checks.append(_litert(baseline, models, seeds, ran))
-    return Verification(tuple(checks), heads)
+    return Proof(tuple(checks), heads)
 
 
 def _as_graph(model: Graph | bytes) -> Graph:

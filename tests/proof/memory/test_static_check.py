@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 import runtimes
-from hand_models import ROLLED, loop
-from random_models import (
+from drawn.hand_models import ROLLED, loop
+from drawn.random_models import (
     WIDTH,
     any_graph,
     corrupted,
@@ -21,14 +21,14 @@ from random_models import (
     random_graph,
     random_plan,
 )
-from sketch import Sketch, planned
-from toy_executor import apart
+from drawn.sketch import Sketch, planned
+from drawn.toy_executor import apart
 
 from mcuplan import tflite, zoo
 from mcuplan.graph import DType, Graph
-from mcuplan.rewriting import _execution
-from mcuplan.rewriting.clobbers import APPLICATION, ClobberKind
-from mcuplan.rewriting.verify import static_check
+from mcuplan.proof.memory import execution
+from mcuplan.proof.memory.clobbers import APPLICATION, ClobberKind
+from mcuplan.proof.memory.static_check import static_check
 
 
 def sole(graph: Graph) -> tuple[str, int, int, int, int]:
@@ -490,7 +490,7 @@ def test_a_counter_that_is_clamped_is_not_followed() -> None:
 
 def test_nested_control_flow_is_given_up_and_not_called_safe(monkeypatch: pytest.MonkeyPatch) -> None:
     """Twenty loops inside one another, two turns each at least."""
-    monkeypatch.setattr(_execution, "MOST_STEPS", 0)
+    monkeypatch.setattr(execution, "MOST_STEPS", 0)
     s = Sketch()
     deciding = Sketch(s.buffers)
     ends = deciding.input(1, dtype=DType.BOOL), deciding.input(1, 4)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 import random
 
-from random_models import grow
-from sketch import Sketch
-
+from drawn.random_models import grow
+from drawn.sketch import Sketch
 from mcuplan.graph import DType, Graph, Quantization
 
 OTHER = Quantization(scales=(0.25,), zero_points=(3,))
