@@ -134,6 +134,6 @@ def _drop_output() -> None:
 
 def complain(sentence: str) -> None:
     """Say on stderr what is wrong."""
-    from mcuplan.reports.text import safe_name
+    from mcuplan.text import safe_name
 
     print(f"mcuplan: error: {safe_name(sentence, 2000)}", file=sys.stderr)

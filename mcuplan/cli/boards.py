@@ -27,7 +27,7 @@ def command(name: str | None, board_dirs: tuple[Path, ...], format_: str) -> int
         write_text(json.dumps(documents if name is None else documents[0], indent=2) + "\n", None)
         return 0
     from mcuplan.cli.output import show
-    from mcuplan.reports import tables
+    from mcuplan.reports.terminal import tables
 
     show(lambda width, _: tables.board_table(boards, width) if name is None else tables.board_details(boards[0], width))
     return 0

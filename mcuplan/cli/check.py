@@ -83,7 +83,7 @@ def command(
         write_text(FORMATS[format_](report), output)
         return report.exit_code
     from mcuplan.cli.output import show
-    from mcuplan.reports.terminal import report_lines
+    from mcuplan.reports.terminal.check import report_lines
 
     show(lambda width, glyphs: report_lines(report, width, glyphs, quiet=quiet, errors=output is not None), output)
     return report.exit_code

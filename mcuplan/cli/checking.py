@@ -17,9 +17,10 @@ from mcuplan.budget.reserve import firmware_reserve, parse_reserve
 from mcuplan.cli.models import ZOO, expand, home, load_model
 from mcuplan.cli.targets import choose_target
 from mcuplan.errors import McuplanError
-from mcuplan.reports import build as building
-from mcuplan.reports.performance import with_performance
-from mcuplan.reports.report import Report, Result, SharedResult
+from mcuplan.findings.situation import Situation
+from mcuplan.reports.documents import build as building
+from mcuplan.reports.documents.performance import with_performance
+from mcuplan.reports.documents.report import Report, Result, SharedResult
 from mcuplan.tflm import Target
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
     from mcuplan.budget.settings import ReserveRules, Rules, SharedBoard
 
 
-Kept: TypeAlias = "dict[tuple[str, str | None], tuple[budget.Analysis, Board | None]]"
-"""Analyses and their boards, by model and board id."""
+Kept: TypeAlias = "dict[tuple[str, str | None], Situation]"
+"""Situations by model and board id."""
 
 DEFAULT_BASELINE = "mcuplan-baseline.json"
 """Where --write-baseline writes when neither an option nor the configuration names a file."""
@@ -91,7 +92,7 @@ class Checker:
     recording: bool = False
     overshoots: dict[Path, dict[Key, Allowance | None]] = field(default_factory=dict)
     analyses: Kept | None = None
-    """Set to a dictionary, it collects the analysis of each model on each board, for those who draw them."""
+    """Set to a dictionary, it collects the situation of each model on each board, for those who draw them."""
     _boards: dict[tuple[str, tuple[Path, ...]], Board] = field(default_factory=dict)
     _baselines: dict[Path, Baseline] = field(default_factory=dict)
     _configs: dict[Path, Config | None] = field(default_factory=dict)
@@ -280,7 +281,7 @@ def on_boards(
 ) -> Iterator[Result]:
     """The results of one model on the boards of a plan: read once, analysed once a target, judged on each board.
 
-    ``adjust`` may change the limits of a board before they count; ``keep`` collects the analyses by model and board.
+    ``adjust`` may change the limits of a board before they count; ``keep`` collects the situations by model and board.
     """
     try:
         graph = load_model(model)
@@ -295,29 +296,17 @@ def on_boards(
             if target not in analyses:
                 analyses[target] = budget.analyse(graph, target, plan.build, plan.custom_operators)
             analysis = analyses[target]
-            if keep is not None:
-                keep[model, board.id if board else None] = (analysis, board)
             need = analysis.need(plan.stack)
             if adjust is not None:
                 limits = adjust(model, board, str(target), need, limits)
-            yield _judged(model, board, analysis, need, limits, plan.performance)
+            found = budget.estimate_performance(analysis, board, plan.performance)
+            judgement = budget.judge(need, limits, analysis.refusals, found)
+            situation = Situation(model, analysis, need, limits, judgement, board)
+            if keep is not None:
+                keep[model, board.id if board else None] = situation
+            yield with_performance(building.result_of(situation), found, plan.performance.period)
         except Exception as error:
             yield building.failed(model, board.id if board else None, sentence(model, error))
-
-
-def _judged(
-    model: str,
-    board: Board | None,
-    analysis: budget.Analysis,
-    need: Need,
-    limits: Limits,
-    asked: budget.AskedPerformance,
-) -> Result:
-    """The result of one model on one board, with time, energy and power where they are known."""
-    found = budget.estimate_performance(analysis, board, asked)
-    judgement = budget.judge(need, limits, analysis.refusals, found)
-    result = building.result(model, board, analysis, need, limits, judgement)
-    return with_performance(result, found, asked.period)
 
 
 def sentence(model: str, error: Exception) -> str:

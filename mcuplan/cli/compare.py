@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from mcuplan.boards import Board
-    from mcuplan.reports.report import Report
+    from mcuplan.reports.documents.report import Report
 
 
 @click.command("compare", short_help="Check models against many boards; name the cheapest that passes.")
@@ -58,7 +58,7 @@ def command(
         complain(sentence)
     if format_ == "json":
         from mcuplan.cli.output import write_text
-        from mcuplan.reports.json_report import to_json
+        from mcuplan.reports.documents.json import to_json
 
         write_text(to_json(report), output)
         return report.exit_code
@@ -71,7 +71,7 @@ def command(
 def _lines(report: Report, boards: Sequence[Board], cheapest: bool, width: int) -> Iterator[Text]:
     from rich.text import Text
 
-    from mcuplan.reports import tables
+    from mcuplan.reports.terminal import tables
 
     yield from tables.comparison(report, width)
     if cheapest:

@@ -10,7 +10,7 @@ import click
 from mcuplan.cli.parameters import board_options, target_options
 
 if TYPE_CHECKING:
-    from mcuplan.reports.diff import Measure
+    from mcuplan.findings.diff.difference import Measure
 
 _MEASURES: tuple[Measure, ...] = ("arena", "ram", "flash", "macs")
 
@@ -54,7 +54,7 @@ def command(
     from mcuplan.cli.output import show, write_text
     from mcuplan.cli.revisions import load_revision
     from mcuplan.cli.targets import choose_target
-    from mcuplan.reports.diff import diff
+    from mcuplan.findings.diff.difference import diff
 
     if len(boards) > 1:
         raise click.UsageError("diff takes one board")
@@ -66,11 +66,11 @@ def command(
     ]
     found = diff(old, analyses[0], new, analyses[1], limits)
     if format_ == "text":
-        from mcuplan.reports.diff_text import diff_lines
+        from mcuplan.reports.terminal.diff import diff_lines
 
         show(lambda width, _: diff_lines(found, width), output)
     elif format_ == "markdown":
-        from mcuplan.reports.diff_markdown import diff_markdown
+        from mcuplan.reports.markdown.diff import diff_markdown
 
         write_text(diff_markdown(found), output)
     elif format_ == "html":

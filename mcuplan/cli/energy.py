@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mcuplan.estimates.duty import Load
     from mcuplan.estimates.energy import EnergyReport
     from mcuplan.estimates.limits import EstimateLimit
-    from mcuplan.reports.energy_report import Run
+    from mcuplan.findings.energy import Run
 
 
 @click.command("energy", short_help="Estimate energy, average power and battery life.")
@@ -87,10 +87,10 @@ def command(
     from mcuplan.cli.output import show, write_text
     from mcuplan.cli.targets import choose_target
     from mcuplan.estimates.quantities import parse_audio, parse_battery, parse_duration, parse_frame, parse_power
-    from mcuplan.reports.energy_report import Use, energy_report
-    from mcuplan.reports.energy_text import energy_lines
-    from mcuplan.reports.estimate_json import estimate_json
-    from mcuplan.reports.estimate_text import limit_lines
+    from mcuplan.findings.energy import Use, energy_report
+    from mcuplan.reports.documents.estimates import estimate_json
+    from mcuplan.reports.terminal.energy import energy_lines
+    from mcuplan.reports.terminal.estimates import limit_lines
 
     if len(boards) > 1:
         raise click.UsageError("energy takes one board")
@@ -164,7 +164,7 @@ def _extra(text: str) -> Load:
 
 def _run(model: str, probability: float, seconds: float | None) -> Run:
     from mcuplan.cli.models import load_model
-    from mcuplan.reports.energy_report import Run
+    from mcuplan.findings.energy import Run
 
     return Run(model, load_model(model), probability, seconds)
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from mcuplan.graph import Graph
-    from mcuplan.reports.glyphs import Glyphs
+    from mcuplan.reports.terminal.glyphs import Glyphs
     from mcuplan.tflm import Target
 
 
@@ -56,7 +56,7 @@ def command(
 
 def _compare(graph: Graph, target: Target, log: Path) -> int:
     from mcuplan.cli.output import show
-    from mcuplan.reports.explain_text import comparison_lines
+    from mcuplan.reports.terminal.explain import comparison_lines
     from mcuplan.tflm.recording import compare, parse_log, read_log, recorded_lines
 
     rows = compare(recorded_lines(graph, target), parse_log(read_log(log), str(log)))
@@ -67,10 +67,10 @@ def _compare(graph: Graph, target: Target, log: Path) -> int:
 def _lines(model: str, graph: Graph, target: Target, width: int, glyphs: Glyphs) -> Iterator[Text]:
     from rich.text import Text
 
-    from mcuplan.reports import explain_text
-    from mcuplan.reports.diagnostics import diagnose
-    from mcuplan.reports.explanation import explain
-    from mcuplan.reports.text import safe_name
+    from mcuplan.findings.diagnostics import diagnose
+    from mcuplan.findings.explanation import explain
+    from mcuplan.reports.terminal import explain as explain_text
+    from mcuplan.text import safe_name
     from mcuplan.tflm import predict
 
     arena = predict(graph, target)

@@ -59,8 +59,8 @@ def command(
 def _lines(made: Export, folder: Path, width: int) -> Iterator[Text]:
     from rich.text import Text
 
-    from mcuplan.reports.lines import Lines
-    from mcuplan.reports.text import safe_name
+    from mcuplan.reports.terminal.lines import Lines
+    from mcuplan.text import safe_name
 
     lines = Lines(width)
     for file in made.files:

@@ -57,8 +57,8 @@ def command(
     from mcuplan.cli.output import show, write_text
     from mcuplan.cli.targets import choose_target
     from mcuplan.estimates.frontier import WIDTHS, frontier
-    from mcuplan.reports.estimate_json import estimate_json
-    from mcuplan.reports.frontier_text import frontier_lines
+    from mcuplan.reports.documents.estimates import estimate_json
+    from mcuplan.reports.terminal.frontier import frontier_lines
 
     if len(boards) > 1:
         raise click.UsageError("fit-search takes one board")

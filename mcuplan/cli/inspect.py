@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from mcuplan.budget import Analysis
-    from mcuplan.reports.glyphs import Glyphs
+    from mcuplan.reports.terminal.glyphs import Glyphs
 
 
 @click.command("inspect", short_help="Show a model's operators, shapes, MACs, live bytes and lifespans.")
@@ -58,11 +58,11 @@ def command(
 def _lines(model: str, analysis: Analysis, blocks: bool, arena: bool, width: int, glyphs: Glyphs) -> Iterator[Text]:
     from rich.text import Text
 
-    from mcuplan.reports import tables
-    from mcuplan.reports.diagnostics import diagnose
-    from mcuplan.reports.explain_text import note_lines
-    from mcuplan.reports.inspection import block_rows, buffer_rows, operator_rows
-    from mcuplan.reports.summary import summary_lines
+    from mcuplan.findings.diagnostics import diagnose
+    from mcuplan.findings.inspection import block_rows, buffer_rows, operator_rows
+    from mcuplan.reports.terminal import tables
+    from mcuplan.reports.terminal.explain import note_lines
+    from mcuplan.reports.terminal.summary import summary_lines
 
     yield from summary_lines(model, analysis, width)
     yield Text()

@@ -41,8 +41,8 @@ def command(
     from mcuplan.estimates.latency import estimate_latency, find_throughput
     from mcuplan.estimates.limits import held
     from mcuplan.estimates.quantities import parse_duration
-    from mcuplan.reports.estimate_json import estimate_json
-    from mcuplan.reports.estimate_text import latency_lines, limit_lines
+    from mcuplan.reports.documents.estimates import estimate_json
+    from mcuplan.reports.terminal.estimates import latency_lines, limit_lines
 
     if len(boards) != 1:
         raise click.UsageError("latency takes one board: --board NAME")

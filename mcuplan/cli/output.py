@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from mcuplan.reports.glyphs import Glyphs
+    from mcuplan.reports.terminal.glyphs import Glyphs
 
 
 class ReaderGoneError(Exception):
@@ -43,7 +43,7 @@ def write_text(text: str, output: Path | None) -> None:
 
 def show(parts: Callable[[int, Glyphs], Iterable[Text]], output: Path | None = None) -> None:
     """Print what ``parts(width, glyphs)`` makes, laid out for where it goes."""
-    from mcuplan.reports.glyphs import BLOCKS, glyphs_for
+    from mcuplan.reports.terminal.glyphs import BLOCKS, glyphs_for
 
     if output is not None:
         file = StringIO()

@@ -145,7 +145,7 @@ def _show(
     format_: str,
     show_map: bool,
 ) -> int:
-    from mcuplan.reports.plan_report import SavingShown, plan_report
+    from mcuplan.reports.documents.plan import SavingShown, plan_report
 
     place = str(destination) if destination else None
     report = plan_report(
@@ -162,7 +162,7 @@ def _show(
         write_text(json.dumps(asdict(report), indent=2, ensure_ascii=True) + "\n", None)
     else:
         from mcuplan.cli.output import show
-        from mcuplan.reports.plan_text import plan_lines
+        from mcuplan.reports.terminal.plan import plan_lines
 
         arena = found.patch.after if found.patch else found.plan.after
         show(lambda width, glyphs: plan_lines(report, found.graph, arena, width, glyphs, show_map))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcuplan.reports.text import safe_name
+from mcuplan.text import safe_name
 
 if TYPE_CHECKING:
     from mcuplan.boards import Board
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mcuplan.graph import Graph
     from mcuplan.patching.arena.search import PatchPlan
     from mcuplan.planning.plan import Plan, PlanOptions
-    from mcuplan.reports.patch_report import AdviceShown, StreamedShown
+    from mcuplan.reports.documents.patches import AdviceShown, StreamedShown
     from mcuplan.rewriting.strip import StripSaving
     from mcuplan.tflm import Target
 
@@ -114,7 +114,7 @@ def _advice(patch: PatchPlan, start: Graph) -> tuple[AdviceShown, ...]:
     """What a designer could change, for each stage that computes something again."""
     from mcuplan.patching.arena.advice import stage_advice
     from mcuplan.patching.geometry.stages import PatchError
-    from mcuplan.reports.patch_report import AdviceShown, patch_shown
+    from mcuplan.reports.documents.patches import AdviceShown, patch_shown
 
     told = []
     for choice, shown in zip(patch.stages, patch_shown(patch, start).stages, strict=True):
@@ -130,9 +130,9 @@ def _advice(patch: PatchPlan, start: Graph) -> tuple[AdviceShown, ...]:
 
 def _streamed(graph: Graph, max_overhead: float) -> StreamedShown | None:
     """The analysis of an input whose rows are streamed."""
+    from mcuplan.findings.blocks import blocks
     from mcuplan.patching.live.analysis import analyse
-    from mcuplan.reports.blocks import blocks
-    from mcuplan.reports.patch_report import streamed_shown
+    from mcuplan.reports.documents.patches import streamed_shown
 
     runs = [(block.first, block.last) for block in blocks(graph)]
     return streamed_shown(graph, analyse(graph, runs, max_overhead=max_overhead, input_rows_streamed=True))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from mcuplan.cli.checking import Checker, sentence
 from mcuplan.cli.targets import choose_target
-from mcuplan.reports.report import Report, Result
-from mcuplan.reports.why import Case, why
+from mcuplan.findings.why import Case, why
+from mcuplan.reports.documents.report import Report, Result
 
 if TYPE_CHECKING:
     from mcuplan.boards import Board
@@ -28,10 +28,9 @@ def _with_reasons(result: Result, checker: Checker, boards: tuple[Board, ...]) -
     found = (checker.analyses or {}).get((result.model, result.board))
     if found is None or result.arena is None:
         return replace(result, why=())
-    analysis, board = found
-    options = (*_board_options(checker, board), *_target_options(board, analysis.target))
+    options = (*_board_options(checker, found.board), *_target_options(found.board, found.analysis.target))
     try:
-        return replace(result, why=why(Case(result, analysis, board, " ".join(options), boards)))
+        return replace(result, why=why(Case(found, " ".join(options), boards)))
     except Exception as error:
         # What cannot be worked out for one model hides neither its verdict nor the other models.
         return replace(result, why=(), notes=(*result.notes, f"--why: {sentence(result.model, error)}"))

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from mcuplan.budget.baseline import record
 from mcuplan.cli.checking import DEFAULT_BASELINE, Checker, Options, on_boards
 from mcuplan.cli.models import expand
-from mcuplan.reports import build as building
-from mcuplan.reports.report import Report, Result
+from mcuplan.reports.documents import build as building
+from mcuplan.reports.documents.report import Report, Result
 
 if TYPE_CHECKING:
     from mcuplan.boards import Board

@@ -24,19 +24,19 @@ def command(what: str, output: Path | None) -> int:
 
 
 def _report() -> dict[str, Any]:
-    from mcuplan.reports.schema import report_schema
+    from mcuplan.reports.documents.schema import report_schema
 
     return report_schema()
 
 
 def _plan() -> dict[str, Any]:
-    from mcuplan.reports.schema import plan_schema
+    from mcuplan.reports.documents.schema import plan_schema
 
     return plan_schema()
 
 
 def _estimate(kind: str) -> dict[str, Any]:
-    from mcuplan.reports.estimate_schema import estimate_schema
+    from mcuplan.reports.documents.estimate_schema import estimate_schema
 
     return estimate_schema(kind)
 

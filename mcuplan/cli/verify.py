@@ -77,9 +77,9 @@ def _lines(result: Proof, width: int) -> Iterator[Text]:
     from rich.text import Text
 
     from mcuplan.proof.prove import Status
-    from mcuplan.reports.lines import Lines
-    from mcuplan.reports.terminal import FAIL, PASS, WARN
-    from mcuplan.reports.text import safe_name
+    from mcuplan.reports.terminal.check import FAIL, PASS, WARN
+    from mcuplan.reports.terminal.lines import Lines
+    from mcuplan.text import safe_name
 
     styles = {Status.PASSED: PASS, Status.FAILED: FAIL, Status.SKIPPED: WARN}
     lines = Lines(width)

@@ -79,8 +79,8 @@ def command(
     from mcuplan.cli.targets import choose_target
     from mcuplan.estimates.change import Changes, what_if
     from mcuplan.estimates.quantities import parse_resolution
-    from mcuplan.reports.estimate_json import estimate_json
-    from mcuplan.reports.estimate_text import whatif_lines
+    from mcuplan.reports.documents.estimates import estimate_json
+    from mcuplan.reports.terminal.estimates import whatif_lines
 
     if len(boards) > 1:
         raise click.UsageError("whatif takes one board")

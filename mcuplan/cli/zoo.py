@@ -38,7 +38,7 @@ def command(name: str | None, output: Path | None) -> int:
         )
         write_text(f"{entry.name}: {entry.title}\nsource: {entry.source}\n{options}", None)
         return 0
-    from mcuplan.reports.text import safe_name
+    from mcuplan.text import safe_name
     from mcuplan.tflite import save
 
     written = save(zoo.resolve(name), output)

@@ -1,6 +1,5 @@
-"""One report, and the renderers that show it: text and JSON.
+"""Documents, and the renderers that show them.
 
-A renderer knows the report and nothing of how its figures were got; :mod:`mcuplan.reports.build` makes the report.
+A renderer knows a document and nothing of how its figures were got: :mod:`mcuplan.findings` has the analyses,
+:mod:`mcuplan.reports.documents` what is told of them.
 """
-
-from __future__ import annotations

@@ -6,35 +6,35 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mcuplan.reports.report import Report
+    from mcuplan.reports.documents.report import Report
 
 
 def _json(report: Report) -> str:
-    from mcuplan.reports.json_report import to_json
+    from mcuplan.reports.documents.json import to_json
 
     return to_json(report)
 
 
 def _markdown(report: Report) -> str:
-    from mcuplan.reports.markdown import to_markdown
+    from mcuplan.reports.markdown.check import to_markdown
 
     return to_markdown(report)
 
 
 def _junit(report: Report) -> str:
-    from mcuplan.reports.junit import to_junit
+    from mcuplan.reports.ci.junit import to_junit
 
     return to_junit(report)
 
 
 def _sarif(report: Report) -> str:
-    from mcuplan.reports.sarif import to_sarif
+    from mcuplan.reports.ci.sarif import to_sarif
 
     return to_sarif(report)
 
 
 def _github(report: Report) -> str:
-    from mcuplan.reports.annotations import to_annotations
+    from mcuplan.reports.ci.annotations import to_annotations
 
     return to_annotations(report)
 

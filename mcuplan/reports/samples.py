@@ -14,13 +14,14 @@ from pathlib import Path
 from mcuplan import budget, zoo
 from mcuplan.boards import Board, load_board
 from mcuplan.files import write_text
-from mcuplan.reports import build
+from mcuplan.findings.situation import Situation
+from mcuplan.reports.documents import build
+from mcuplan.reports.documents.performance import with_performance
+from mcuplan.reports.documents.report import Report, Result
 from mcuplan.reports.html.index import render_index
 from mcuplan.reports.html.render import render_report
 from mcuplan.reports.html.study import studies
-from mcuplan.reports.markdown import to_markdown
-from mcuplan.reports.performance import with_performance
-from mcuplan.reports.report import Report, Result
+from mcuplan.reports.markdown.check import to_markdown
 from mcuplan.tflite import read, write
 from mcuplan.tflm import Target
 
@@ -49,12 +50,10 @@ def samples(names: Sequence[str] | None = None) -> Iterator[tuple[str, str]]:
     yield "README.md", _readme(reports, together)
 
 
-def _report(
-    name: str, boards: Sequence[Board]
-) -> tuple[Report, Mapping[tuple[str, str | None], tuple[budget.Analysis, Board | None]]]:
+def _report(name: str, boards: Sequence[Board]) -> tuple[Report, Mapping[tuple[str, str | None], Situation]]:
     model = f"{zoo.PREFIX}{name}"
     graph = read(write(zoo.resolve(model)), model)
-    analyses: dict[tuple[str, str | None], tuple[budget.Analysis, Board | None]] = {}
+    analyses: dict[tuple[str, str | None], Situation] = {}
     results: list[Result] = []
     for board in boards:
         # As `mcuplan check` chooses it: the board's target, with what is known of its toolchain's TFLM.
@@ -62,9 +61,10 @@ def _report(
         if board.older_tflm:
             target = replace(target, older=board.tflm_note or "")
         analysis = budget.analyse(graph, target)
-        analyses[model, board.id] = analysis, board
         need, limits = analysis.need(), budget.limits_on_board(board, budget.Asked())
-        result = build.result(model, board, analysis, need, limits, budget.judge(need, limits, analysis.refusals))
+        judgement = budget.judge(need, limits, analysis.refusals)
+        situation = analyses[model, board.id] = Situation(model, analysis, need, limits, judgement, board)
+        result = build.result_of(situation)
         found = budget.estimate_performance(analysis, board, budget.AskedPerformance())
         results.append(with_performance(result, found, period=None))
     return build.report(results), analyses

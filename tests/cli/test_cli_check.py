@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 from conftest import Cli
 
-from mcuplan.reports.schema import report_schema
+from mcuplan.reports.documents.schema import report_schema
 
 NANO = "arduino-nano-33-ble-sense"
 

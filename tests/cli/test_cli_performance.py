@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import jsonschema
 import pytest
 
-from mcuplan.reports.schema import from_json, report_schema
+from mcuplan.reports.documents.schema import from_json, report_schema
 
 
 class Outcome(Protocol):
@@ -139,7 +139,7 @@ def test_every_format_tells_of_it(cli: Cli, tmp_path: Path) -> None:
 
 
 def test_reports_read_back_equal(cli: Cli) -> None:
-    from mcuplan.reports.json_report import to_json
+    from mcuplan.reports.documents.json import to_json
 
     text = cli("check", *NANO, "--latency", "400ms", "--format", "json").out
     assert to_json(from_json(text)) == text

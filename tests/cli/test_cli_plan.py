@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 from conftest import Cli
 
-from mcuplan.reports.schema import plan_schema
+from mcuplan.reports.documents.schema import plan_schema
 from mcuplan.tflite import load, save
 from mcuplan.tflm import predict
 from mcuplan.zoo import build

@@ -16,7 +16,7 @@ from mcuplan.estimates.duty import Load, Stage, average_power, battery_hours, gr
 from mcuplan.estimates.energy_bound import Traffic, energy_bound, energy_table, traffic
 from mcuplan.estimates.errors import EstimateError
 from mcuplan.estimates.quantities import parse_audio, parse_battery, parse_duration, parse_frame, parse_power
-from mcuplan.reports.energy_report import Run, Use, energy_report
+from mcuplan.findings.energy import Run, Use, energy_report
 from mcuplan.tflite import load
 from mcuplan.tflm import Target
 from mcuplan.zoo import build

@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 from mcuplan.cli import run
-from mcuplan.reports.estimate_schema import estimate_schema
+from mcuplan.reports.documents.estimate_schema import estimate_schema
 
 ROOT = Path(__file__).parents[2]
 NANO = "arduino-nano-33-ble-sense"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from mcuplan.findings.blocks import blocks
 from mcuplan.patching.live.analysis import BlockMemory, analyse, per_block
 from mcuplan.patching.live.search import search_graph
-from mcuplan.reports.blocks import blocks
 from mcuplan.tflite import load
 from mcuplan.zoo import build
 from mcuplan.zoo.builder import Builder

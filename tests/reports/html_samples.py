@@ -7,10 +7,10 @@ from dataclasses import replace
 from mcuplan import budget
 from mcuplan.boards import load_board
 from mcuplan.graph import Buffer, DType, Graph, Operator, OperatorCode, Quantization, Subgraph, Tensor
-from mcuplan.reports import build
+from mcuplan.reports.documents import build
+from mcuplan.reports.documents.performance import with_performance
 from mcuplan.reports.html.render import render_report
 from mcuplan.reports.html.study import studies
-from mcuplan.reports.performance import with_performance
 from mcuplan.tflite import read, write
 from mcuplan.tflm import Target
 from mcuplan.zoo import build as zoo_build

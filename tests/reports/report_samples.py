@@ -12,8 +12,8 @@ from mcuplan.budget import Analysis, judge
 from mcuplan.budget.limits import RULE_OF_THUMB, Limits
 from mcuplan.graph import Buffer, DType, Graph, Operator, OperatorCode, Subgraph, Tensor
 from mcuplan.operators import ModelMacs, OperatorMacs
-from mcuplan.reports import build
-from mcuplan.reports.report import Report, Result
+from mcuplan.reports.documents import build
+from mcuplan.reports.documents.report import Report, Result
 from mcuplan.tflm import ArenaPrediction, CodeSize, PersistentAllocation, PersistentKind, PlannedBuffer, Target
 from mcuplan.tflm.results import OperatorCode as CodeOf
 

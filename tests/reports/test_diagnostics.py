@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from mcuplan import zoo
+from mcuplan.findings.diagnostics import diagnose
 from mcuplan.graph import Buffer, DType, Graph, Operator, OperatorCode, Record, Subgraph, Tensor
-from mcuplan.reports.diagnostics import diagnose
 from mcuplan.rewriting.edit import set_offline_plan
 from mcuplan.tflm import Target, predict
 

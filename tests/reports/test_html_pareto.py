@@ -69,7 +69,7 @@ def test_a_model_that_cannot_be_patched_says_why() -> None:
 def test_a_plan_says_whether_the_model_then_fits(ram: int, end: str) -> None:
     from mcuplan import budget
     from mcuplan.graph import Graph
-    from mcuplan.reports import build as building
+    from mcuplan.reports.documents import build as building
     from mcuplan.reports.html.cards import tips
     from mcuplan.reports.html.study import studies
     from mcuplan.tflite import read, write

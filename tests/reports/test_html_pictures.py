@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_samples import UNUSED, arena, graph
 
+from mcuplan.findings.inspection import BlockRow, OperatorRow
 from mcuplan.graph import Buffer, DType, Graph, Operator, OperatorCode, Subgraph, Tensor
 from mcuplan.reports.html import arena_map as maps
 from mcuplan.reports.html.arena_map import Limit, arena_map, scale_top
 from mcuplan.reports.html.axis import fit, nice_ticks, short_bytes
 from mcuplan.reports.html.bars import block_bars, kind_bars, occupied, operator_columns, step_columns
 from mcuplan.reports.html.flow import flow_picture
-from mcuplan.reports.inspection import BlockRow, OperatorRow
 from mcuplan.tflm.results import PlannedBuffer
 
 PLOT_WIDTH = maps.WIDTH - 54 - 8

@@ -12,9 +12,9 @@ from html.parser import HTMLParser
 import pytest
 from html_samples import HOSTILE, chain, hostile, html
 
+from mcuplan.findings.inspection import OperatorRow
 from mcuplan.graph import Graph
 from mcuplan.reports.html.table import operator_table, to_csv
-from mcuplan.reports.inspection import OperatorRow
 from mcuplan.zoo import build
 
 
@@ -113,7 +113,7 @@ def test_a_large_model_is_summed_up() -> None:
 
 
 def test_a_model_that_cannot_be_read_has_a_card_and_no_pictures() -> None:
-    from mcuplan.reports import build as building
+    from mcuplan.reports.documents import build as building
     from mcuplan.reports.html.render import render_report
     from mcuplan.reports.html.study import studies
 
@@ -147,7 +147,7 @@ def test_time_is_told_where_the_chip_was_measured() -> None:
 
 def test_models_that_share_a_board_have_a_card() -> None:
     from mcuplan.budget import Arenas
-    from mcuplan.reports import build as building
+    from mcuplan.reports.documents import build as building
     from mcuplan.reports.html.render import render_report
 
     group = building.shared_failed("both <b>", ["a.tflite", "b.tflite"], "teensy", Arenas.SUM, "a.tflite: gone & lost")

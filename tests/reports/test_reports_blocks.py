@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mcuplan.reports.blocks import INVERTED_RESIDUAL, RESIDUAL_UNIT, SEPARABLE_PAIR, blocks
+from mcuplan.findings.blocks import INVERTED_RESIDUAL, RESIDUAL_UNIT, SEPARABLE_PAIR, blocks
 from mcuplan.zoo import build
 
 

@@ -11,7 +11,7 @@ from mcuplan import zoo
 from mcuplan.budget import Counted, Limit, Resource, analyse
 from mcuplan.budget.limits import RULE_OF_THUMB, Limits
 from mcuplan.graph import DType, Graph
-from mcuplan.reports import build
+from mcuplan.reports.documents import build
 from mcuplan.tflm import Refusal, Target
 
 
@@ -75,8 +75,8 @@ def test_only_what_a_limit_counts_is_a_cost() -> None:
 def test_ram_costs_add_up_to_the_need() -> None:
     found = analysis()
     need = found.need()
-    from mcuplan.reports.costs import largest_costs
-    from mcuplan.reports.peak import live_at
+    from mcuplan.findings.costs import largest_costs
+    from mcuplan.findings.peak import live_at
 
     costs = largest_costs(found, need, limits(), live_at(found.arena, 2), count=100)
     assert sum(c.amount for c in costs if c.resource == "ram") == need.ram.total_bytes

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from report_samples import HOSTILE_NAME, analysis, graph
 
 from mcuplan import budget
+from mcuplan.findings.diff.difference import Diff, diff
+from mcuplan.findings.diff.items import arena_items, flash_items, macs_items, ram_items
+from mcuplan.findings.diff.matching import match
 from mcuplan.graph import Buffer, DType, Graph, Operator, OperatorCode, Quantization, Subgraph, Tensor
-from mcuplan.reports.diff import Diff, diff
-from mcuplan.reports.diff_items import arena_items, flash_items, macs_items, ram_items
-from mcuplan.reports.diff_markdown import diff_markdown
-from mcuplan.reports.diff_matching import match
-from mcuplan.reports.diff_text import diff_lines, growth_sentence
 from mcuplan.reports.html.diff_page import render_diff
+from mcuplan.reports.markdown.diff import diff_markdown
+from mcuplan.reports.terminal.diff import diff_lines, growth_sentence
 from mcuplan.tflm import Target
 from mcuplan.zoo import build, names
 

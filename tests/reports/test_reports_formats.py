@@ -14,14 +14,14 @@ import pytest
 from report_samples import HOSTILE_NAME, analysis, graph, report, result
 
 from mcuplan.budget.limits import Counted, Limit, Limits, Resource
-from mcuplan.reports import build
-from mcuplan.reports.annotations import to_annotations
-from mcuplan.reports.findings import findings
+from mcuplan.reports.ci.annotations import to_annotations
+from mcuplan.reports.ci.junit import to_junit
+from mcuplan.reports.ci.problems import findings
+from mcuplan.reports.ci.sarif import model_uri, to_sarif
+from mcuplan.reports.documents import build
+from mcuplan.reports.documents.report import Refusal, Report, Result
 from mcuplan.reports.formats import FORMATS
-from mcuplan.reports.junit import to_junit
-from mcuplan.reports.markdown import to_markdown
-from mcuplan.reports.report import Refusal, Report, Result
-from mcuplan.reports.sarif import model_uri, to_sarif
+from mcuplan.reports.markdown.check import to_markdown
 
 NOW = datetime(2026, 1, 2, 3, 4, 5)
 

@@ -9,9 +9,9 @@ import jsonschema
 import pytest
 from report_samples import HOSTILE_NAME, analysis, graph, report, result
 
-from mcuplan.reports import build
-from mcuplan.reports.json_report import to_json
-from mcuplan.reports.schema import ReportError, from_json, report_schema
+from mcuplan.reports.documents import build
+from mcuplan.reports.documents.json import to_json
+from mcuplan.reports.documents.schema import ReportError, from_json, report_schema
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.text import Text
 
-from mcuplan.reports.grid import Bars, Column, grid
-from mcuplan.reports.lines import Lines
+from mcuplan.reports.terminal.grid import Bars, Column, grid
+from mcuplan.reports.terminal.lines import Lines
 
 COLUMNS = (Column("name", least=4), Column("note", optional=True), Column("bytes", right=True))
 ROWS = (("first operator", "yes", "1,000"), ("b", "no", "10"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from report_samples import PLAN, UNUSED, analysis, arena, graph
 
-from mcuplan.reports.peak import Step, live_at, live_steps, lower_bound, peak_step
+from mcuplan.findings.peak import Step, live_at, live_steps, lower_bound, peak_step
 from mcuplan.tflm import predict
 from mcuplan.zoo import build
 

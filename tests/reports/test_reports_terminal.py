@@ -10,10 +10,10 @@ from report_samples import HOSTILE_NAME, analysis, graph, report, result
 
 from mcuplan.budget import Counted, Limit, Resource, analyse
 from mcuplan.budget.limits import Limits
-from mcuplan.reports import build as building
-from mcuplan.reports.glyphs import BLOCKS, PLAIN
-from mcuplan.reports.report import Report
-from mcuplan.reports.terminal import FAIL, PASS, WARN, report_lines
+from mcuplan.reports.documents import build as building
+from mcuplan.reports.documents.report import Report
+from mcuplan.reports.terminal.check import FAIL, PASS, WARN, report_lines
+from mcuplan.reports.terminal.glyphs import BLOCKS, PLAIN
 from mcuplan.tflm import Refusal, Target
 from mcuplan.zoo import build
 
@@ -144,7 +144,7 @@ def test_docs_schema_is_not_stale() -> None:
     import json
 
     from mcuplan.budget.settings import config_schema
-    from mcuplan.reports.schema import report_schema
+    from mcuplan.reports.documents.schema import report_schema
 
     folder = Path(__file__).parents[2] / "docs" / "schemas"
     for name, schema in (("report", report_schema()), ("config", config_schema())):

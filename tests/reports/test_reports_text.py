@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcuplan.reports.glyphs import BLOCKS, PLAIN, bar, glyphs_for
-from mcuplan.reports.text import safe_name, show_bytes, show_count, show_share
+from mcuplan.reports.terminal.glyphs import BLOCKS, PLAIN, bar, glyphs_for
+from mcuplan.text import safe_name, show_bytes, show_count, show_share
 
 
 @pytest.mark.parametrize(

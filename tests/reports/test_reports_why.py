@@ -7,12 +7,12 @@ from dataclasses import replace
 from mcuplan import budget
 from mcuplan.boards import all_boards, load_board
 from mcuplan.budget import Asked, Limits
+from mcuplan.findings.change import Change
+from mcuplan.findings.situation import Situation
+from mcuplan.findings.why import Case, why
 from mcuplan.graph import Graph
-from mcuplan.reports import build
-from mcuplan.reports.change import Change
-from mcuplan.reports.lines import Lines
-from mcuplan.reports.why import Case, why
-from mcuplan.reports.why_text import gain_text, why_lines
+from mcuplan.reports.terminal.lines import Lines
+from mcuplan.reports.terminal.why import gain_text, why_lines
 from mcuplan.tflite import read, write
 from mcuplan.tflm import Target
 from mcuplan.zoo import resolve
@@ -25,8 +25,8 @@ def model(name: str) -> Graph:
 def case(name: str, limits: Limits, graph: Graph | None = None) -> Case:
     found = budget.analyse(graph or model(name), Target.parse("cortex-m4+cmsis-nn"))
     need = found.need()
-    result = build.result(f"zoo:{name}", None, found, need, limits, budget.judge(need, limits, found.refusals))
-    return Case(result, found, boards=all_boards())
+    judgement = budget.judge(need, limits, found.refusals)
+    return Case(Situation(f"zoo:{name}", found, need, limits, judgement), boards=all_boards())
 
 
 def asked(**limits: int) -> Limits:
@@ -88,7 +88,7 @@ def test_passing_changes_come_first_and_no_more_than_asked_for() -> None:
 def test_smaller_build_when_code_counts() -> None:
     """18.8 kB of TFLM's interpreter shrink without log strings: sine fits 40 kB then."""
     it = case("sine", asked(flash=40_000))
-    assert it.judgement.verdict is budget.Verdict.FAIL
+    assert it.situation.judgement.verdict is budget.Verdict.FAIL
     builds = [change for change in why(it) if change.name == "build"]
     assert [change.verdict for change in builds] == ["pass", "pass"]
     os_build = next(change for change in builds if change.command.endswith("--build Os"))

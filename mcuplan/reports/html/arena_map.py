@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from mcuplan.findings.costs import describe, place, tensor_name
+from mcuplan.findings.peak import live_at, live_steps, peak_step
 from mcuplan.graph import Graph
-from mcuplan.reports.costs import describe, place, tensor_name
 from mcuplan.reports.html.axis import CHARACTER, Tick, fit, nice_ticks, short_bytes
-from mcuplan.reports.peak import live_at, live_steps, peak_step
-from mcuplan.reports.text import safe_name, show_bytes
+from mcuplan.text import safe_name, show_bytes
 from mcuplan.tflm.results import ArenaPrediction, PlannedBuffer
 
 WIDTH, HEIGHT = 480.0, 330.0

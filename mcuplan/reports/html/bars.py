@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mcuplan.findings.costs import place
+from mcuplan.findings.inspection import BlockRow, OperatorRow
+from mcuplan.findings.peak import live_at, live_steps
 from mcuplan.graph import Graph
-from mcuplan.reports.costs import place
+from mcuplan.reports.documents.patches import BlockShown
 from mcuplan.reports.html.axis import Tick, nice_ticks, short_bytes
-from mcuplan.reports.inspection import BlockRow, OperatorRow
-from mcuplan.reports.patch_report import BlockShown
-from mcuplan.reports.peak import live_at, live_steps
-from mcuplan.reports.text import safe_name, show_bytes
+from mcuplan.text import safe_name, show_bytes
 from mcuplan.tflm.results import ArenaPrediction, PlannedBuffer
 
 WIDTH, HEIGHT = 480.0, 240.0

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from shlex import quote
 
-from mcuplan.reports.advice import CLOSE
-from mcuplan.reports.costs import place
+from mcuplan.findings.advice import Help
+from mcuplan.findings.costs import place
+from mcuplan.findings.situation import CLOSE
+from mcuplan.reports.documents.performance import estimate_facts, unjudged
+from mcuplan.reports.documents.report import Result, Rule, SharedResult
 from mcuplan.reports.html.arena_map import Limit
 from mcuplan.reports.html.study import Study
-from mcuplan.reports.performance import estimate_facts, unjudged
-from mcuplan.reports.report import Help, Result, Rule, SharedResult
-from mcuplan.reports.text import safe_name, show_bytes, show_count, show_share
+from mcuplan.text import safe_name, show_bytes, show_count, show_share
 
 _LABELS = {"ram": "RAM", "flash": "Flash", "macs": "MACs"}
 _COUNTED = {"arena": "arena alone", "model": "model alone", "need": "", "macs": ""}

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from mcuplan import __version__
 from mcuplan.budget.analysis import Analysis
-from mcuplan.reports.diff import Change, Diff
-from mcuplan.reports.diff_changes import OperatorChange, QuantizationChange
-from mcuplan.reports.diff_text import LABELS, bound_note, growth_sentence, signed
+from mcuplan.findings.diff.changes import OperatorChange, QuantizationChange
+from mcuplan.findings.diff.difference import Change, Diff
 from mcuplan.reports.html.arena_map import ArenaMap, arena_map, scale_top
 from mcuplan.reports.html.render import render
-from mcuplan.reports.text import safe_name
+from mcuplan.reports.terminal.diff import LABELS, bound_note, growth_sentence, signed
+from mcuplan.text import safe_name
 
 _PARTS, _LISTED = 40, 300
 

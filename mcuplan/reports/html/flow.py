@@ -10,11 +10,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from mcuplan.findings.blocks import blocks
+from mcuplan.findings.inspection import OperatorRow
 from mcuplan.graph import Graph
-from mcuplan.reports.blocks import blocks
 from mcuplan.reports.html.axis import fit
-from mcuplan.reports.inspection import OperatorRow
-from mcuplan.reports.text import safe_name
+from mcuplan.text import safe_name
 
 _NODE_WIDTH, _NODE_HEIGHT = 172.0, 24.0
 _PITCH_X, _PITCH_Y = 188.0, 40.0

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mcuplan import __version__
+from mcuplan.reports.documents.report import Report
 from mcuplan.reports.html.cards import Card, card
 from mcuplan.reports.html.render import render
-from mcuplan.reports.report import Report
-from mcuplan.reports.text import safe_name, show_bytes
+from mcuplan.text import safe_name, show_bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,12 @@ from dataclasses import dataclass
 
 from mcuplan import __version__
 from mcuplan.budget.analysis import Analysis
-from mcuplan.reports.costs import place
-from mcuplan.reports.explanation import explain
+from mcuplan.findings.costs import place
+from mcuplan.findings.explanation import explain
+from mcuplan.findings.inspection import BufferRow, OperatorRow, block_rows, buffer_rows, operator_rows
+from mcuplan.reports.documents.patches import manner, patch_shown
+from mcuplan.reports.documents.performance import show_quantity
+from mcuplan.reports.documents.report import Report, Result
 from mcuplan.reports.html.arena_map import ArenaMap, arena_map, scale_top
 from mcuplan.reports.html.bars import (
     ColumnChart,
@@ -24,11 +28,7 @@ from mcuplan.reports.html.flow import FlowPicture, flow_picture
 from mcuplan.reports.html.pareto import Alternative, ParetoChart, pareto_chart
 from mcuplan.reports.html.study import Study
 from mcuplan.reports.html.table import OperatorTable, operator_table
-from mcuplan.reports.inspection import BufferRow, OperatorRow, block_rows, buffer_rows, operator_rows
-from mcuplan.reports.patch_report import manner, patch_shown
-from mcuplan.reports.performance import show_quantity
-from mcuplan.reports.report import Report, Result
-from mcuplan.reports.text import safe_name, show_bytes, show_share
+from mcuplan.text import safe_name, show_bytes, show_share
 
 _BUFFERS = 500
 _PERSISTENT_KINDS = 6

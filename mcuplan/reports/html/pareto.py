@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from mcuplan.reports.html.arena_map import Limit, LimitLine
 from mcuplan.reports.html.axis import CHARACTER, Tick, nice_ticks, short_bytes
-from mcuplan.reports.text import show_bytes
+from mcuplan.text import show_bytes
 
 WIDTH, HEIGHT = 480.0, 240.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 54.0, 14.0, 16.0, 34.0

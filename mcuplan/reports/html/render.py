@@ -11,9 +11,9 @@ from importlib import resources
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from mcuplan.reports.documents.report import Report
 from mcuplan.reports.html.page import page
 from mcuplan.reports.html.study import Study
-from mcuplan.reports.report import Report
 
 
 def render_report(report: Report, studies: Sequence[Study]) -> str:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from mcuplan.budget.analysis import Analysis
 from mcuplan.errors import McuplanError
-from mcuplan.reports.report import Report, Result
+from mcuplan.reports.documents.report import Report, Result
 
 if TYPE_CHECKING:
-    from mcuplan.boards import Board
+    from mcuplan.findings.situation import Situation
     from mcuplan.patching.arena.search import PatchPlan
     from mcuplan.planning.plan import Plan
 
@@ -78,20 +78,21 @@ def find_patches(analysis: Analysis, max_overhead: float) -> tuple[PatchPlan | N
 
 def studies(
     report: Report,
-    analyses: Mapping[tuple[str, str | None], tuple[Analysis, Board | None]],
+    analyses: Mapping[tuple[str, str | None], Situation],
     planned: bool = True,
     max_overhead: float | None = None,
 ) -> tuple[Study, ...]:
     """A study of each model of a report, drawn for the board where it is worst off.
 
-    ``analyses`` and their boards are by model and board id. With ``planned`` a plan is sought for each; with
+    ``analyses`` are by model and board id. With ``planned`` a plan is sought for each; with
     ``max_overhead`` patch stages too, at no more than so many times the MACs.
     """
     found = []
     for model in dict.fromkeys(result.model for result in report.results):
         results = tuple(result for result in report.results if result.model == model)
         shown = worst(results)
-        analysis, _ = analyses.get((model, shown.board), (None, None))
+        situation = analyses.get((model, shown.board))
+        analysis = situation.analysis if situation is not None else None
         plan, note = find_plan(analysis) if planned and analysis is not None else (None, "")
         patches, why = (None, "")
         if max_overhead is not None and analysis is not None:

@@ -8,9 +8,9 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mcuplan.reports.costs import place
-from mcuplan.reports.inspection import OperatorRow
-from mcuplan.reports.text import safe_name
+from mcuplan.findings.costs import place
+from mcuplan.findings.inspection import OperatorRow
+from mcuplan.text import safe_name
 
 _SHOWN = 1_000
 _HEADER = ("operator", "kind", "output shape", "type", "live bytes", "MACs", "weights bytes", "lifespan", "output")

@@ -10,7 +10,7 @@ from mcuplan.estimates.basis import Basis
 from mcuplan.estimates.weights import WeightError
 from mcuplan.estimates.whatif import Step, WhatIf
 from mcuplan.reports.html.render import render
-from mcuplan.reports.text import safe_name, show_count
+from mcuplan.text import safe_name, show_count
 
 WIDTH, HEIGHT = 480.0, 120.0
 

@@ -1,0 +1,1 @@
+"""Analyses that people read: what a model spends, where memory peaks, what would help, what changed."""

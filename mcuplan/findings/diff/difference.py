@@ -1,0 +1,161 @@
+"""What changed between two models and what made it so: attributions that add up to the total change.
+
+Each resource is split into items on both sides; items that belong together (the same operator, the same tensor) are
+set against each other. Both sides add up to their totals, so that the changes add up to the change. Sizes are bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from mcuplan import __version__
+from mcuplan.budget.analysis import Analysis
+from mcuplan.findings.diff.changes import OperatorChange, QuantizationChange, operator_changes, quantization_changes
+from mcuplan.findings.diff.items import Item, Key, arena_items, flash_items, macs_items, ram_items
+from mcuplan.findings.diff.matching import Matching, match
+from mcuplan.findings.tool import Tool
+
+if TYPE_CHECKING:
+    from pydantic import ConfigDict
+
+DIFF_SCHEMA_VERSION = "1.0"
+_CONFIG: ConfigDict = {"use_attribute_docstrings": True, "json_schema_serialization_defaults_required": True}
+
+Measure = Literal["arena", "ram", "flash", "macs"]
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of the two models."""
+
+    __pydantic_config__ = _CONFIG
+
+    model: str
+    operators: int
+    model_bytes: int
+    exact: bool
+    """False: its arena is an upper bound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One item of a resource, in both models; ``name`` is the model's own for it."""
+
+    __pydantic_config__ = _CONFIG
+
+    what: str
+    name: str
+    old: int
+    new: int
+    change: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One resource in both models; the changes of ``parts`` (those that changed, the largest first) add up."""
+
+    __pydantic_config__ = _CONFIG
+
+    resource: Measure
+    old: int
+    new: int
+    change: int
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """A limit on growth and whether it is broken."""
+
+    __pydantic_config__ = _CONFIG
+
+    resource: Measure
+    limit: int
+    change: int
+    broken: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Diff:
+    """The document of ``mcuplan diff``."""
+
+    __pydantic_config__ = _CONFIG
+
+    tool: Tool
+    old: Side
+    new: Side
+    target: str
+    tflm_version: str
+    changes: tuple[Change, ...]
+    operators: tuple[OperatorChange, ...]
+    quantization: tuple[QuantizationChange, ...]
+    growth: tuple[Growth, ...] = ()
+    schema_version: str = DIFF_SCHEMA_VERSION
+
+    @property
+    def exit_code(self) -> int:
+        """1 where a limit on growth is broken, else 0."""
+        return int(any(growth.broken for growth in self.growth))
+
+
+def diff(
+    old_name: str, old: Analysis, new_name: str, new: Analysis, growth: Mapping[Measure, int] | None = None
+) -> Diff:
+    """The difference of two analyses for one target; ``growth`` limits how much each resource may grow."""
+    matching = match(old.graph, new.graph)
+    changes = tuple(_changes(old, new, matching))
+    by_name = {change.resource: change.change for change in changes}
+    return Diff(
+        tool=Tool("mcuplan", __version__),
+        old=_side(old_name, old),
+        new=_side(new_name, new),
+        target=str(new.target),
+        tflm_version=new.arena.tflm_version,
+        changes=changes,
+        operators=operator_changes(old.graph, new.graph, matching),
+        quantization=quantization_changes(old.graph, new.graph, matching),
+        growth=tuple(Growth(m, limit, by_name[m], by_name[m] > limit) for m, limit in (growth or {}).items()),
+    )
+
+
+def _side(name: str, analysis: Analysis) -> Side:
+    count = sum(len(subgraph.operators) for subgraph in analysis.graph.subgraphs)
+    return Side(name, count, analysis.graph.file_bytes, analysis.arena.exact)
+
+
+def _changes(old: Analysis, new: Analysis, matching: Matching) -> Iterable[Change]:
+    yield _change("arena", arena_items(old), arena_items(new), matching)
+    yield _change("ram", ram_items(old), ram_items(new), matching)
+    yield _change("flash", flash_items(old), flash_items(new), matching)
+    yield _change("macs", macs_items(old), macs_items(new), matching)
+
+
+def _change(resource: Measure, before: Iterable[Item], after: Iterable[Item], matching: Matching) -> Change:
+    """Set the items of both sides against each other; an old operator's items go by its new index where it has one."""
+    olds: dict[tuple[str, Key], Item] = {}
+    news: dict[tuple[str, Key], Item] = {}
+    for item in before:
+        where = matching.new_of(item.key) if item.of_operator else item.key
+        side = "new" if where is not None else "old"
+        _add(olds, (side, where if where is not None else item.key), item)
+    for item in after:
+        _add(news, ("new", item.key), item)
+    parts = []
+    for key in dict.fromkeys([*news, *olds]):
+        was, now = olds.get(key), news.get(key)
+        shown = now or was
+        assert shown is not None
+        a, b = was.amount if was else 0, now.amount if now else 0
+        if a != b:
+            gone = " (removed)" if now is None and shown.of_operator and key[0] == "old" else ""
+            parts.append(Part(f"{shown.what}{gone}", shown.name, a, b, b - a))
+    total = [sum(item.amount for item in side.values()) for side in (olds, news)]
+    parts.sort(key=lambda part: (-abs(part.change), part.what))
+    return Change(resource, total[0], total[1], total[1] - total[0], tuple(parts))
+
+
+def _add(items: dict[tuple[str, Key], Item], key: tuple[str, Key], item: Item) -> None:
+    known = items.get(key)
+    items[key] = item if known is None else known.plus(item.amount)

@@ -1,0 +1,1 @@
+"""Documents in the forms that continuous integration reads: annotations, JUnit, SARIF."""

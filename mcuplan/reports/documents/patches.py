@@ -1,0 +1,267 @@
+"""Patch stages as ``mcuplan plan`` tells them: stages, the Pareto front, memory block by block, and advice.
+
+Names and texts from the model are untrusted text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mcuplan.findings.blocks import blocks
+from mcuplan.findings.peak import live_steps
+from mcuplan.graph import Graph
+from mcuplan.patching.writing.patches import halo
+from mcuplan.patching.writing.reader import StageReader
+from mcuplan.tflm import predict
+
+if TYPE_CHECKING:
+    from pydantic import ConfigDict
+
+    from mcuplan.patching.arena.search import PatchPlan, StageChoice
+    from mcuplan.patching.live.analysis import PatchAnalysis
+
+_CONFIG: ConfigDict = {"use_attribute_docstrings": True, "json_schema_serialization_defaults_required": True}
+
+
+@dataclass(frozen=True, slots=True)
+class StageShown:
+    """A patch stage: operators ``[first, last)`` of the given model, as far as clean-up left them, run in pieces."""
+
+    __pydantic_config__ = _CONFIG
+
+    first: int
+    last: int
+    first_operator: str
+    last_operator: str
+    kind: str
+    """`strips`: one after the other, each with operators of its own; `loop`: one loop runs them all; `bordered loop`: a
+    loop runs those inside the map; `patches`: a loop over patches in two dimensions."""
+    strips: int
+    """Strips of rows, or rows of patches."""
+    cuts: tuple[int, ...]
+    """Rows of the result where strips begin, and its height last; a loop takes strips of ``cuts[1]`` rows."""
+    columns: int | None
+    """Columns of a patch; null for strips of whole rows."""
+    halo_rows: int
+    """Rows of the stage's input that two neighbouring strips both read."""
+    halo_columns: int | None
+    """The same for columns of patches; null for strips of whole rows."""
+    streamed: bool
+    """True: rows that the next strip needs again are kept; False: they are computed again."""
+    padding: str
+    """`pad`: rows and columns of padding are written out; `crop`: surplus rows are computed and cut off."""
+    live_bytes: int
+    """Bytes of the planned section in use while the stage runs, alignment left out."""
+    growth_bytes: int
+    """What the stage adds to the persistent section."""
+    macs: int
+    whole_macs: int
+    """MACs of the same operators run whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrontShown:
+    """A choice of stages that no other one found beats in both arena and MACs."""
+
+    __pydantic_config__ = _CONFIG
+
+    declare_bytes: int
+    macs_factor: float
+    stages: tuple[StageShown, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockShown:
+    """Operators ``[first, last]`` that a designer names as one: most live bytes at one of them, without and with."""
+
+    __pydantic_config__ = _CONFIG
+
+    kind: str
+    first: int
+    last: int
+    before_bytes: int
+    """Every operator run whole, every tensor with bytes of its own."""
+    after_bytes: int
+    patched: bool
+    """Whether one of its operators runs in a stage."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamedStageShown:
+    """A stage of the analysis: operators ``[first, last)``, its strips' heights and patches' widths."""
+
+    __pydantic_config__ = _CONFIG
+
+    first: int
+    last: int
+    heights: tuple[int, ...]
+    widths: tuple[int, ...]
+    """Empty for strips of whole rows."""
+    kept: tuple[int, ...]
+    """Tensors of which rows are kept for the next strip."""
+
+
+@dataclass(frozen=True, slots=True)
+class LivePointShown:
+    """A point of the analysis' Pareto front."""
+
+    __pydantic_config__ = _CONFIG
+
+    live_bytes: int
+    macs_factor: float
+
+
+@dataclass(frozen=True, slots=True)
+class StreamedShown:
+    """What patch stages would do if the input came row by row, as papers on them count: an analysis, no model.
+
+    Bytes are those of activations that must be in memory; the network's input never is as a whole. TFLM needs it
+    whole, so that no model is written from this.
+    """
+
+    __pydantic_config__ = _CONFIG
+
+    before_bytes: int
+    live_bytes: int
+    macs_factor: float
+    stages: tuple[StreamedStageShown, ...]
+    front: tuple[LivePointShown, ...]
+    blocks: tuple[BlockShown, ...]
+    obstacle: str | None
+    """What stands in the way of fewer bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdviceShown:
+    """Why a stage computes so much again, and what a designer could change in the network."""
+
+    __pydantic_config__ = _CONFIG
+
+    first: int
+    last: int
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PatchShown:
+    """All that is told of patch stages."""
+
+    stages: tuple[StageShown, ...]
+    front: tuple[FrontShown, ...]
+    blocks: tuple[BlockShown, ...]
+    tried: int
+    least_declare_bytes: int | None
+
+
+def manner(stage: StageShown) -> str:
+    """Such as ``loop of 24 strips, rows kept``."""
+    kept = "rows kept" if stage.streamed else "recomputed"
+    if stage.columns is not None:
+        return f"loop of {stage.cuts[1]}x{stage.columns} patches, recomputed"
+    if stage.kind == "strips":
+        heights = [end - begin for begin, end in zip(stage.cuts, stage.cuts[1:], strict=False)]
+        rows = counted_rows(heights[0]) if len(set(heights[:-1])) <= 1 else "/".join(map(str, heights)) + " rows"
+        return f"{stage.strips} strips of {rows}, {kept}"
+    borders = ", borders apart" if stage.kind == "bordered loop" else ""
+    return f"loop of {stage.strips} strips, {kept}{borders}"
+
+
+def counted_rows(count: int) -> str:
+    """``1 row``, ``2 rows``."""
+    return "1 row" if count == 1 else f"{count} rows"
+
+
+def patch_shown(patch: PatchPlan, given: Graph) -> PatchShown:
+    """The stages of a plan, its front and its blocks; operators are counted as in the ``given`` model."""
+    numbers = _numbers(patch.base, given)
+    reader = StageReader(patch.base)
+    points = sorted(patch.front, key=lambda point: (point.macs_factor, point.declare_bytes))
+    front = tuple(
+        FrontShown(p.declare_bytes, round(p.macs_factor, 6), tuple(_stage(c, reader, numbers) for c in p.stages))
+        for p in points
+    )
+    return PatchShown(
+        tuple(_stage(choice, reader, numbers) for choice in patch.stages), front, _blocks(patch, numbers), patch.tried,
+        patch.least_declare_bytes,
+    )  # fmt: skip
+
+
+def _numbers(base: Graph, given: Graph) -> list[int]:
+    """For each operator of the cleaned-up model its number in the given one: that of the operator that writes alike."""
+    names: dict[str, list[int]] = {}
+    for k, op in enumerate(given.main.operators):
+        for t in op.outputs:
+            names.setdefault(given.main.tensors[t].name, []).append(k)
+    found = []
+    for k, op in enumerate(base.main.operators):
+        here = names.get(base.main.tensors[op.outputs[0]].name, []) if op.outputs else []
+        found.append(here[0] if len(here) == 1 else k)
+    return found if found == sorted(set(found)) else list(range(len(found)))
+
+
+def _stage(choice: StageChoice, reader: StageReader, numbers: Sequence[int]) -> StageShown:
+    form, net = choice.form, reader.net(choice.stage, "crop")
+    operators = reader.graph.main.operators
+    return StageShown(
+        first=numbers[choice.first],
+        last=numbers[choice.last - 1] + 1,
+        first_operator=operators[choice.first].label,
+        last_operator=operators[choice.last - 1].label,
+        kind=form.kind.value,
+        strips=form.strips,
+        cuts=form.cuts,
+        columns=form.columns or None,
+        halo_rows=halo(net),
+        halo_columns=halo(net, columns=True) if form.columns else None,
+        streamed=form.stream,
+        padding=form.padding,
+        live_bytes=choice.live_bytes,
+        growth_bytes=choice.growth_bytes,
+        macs=choice.macs,
+        whole_macs=choice.whole_macs,
+    )
+
+
+def _blocks(patch: PatchPlan, numbers: Sequence[int]) -> tuple[BlockShown, ...]:
+    base = patch.base
+    before = {
+        step.operator: step.live_bytes
+        for step in live_steps(base, predict(base, patch.before.target))
+        if step.subgraph == 0 and step.operator >= 0
+    }
+    staged = {k for choice in patch.stages for k in range(choice.first, choice.last)}
+    return tuple(
+        BlockShown(
+            block.kind,
+            numbers[block.first],
+            numbers[block.last],
+            max(before.get(k, 0) for k in block.operators),
+            max(patch.operator_bytes[k] for k in block.operators),
+            any(k in staged for k in block.operators),
+        )
+        for block in blocks(base)
+    )
+
+
+def streamed_shown(graph: Graph, analysis: PatchAnalysis) -> StreamedShown | None:
+    """The analysis of an input whose rows are streamed; None where no plan keeps within the limits."""
+    plan = analysis.plan
+    if plan is None:
+        return None
+    kinds = {(block.first, block.last): block.kind for block in blocks(graph)}
+    return StreamedShown(
+        before_bytes=max(plan.before_bytes, default=0),
+        live_bytes=plan.ram_bytes,
+        macs_factor=round(plan.factor, 6),
+        stages=tuple(
+            StreamedStageShown(c.stage.first, c.stage.last + 1, c.heights, c.widths, c.kept) for c in plan.stages
+        ),
+        front=tuple(LivePointShown(p.ram_bytes, round(p.macs / max(analysis.macs, 1), 6)) for p in analysis.front),
+        blocks=tuple(
+            BlockShown(kinds[b.first, b.last], b.first, b.last, b.layer_bytes, b.patch_bytes, b.patched)
+            for b in analysis.blocks
+        ),
+        obstacle=analysis.obstacle.sentence if analysis.obstacle else None,
+    )

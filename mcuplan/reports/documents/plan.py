@@ -1,0 +1,249 @@
+"""The document of ``mcuplan plan``: what a plan does and what each step gains. Sizes are bytes.
+
+Like the report it is made of plain frozen dataclasses with stable keys; names from the model are untrusted text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mcuplan import __version__
+from mcuplan.findings.peak import live_steps, lower_bound
+from mcuplan.findings.tool import Tool
+from mcuplan.graph import Graph
+from mcuplan.operators import model_macs
+from mcuplan.reports.documents.patches import (
+    AdviceShown,
+    BlockShown,
+    FrontShown,
+    StageShown,
+    StreamedShown,
+    patch_shown,
+)
+from mcuplan.reports.documents.report import Arena
+from mcuplan.tflite import write
+from mcuplan.tflm import code_size
+from mcuplan.tflm.results import ArenaPrediction
+
+if TYPE_CHECKING:
+    from pydantic import ConfigDict
+
+    from mcuplan.patching.arena.search import PatchPlan
+    from mcuplan.planning.plan import Plan
+
+PLAN_SCHEMA_VERSION = "1.1"
+_CONFIG: ConfigDict = {"use_attribute_docstrings": True, "json_schema_serialization_defaults_required": True}
+
+
+@dataclass(frozen=True, slots=True)
+class StepGain:
+    """One step of the plan, with the arena to declare before and after it."""
+
+    __pydantic_config__ = _CONFIG
+
+    name: str
+    detail: str
+    before_bytes: int
+    after_bytes: int
+    gain_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class AliasShown:
+    """Two tensors that share bytes: ``tensor`` lies at byte ``at`` of ``of``."""
+
+    __pydantic_config__ = _CONFIG
+
+    subgraph: int
+    operator: int
+    tensor: int
+    tensor_name: str
+    of: int
+    of_name: str
+    at: int
+    relation: str
+    """`share`: both hold the same values there; `overwrite`: an output takes the place of an input that dies."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlanShown:
+    """The plan itself: order of operators, offsets of tensors (-1: none), aliases."""
+
+    __pydantic_config__ = _CONFIG
+
+    order: tuple[int, ...]
+    offsets: tuple[int, ...]
+    aliases: tuple[AliasShown, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FlashShown:
+    """Flash of a model: its file and TFLM's code for its operators."""
+
+    __pydantic_config__ = _CONFIG
+
+    model_bytes: int
+    runtime_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class SavingShown:
+    """Bytes of the file that one lossless step of --strip or --int8-io saved."""
+
+    __pydantic_config__ = _CONFIG
+
+    name: str
+    saved_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlanReport:
+    """What ``mcuplan plan --format json`` writes."""
+
+    __pydantic_config__ = _CONFIG
+
+    tool: Tool
+    model: str
+    target: str
+    tflm_version: str
+    before: Arena
+    after: Arena
+    gain_bytes: int
+    lower_bound_bytes: int
+    """No offsets get the non-persistent section below this, in the plan's order and with its aliases."""
+    optimal: bool
+    proof: str
+    macs_factor: float
+    """Multiply-accumulates of the planned model over those of the given one."""
+    steps: tuple[StepGain, ...]
+    plan: PlanShown
+    flash_before: FlashShown
+    flash_after: FlashShown
+    """Before --strip and --int8-io, whose savings are listed apart."""
+    stages: tuple[StageShown, ...] = ()
+    """Patch stages, in the order in which they run."""
+    front: tuple[FrontShown, ...] = ()
+    """Patch plans found, from the fewest MACs to the least arena."""
+    blocks: tuple[BlockShown, ...] = ()
+    """Live bytes block by block, without and with patch stages."""
+    stages_tried: int = 0
+    """Stages that were written and counted."""
+    least_declare_bytes: int | None = None
+    """No combination of stages in the space searched needs less arena; null where the search ended before it knew."""
+    no_stages: str | None = None
+    """Why stages were looked for in vain; null where there are some, or none were looked for."""
+    advice: tuple[AdviceShown, ...] = ()
+    """With --advice: why stages compute rows again, and what a designer could change."""
+    input_rows_streamed: StreamedShown | None = None
+    """With --input-rows-streamed: an analysis of stages that never have the input whole in memory."""
+    savings: tuple[SavingShown, ...] = ()
+    """Bytes of flash saved by --int8-io and --strip, step by step."""
+    fit_bytes: int | None = None
+    """The arena that was asked for, null where none was."""
+    fits: bool | None = None
+    """Whether arena, and on a board all of RAM and flash, are large enough; null where nothing was asked for."""
+    short_of: str | None = None
+    """With --fit and a board: what of it the planned model takes more of than there is."""
+    output: str | None = None
+    """The file written, null where none was."""
+    output_bytes: int | None = None
+    schema_version: str = PLAN_SCHEMA_VERSION
+
+
+def arena_shown(graph: Graph, arena: ArenaPrediction) -> Arena:
+    """The arena as reports show it."""
+    return Arena(
+        arena.declare_bytes, arena.used_bytes, arena.nonpersistent_bytes, arena.persistent_bytes, arena.exact,
+        arena.bounded_bytes, lower_bound(live_steps(graph, arena)),
+    )  # fmt: skip
+
+
+def plan_report(
+    model: str,
+    original: Graph,
+    plan: Plan,
+    patch: PatchPlan | None = None,
+    *,
+    fit_bytes: int | None = None,
+    short: str | None = None,
+    output: str | None = None,
+    output_bytes: int | None = None,
+    savings: tuple[SavingShown, ...] = (),
+    advice: tuple[AdviceShown, ...] = (),
+    streamed: StreamedShown | None = None,
+    no_stages: str | None = None,
+) -> PlanReport:
+    """The document for one plan; with ``patch`` the stages that were taken on top of it."""
+    told = _planned(model, original, plan)
+    if patch is not None:
+        told = _patched(told, patch, original)
+    fits = None if fit_bytes is None else told.after.declare_bytes <= fit_bytes and short is None
+    return replace(
+        told, savings=savings, fit_bytes=fit_bytes, fits=fits, short_of=short, output=output, output_bytes=output_bytes,
+        advice=advice, input_rows_streamed=streamed, no_stages=no_stages,
+    )  # fmt: skip
+
+
+def _planned(model: str, original: Graph, plan: Plan) -> PlanReport:
+    before, after = model_macs(original).total, model_macs(plan.graph).total
+    tensors = [s.tensors for s in plan.graph.subgraphs]
+    aliases = tuple(
+        AliasShown(
+            a.subgraph, a.operator, a.inner, tensors[a.subgraph][a.inner].name, a.outer,
+            tensors[a.subgraph][a.outer].name, a.at, a.relation.value, a.reason,
+        )
+        for a in plan.aliases
+    )  # fmt: skip
+    return PlanReport(
+        tool=Tool("mcuplan", __version__),
+        model=model,
+        target=plan.after.target,
+        tflm_version=plan.after.tflm_version,
+        before=arena_shown(original, plan.before),
+        after=arena_shown(plan.graph, plan.after),
+        gain_bytes=plan.gain_bytes,
+        lower_bound_bytes=plan.lower_bound_bytes,
+        optimal=plan.optimal,
+        proof=plan.proof,
+        macs_factor=round(after / before, 6) if before else 1.0,
+        steps=tuple(StepGain(s.name, s.detail, s.before_bytes, s.after_bytes, s.gain_bytes) for s in plan.steps),
+        plan=PlanShown(plan.order, plan.offsets, aliases),
+        flash_before=_flash(original, original.file_bytes or len(write(original)), plan.after.target),
+        flash_after=_flash(plan.graph, len(write(plan.graph)), plan.after.target),
+    )
+
+
+def _flash(graph: Graph, file_bytes: int, target: str) -> FlashShown:
+    code = code_size(graph, target)
+    return FlashShown(file_bytes, code.total_bytes + code.data_bytes)
+
+
+def _patched(told: PlanReport, patch: PatchPlan, original: Graph) -> PlanReport:
+    after = arena_shown(patch.graph, patch.after)
+    count = len(patch.stages)
+    noun = "stage" if count == 1 else "stages"
+    detail = f"{count} {noun}, {patch.macs_factor - 1:+.1%} multiply-accumulates"
+    shown = patch_shown(patch, original)
+    taken = StepGain(
+        "patch stages", detail, told.after.declare_bytes, after.declare_bytes,
+        told.after.declare_bytes - after.declare_bytes,
+    )  # fmt: skip
+    return replace(
+        told,
+        after=after,
+        gain_bytes=told.before.declare_bytes - after.declare_bytes,
+        lower_bound_bytes=patch.lower_bound_bytes,
+        optimal=False,
+        proof=f"the least of those placed; {patch.tried} stages were written and counted",
+        macs_factor=round(patch.macs_factor, 6),
+        steps=(*told.steps, taken),
+        plan=PlanShown((), (), ()),
+        flash_after=_flash(patch.graph, len(write(patch.graph)), patch.after.target),
+        stages=shown.stages,
+        front=shown.front,
+        blocks=shown.blocks,
+        stages_tried=shown.tried,
+        least_declare_bytes=shown.least_declare_bytes,
+    )

@@ -1,0 +1,61 @@
+"""The report's JSON Schema, and reading a report back."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from mcuplan.errors import McuplanError
+from mcuplan.reports.documents.report import SCHEMA_VERSION, Report
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+
+class ReportError(McuplanError):
+    """A JSON document that is not a report of this schema version."""
+
+
+@cache
+def _adapter() -> TypeAdapter[Report]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Report)
+
+
+def report_schema() -> dict[str, Any]:
+    """JSON Schema (draft 2020-12) of the document that ``--format json`` writes."""
+    schema = _adapter().json_schema(mode="serialization")
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "mcuplan report"}
+    return head | schema | head
+
+
+def plan_schema() -> dict[str, Any]:
+    """JSON Schema (draft 2020-12) of the document that ``mcuplan plan --format json`` writes."""
+    from pydantic import TypeAdapter
+
+    from mcuplan.reports.documents.plan import PlanReport
+
+    schema = TypeAdapter(PlanReport).json_schema(mode="serialization")
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "mcuplan plan"}
+    return head | schema | head
+
+
+def from_json(text: str | bytes) -> Report:
+    """A report from its JSON text.
+
+    Raises
+    ------
+    ReportError
+        Where the text is not such a document; the sentence names the first key that is wrong.
+    """
+    from pydantic import ValidationError
+
+    try:
+        return _adapter().validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise ReportError(
+            f"not a report of schema version {SCHEMA_VERSION}: {key or 'document'}: {first['msg']}"
+        ) from None

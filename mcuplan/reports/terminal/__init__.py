@@ -1,0 +1,1 @@
+"""Documents and findings as lines of text for a terminal."""

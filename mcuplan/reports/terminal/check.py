@@ -1,0 +1,304 @@
+"""The report as lines of text, coloured by verdict alone. Every name from a model goes through ``safe_name``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+
+from rich.text import Text
+
+from mcuplan.findings.advice import Help
+from mcuplan.findings.costs import ResourceName, place
+from mcuplan.findings.situation import CLOSE
+from mcuplan.reports.documents.performance import estimate_facts, unjudged
+from mcuplan.reports.documents.report import Refusal, Report, Result, Rule, SharedResult, Violation
+from mcuplan.reports.terminal.glyphs import Glyphs, bar
+from mcuplan.reports.terminal.lines import Lines
+from mcuplan.text import safe_name, show_bytes, show_count, show_share
+
+PASS, WARN, FAIL = "green", "yellow", "red"
+_STYLES = {"pass": PASS, "fail": FAIL, "unsupported": FAIL, "error": FAIL}
+_LABELS = {"ram": "RAM", "flash": "flash", "macs": "MACs"}
+_FULL_MODELS = 3
+"""Up to this many models, each is shown in full; more are a line each, with what is wrong with them."""
+_FULL_BOARDS = 4
+_REFUSALS = 5
+_NAMED = 8
+_PATH = 200
+
+
+def report_lines(
+    report: Report, width: int, glyphs: Glyphs, *, quiet: bool = False, errors: bool = True
+) -> Iterator[Text]:
+    """The whole report; with ``quiet`` only what does not pass; without ``errors`` no model that cannot be read."""
+    lines = Lines(width)
+    hidden = {verdict for verdict, hide in (("pass", quiet), ("error", not errors)) if hide}
+    # A limit that nobody could judge is said even where everything else passes.
+    results = [r for r in report.results if r.verdict not in hidden or unjudged(r)]
+    groups = [(name, list(rows)) for name, rows in groupby(results, key=lambda r: r.model)]
+    full = len(groups) <= _FULL_MODELS and not quiet
+    for index, (_, rows) in enumerate(groups):
+        if full:
+            yield from [Text()] * (index > 0)
+            yield from _model(rows, lines, glyphs)
+        else:
+            for row in rows:
+                yield from _short(row, lines)
+                yield from _why([row], lines)
+    for group in report.shared:
+        if group.verdict not in hidden:
+            yield from [Text()] * full
+            yield from _shared(group, lines, glyphs)
+    if len(report.results) > 1 and not quiet:
+        yield Text()
+        yield from lines.wrapped(_summary(report))
+
+
+def _summary(report: Report) -> Text:
+    verdicts = [*(r.verdict for r in report.results), *(group.verdict for group in report.shared)]
+    models, boards = len({r.model for r in report.results}), len({r.board for r in report.results if r.board})
+    where = f" on {boards} boards" if boards > 1 else ""
+    counts = ", ".join(f"{verdicts.count(v)} {v}" for v in ("pass", "fail", "unsupported", "error") if v in verdicts)
+    return Text(f"{models} model{'s' * (models > 1)}{where}: {counts}")
+
+
+def _model(rows: Sequence[Result], lines: Lines, glyphs: Glyphs) -> Iterator[Text]:
+    """One model on its boards, then what it spends most on where it is worst off."""
+    for index, row in enumerate(rows):
+        if len(rows) > _FULL_BOARDS:
+            yield from _short(row, lines)
+            continue
+        yield from [Text()] * (index > 0)
+        yield from _verdict(row, lines)
+        yield from _figures(row, lines, glyphs, row.arena is None or row.arena.exact)
+        yield from _arena(row, lines)
+        for label, said in estimate_facts(row):
+            yield from lines.wrapped(Text(f"{label:<7}{said}"), indent=2, hang=7)
+        yield from _violations(row.violations, lines)
+        yield from _refusals(row.refusals, lines)
+    worst = max(rows, key=_badness)
+    if worst.arena is None:
+        return
+    which = f" (on {_board(worst)})" if len(rows) > 1 else ""
+    yield from _peak(worst, which, lines)
+    yield from _costs(worst, which, lines)
+    if worst.why is None:
+        yield from _help(worst.help, lines)
+    yield from _notes(worst.notes, lines)
+    yield from _why(rows, lines)
+
+
+def _badness(row: Result) -> tuple[int, float]:
+    order = ("pass", "fail", "unsupported", "error")
+    return order.index(row.verdict), max((r.figure / max(r.limit, 1) for r in row.limits.rules), default=0.0)
+
+
+def _board(row: Result | SharedResult) -> str:
+    return safe_name(row.board_name or row.board or "no board")
+
+
+def _verdict(row: Result, lines: Lines) -> Iterator[Text]:
+    head = Text()
+    head.append(f"{row.verdict.upper():<5}", style=f"bold {_STYLES[row.verdict]}")
+    head.append(f" {safe_name(row.model, _PATH)}", style="bold")
+    if row.board:
+        head.append(f" on {_board(row)}")
+    yield from lines.wrapped(head, hang=6)
+    if row.error is not None:
+        yield from lines.wrapped(Text(safe_name(row.error, 500)), indent=6)
+    if row.facts is not None and row.flash is not None:
+        facts = row.facts
+        yield from lines.wrapped(
+            Text(
+                f"{facts.operators} operators, {facts.activations}, model {show_bytes(row.flash.model_bytes)}; "
+                f"{row.target}, {row.tflm_version}"
+            ),
+            indent=6,
+        )
+
+
+def _figures(row: Result | SharedResult, lines: Lines, glyphs: Glyphs, arena_exact: bool = True) -> Iterator[Text]:
+    if row.ram is None or row.flash is None or row.macs is None:
+        return
+    totals: dict[ResourceName, int] = {"ram": row.ram.total_bytes, "flash": row.flash.total_bytes, "macs": row.macs}
+    rules = {rule.resource: rule for rule in row.limits.rules}
+    bounds = {"ram": not arena_exact, "flash": not row.flash.exact}
+    for resource, total in totals.items():
+        rule = rules.get(resource)
+        bound = bounds.get(resource, False) and (rule is None or rule.counted != "model")
+        yield _gauge(resource, total, rule, lines.width, glyphs, bound)
+
+
+_COUNTED = {"arena": "arena", "model": "model", "need": "", "macs": ""}
+
+
+def _gauge(resource: str, total: int, rule: Rule | None, width: int, glyphs: Glyphs, bound: bool) -> Text:
+    """One bar with its figures, ``<=`` before a bound; without bar where the terminal is too narrow for both."""
+    mark = "<=" if bound else ""
+    show = show_count if resource == "macs" else show_bytes
+    line = Text(f"  {_LABELS[resource]:<6}", no_wrap=True)
+    if rule is None:
+        line.append(f"{mark}{show(total)}, no limit")
+        line.truncate(width)
+        return line
+    part = rule.figure / max(rule.limit, 1)
+    broken = rule.figure >= rule.limit if rule.strict else rule.figure > rule.limit
+    style = FAIL if broken else WARN if part >= CLOSE else PASS
+    figures = f"{mark + show(rule.figure):>9} of {show(rule.limit):>8} {show_share(part):>5}"
+    counted = f" {_COUNTED[rule.counted]}" if _COUNTED[rule.counted] else ""
+    room = width - len(line) - len(figures) - 8
+    if room >= 8:
+        line.append(bar(rule.figure, rule.limit, min(room, 60), glyphs), style=style)
+        line.append(" ")
+    line.append(figures + counted)
+    line.truncate(width)
+    return line
+
+
+def _arena(row: Result, lines: Lines) -> Iterator[Text]:
+    if row.arena is None or row.ram is None:
+        return
+    a, r = row.arena, row.ram
+    bound = "" if a.exact else "at most "
+    said = (
+        f"declare {bound}{a.declare_bytes:,} bytes (uses {a.used_bytes:,}: {a.nonpersistent_bytes:,} planned + "
+        f"{a.persistent_bytes:,} persistent)"
+    )
+    yield from lines.wrapped(Text(f"arena {said}"), indent=2, hang=6)
+    if any(rule.resource == "ram" and rule.counted == "need" for rule in row.limits.rules):
+        objects = r.interpreter_bytes + r.resolver_bytes
+        data = f" + {r.data_bytes:,} kernel data" if r.data_bytes else ""
+        yield from lines.wrapped(
+            Text(f"RAM   arena + {objects:,} interpreter and resolver{data} + {r.stack_bytes:,} stack"),
+            indent=2,
+            hang=6,
+        )
+
+
+def _violations(broken: Iterable[Violation], lines: Lines) -> Iterator[Text]:
+    for violation in broken:
+        yield from lines.wrapped(Text(violation.message, style=FAIL), indent=2, hang=2)
+
+
+def _refusals(refusals: Sequence[Refusal], lines: Lines) -> Iterator[Text]:
+    """Reasons, those that differ only in the operator said once."""
+    kinds: dict[tuple[str, str, str], list[Refusal]] = {}
+    for refusal in refusals:
+        kinds.setdefault((refusal.rule, refusal.reason, refusal.remedy), []).append(refusal)
+    for (_, reason, remedy), same in list(kinds.items())[:_REFUSALS]:
+        text = Text(f"{_operators(same)}{safe_name(reason, 300)}{_tensor(same[0])}", style=FAIL)
+        yield from lines.wrapped(text, indent=2, hang=2)
+        if remedy:
+            yield from lines.wrapped(Text(f"remedy: {safe_name(remedy, 300)}"), indent=4, hang=2)
+    if len(kinds) > _REFUSALS:
+        yield Text(f"  and {len(kinds) - _REFUSALS} more reasons (all are in --format json)")
+
+
+def _operators(refusals: Sequence[Refusal]) -> str:
+    """``operator 3, CONV_2D: ``, or ``operators 0, 2, 4 and 5 more: ``; empty for reasons of the whole model."""
+    places = [place(r.subgraph, r.operator) for r in refusals if r.operator >= 0]
+    if not places:
+        return ""
+    if len(places) == 1:
+        return f"operator {places[0]}, {safe_name(refusals[0].operator_name)}: "
+    more = f" and {len(places) - _NAMED} more" if len(places) > _NAMED else ""
+    return f"operators {', '.join(places[:_NAMED])}{more}: "
+
+
+def _tensor(refusal: Refusal) -> str:
+    return f" (tensor {safe_name(refusal.tensor_name, 40)!r})" if refusal.tensor_name else ""
+
+
+def _peak(row: Result, which: str, lines: Lines) -> Iterator[Text]:
+    if row.peak is None:
+        return
+    p = row.peak
+    where = (
+        f"operator {place(p.subgraph, p.operator)}, {safe_name(p.operator_name)}" if p.operator >= 0 else "the start"
+    )
+    yield Text()
+    head = Text(f"Memory peaks at {where}{which}", style="bold")
+    head.append(f": {p.live_bytes:,} bytes live in {len(p.buffers)} buffers", style="not bold")
+    yield from lines.wrapped(head, hang=2)
+
+
+def _costs(row: Result, which: str, lines: Lines) -> Iterator[Text]:
+    if not row.costs:
+        return
+    yield Text()
+    yield from lines.wrapped(Text(f"Largest costs{which}, as parts of their limits", style="bold"))
+    for cost in row.costs:
+        show = show_count if cost.resource == "macs" else show_bytes
+        line = Text(f"  {_LABELS[cost.resource]:<6}{show_share(cost.share):>5} {show(cost.amount):>9}  ")
+        line.append(safe_name(cost.what, 70))
+        room = lines.width - line.cell_len - 3
+        if cost.name and room >= 12:
+            line.append(f"  {safe_name(cost.name, min(room - 1, 40))}", style="dim")
+        line.truncate(lines.width)
+        yield line
+
+
+def _help(tips: Sequence[Help], lines: Lines) -> Iterator[Text]:
+    if not tips:
+        return
+    yield Text()
+    yield Text("What would help", style="bold")
+    for tip in tips:
+        gain = f" (saves {tip.saves:,} bytes)" if tip.saves else ""
+        command = f": {tip.command}" if tip.command else ""
+        yield from lines.wrapped(Text(f"- {safe_name(tip.text, 200)}{gain}{command}"), indent=2, hang=2)
+
+
+def _why(rows: Sequence[Result], lines: Lines) -> Iterator[Text]:
+    asked = [row for row in rows if row.why is not None and row.arena is not None]
+    if not asked:
+        return
+    from mcuplan.reports.terminal.why import why_lines
+
+    for row in asked:
+        where = f" on {_board(row)}" if row.board else ""
+        yield from why_lines(row.why or (), row.verdict == "pass", lines, where)
+
+
+def _notes(notes: Sequence[str], lines: Lines) -> Iterator[Text]:
+    if notes:
+        yield Text()
+    for note in notes[:3]:
+        yield from lines.wrapped(Text(f"Note: {safe_name(note, 300)}"), hang=6)
+    if len(notes) > 3:
+        yield Text(f"      and {len(notes) - 3} more notes (all are in --format json)")
+
+
+def _short(row: Result, lines: Lines) -> Iterator[Text]:
+    """One result in a line, and what is wrong with it."""
+    line = Text()
+    line.append(f"{row.verdict.upper():<5}", style=f"bold {_STYLES[row.verdict]}")
+    parts = [f"{_LABELS[r.resource]} {show_share(r.figure / max(r.limit, 1)):>4}" for r in row.limits.rules]
+    if parts:
+        line.append(f"  {'  '.join(parts)} ")
+    line.append(f" {safe_name(row.model, _PATH)}")
+    if row.board:
+        line.append(f" on {_board(row)}")
+    yield from lines.wrapped(line, hang=6)
+    if row.error is not None:
+        yield from lines.wrapped(Text(safe_name(row.error, 500)), indent=6)
+    yield from _violations(row.violations, Lines(lines.width, margin=4))
+    for said in unjudged(row):
+        yield from lines.wrapped(Text(said, style=WARN), indent=4, hang=2)
+    yield from _refusals(row.refusals, Lines(lines.width, margin=4))
+
+
+def _shared(group: SharedResult, lines: Lines, glyphs: Glyphs) -> Iterator[Text]:
+    head = Text()
+    head.append(f"{group.verdict.upper():<5}", style=f"bold {_STYLES[group.verdict]}")
+    head.append(f" {safe_name(group.name)}", style="bold")
+    head.append(f" together on {_board(group)}")
+    yield from lines.wrapped(head, hang=6)
+    members = ", ".join(safe_name(m, 40) for m in group.models)
+    how = "an arena each" if group.arenas == "sum" else "taking turns in one arena"
+    yield from lines.wrapped(Text(f"{members}; {how}"), indent=6)
+    if group.error is not None:
+        yield from lines.wrapped(Text(safe_name(group.error, 500)), indent=6)
+    yield from _figures(group, lines, glyphs)
+    yield from _violations(group.violations, lines)
+    yield from _notes(group.notes, lines)

@@ -1,0 +1,113 @@
+"""A difference on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.text import Text
+
+from mcuplan.findings.diff.difference import Change, Diff, Growth
+from mcuplan.reports.terminal.lines import Lines
+from mcuplan.text import safe_name, show_bytes, show_count
+
+LABELS = {"arena": "arena", "ram": "RAM", "flash": "flash", "macs": "MACs"}
+_PARTS, _LISTED = 8, 12
+
+
+def diff_lines(found: Diff, width: int) -> Iterator[Text]:
+    """The totals, what made them change, operators and quantization that changed, and limits on growth."""
+    lines = Lines(width)
+    yield from lines.wrapped(Text(f"{safe_name(found.old.model, 200)} -> {safe_name(found.new.model, 200)}", "bold"))
+    yield from lines.wrapped(Text(f"{found.target}, {found.tflm_version}{bound_note(found)}"), indent=2)
+    yield Text()
+    for change in found.changes:
+        yield Text(f"  {LABELS[change.resource]:<6}{change.old:>14,} -> {change.new:>13,} {signed(change.change):>14}")
+    for change in found.changes:
+        # The arena's parts are RAM's too.
+        if change.parts and not (change.resource == "ram" and _same_as_arena(found, change)):
+            yield from _parts(change, lines)
+    yield from _operators(found, lines)
+    yield from _quantization(found, lines)
+    for growth in found.growth:
+        yield Text()
+        yield from lines.wrapped(Text(growth_sentence(growth), style="red" if growth.broken else "green"))
+
+
+def _same_as_arena(found: Diff, ram: Change) -> bool:
+    return any(change.resource == "arena" and change.change == ram.change for change in found.changes)
+
+
+def bound_note(found: Diff) -> str:
+    """Says so where an arena is an upper bound."""
+    return "" if found.old.exact and found.new.exact else "; arenas are upper bounds"
+
+
+def signed(amount: int) -> str:
+    """A change with its sign; ``0`` without.
+
+    Examples
+    --------
+    >>> signed(2_048), signed(-16), signed(0)
+    ('+2,048', '-16', '0')
+    """
+    return f"{amount:+,}" if amount else "0"
+
+
+def growth_sentence(growth: Growth) -> str:
+    """Whether a resource grew by more than it may."""
+    show = show_count if growth.resource == "macs" else show_bytes
+    verb = "grew" if growth.change > 0 else "changed"
+    verdict = "more than" if growth.broken else "within"
+    unit = "" if growth.resource == "macs" else " bytes"
+    label = LABELS[growth.resource]
+    return f"{label} {verb} by {signed(growth.change)}{unit}, {verdict} the {show(growth.limit)} allowed"
+
+
+def _parts(change: Change, lines: Lines) -> Iterator[Text]:
+    yield Text()
+    unit = "" if change.resource == "macs" else " bytes"
+    yield Text(f"{LABELS[change.resource]} {signed(change.change)}{unit}, of which", style="bold")
+    for part in change.parts[:_PARTS]:
+        name = f"  {safe_name(part.name, 40)}" if part.name else ""
+        line = Text(f"  {signed(part.change):>12}  {safe_name(part.what, 80)}")
+        line.append(name, style="dim")
+        line.truncate(lines.width)
+        yield line
+    rest = change.parts[_PARTS:]
+    if rest:
+        yield Text(f"  {signed(sum(part.change for part in rest)):>12}  {len(rest)} smaller changes")
+
+
+def _operators(found: Diff, lines: Lines) -> Iterator[Text]:
+    if not found.operators:
+        return
+    yield Text()
+    kinds = [change.kind for change in found.operators]
+    counts = ", ".join(
+        f"{kinds.count(kind)} {kind}" for kind in ("added", "removed", "moved", "changed") if kind in kinds
+    )
+    yield Text(f"Operators: {counts}", style="bold")
+    for change in found.operators[:_LISTED]:
+        detail = f": {safe_name(change.detail, 160)}" if change.detail else ""
+        text = Text(f"{change.kind:<8} {change.place} {safe_name(change.operator_name, 40)}{detail}")
+        if change.name:
+            text.append(f"  {safe_name(change.name, 40)}", style="dim")
+        yield from lines.wrapped(text, indent=2, hang=9)
+    if len(found.operators) > _LISTED:
+        yield Text(f"  and {len(found.operators) - _LISTED} more (all are in --format json)")
+
+
+def _quantization(found: Diff, lines: Lines) -> Iterator[Text]:
+    if not found.quantization:
+        return
+    yield Text()
+    count = len(found.quantization)
+    yield Text(f"Quantization: {count} tensor{'s' * (count != 1)} changed", style="bold")
+    for change in found.quantization[:_LISTED]:
+        what = f"{change.place} {safe_name(change.operator_name, 40)} {change.role}: {safe_name(change.detail, 120)}"
+        text = Text(what)
+        if change.name:
+            text.append(f"  {safe_name(change.name, 40)}", style="dim")
+        yield from lines.wrapped(text, indent=2, hang=2)
+    if count > _LISTED:
+        yield Text(f"  and {count - _LISTED} more (all are in --format json)")

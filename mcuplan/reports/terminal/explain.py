@@ -1,0 +1,95 @@
+"""``mcuplan explain`` on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from rich.text import Text
+
+from mcuplan.findings.costs import place
+from mcuplan.findings.diagnostics import Diagnostic
+from mcuplan.findings.explanation import Explanation, OperatorBytes
+from mcuplan.reports.terminal.glyphs import Glyphs, bar
+from mcuplan.reports.terminal.grid import Bars, Column, grid
+from mcuplan.reports.terminal.lines import Lines
+from mcuplan.text import safe_name, show_share
+from mcuplan.tflm.recording import Comparison
+from mcuplan.tflm.results import ArenaPrediction
+
+
+def explanation_lines(explanation: Explanation, width: int, glyphs: Glyphs) -> Iterator[Text]:
+    """The rows that add up to the arena to declare, each with its share."""
+    total = explanation.declare_bytes
+    rows = [
+        (row.section, f"{row.bytes:,}{'' if row.exact else ' or less'}", show_share(row.bytes / max(total, 1)),
+         safe_name(row.what, 70), safe_name(row.name, 40))
+        for row in explanation.rows
+    ]  # fmt: skip
+    rows.append(("total", f"{total:,}", "100%", f"to declare ({explanation.used_bytes:,} used after Invoke)", ""))
+    columns = (
+        Column("section"), Column("bytes", right=True), Column("share", right=True), Column("what", least=44),
+        Column("tensor", least=8, optional=True),
+    )  # fmt: skip
+
+    def draw(figure: int, room: int) -> Text:
+        return Text(bar(figure, max(total, 1), room, glyphs).rstrip(glyphs.empty) if figure > 0 else "")
+
+    bars = Bars([*(partial(draw, row.bytes) for row in explanation.rows), partial(draw, 0)], most=24)
+    yield from grid(columns, rows, width, bars)
+
+
+def operator_bytes_table(operators: Sequence[OperatorBytes], width: int) -> Iterator[Text]:
+    """The persistent bytes of each operator, the largest first, and their sum."""
+    columns = (
+        Column("#", right=True), Column("operator", least=12), Column("node", right=True, optional=True),
+        Column("options", right=True, optional=True), Column("op data", right=True, optional=True),
+        Column("buffers", right=True, optional=True), Column("persistent", right=True), Column("scratch", right=True),
+    )  # fmt: skip
+    rows = [
+        (
+            place(o.subgraph, o.operator), safe_name(o.name, 32), f"{o.node:,}", f"{o.options:,}", f"{o.op_data:,}",
+            f"{o.buffers:,}", f"{o.persistent:,}{'' if o.exact else ' or less'}", f"{o.scratch:,}" if o.scratch else "",
+        )
+        for o in operators
+    ]  # fmt: skip
+    node, options, op_data, buffers, persistent = (
+        (
+            f"{sum(figures):,}"
+            for figures in zip(
+                *((o.node, o.options, o.op_data, o.buffers, o.persistent) for o in operators), strict=True
+            )
+        )
+        if operators
+        else ("0",) * 5
+    )
+    rows.append(("", "all operators", node, options, op_data, buffers, persistent, ""))
+    yield from grid(columns, rows, width)
+
+
+def note_lines(arena: ArenaPrediction, diagnostics: Sequence[Diagnostic], width: int) -> Iterator[Text]:
+    """Why figures are bounds, and the traps that the model holds."""
+    lines = Lines(width)
+    for note in arena.notes:
+        yield from lines.wrapped(Text(f"bound: {safe_name(note, 300)}"), hang=2)
+    for diagnostic in diagnostics:
+        where = f" ({safe_name(diagnostic.name, 40)})" if diagnostic.name else ""
+        yield from lines.wrapped(Text(f"note: {safe_name(diagnostic.message, 300)}{where}"), hang=2)
+
+
+def comparison_lines(rows: Sequence[Comparison], width: int) -> Iterator[Text]:
+    """A recorded log beside the prediction, line by line."""
+    columns = (
+        Column("line", least=20), Column("predicted", right=True), Column("logged", right=True),
+        Column("difference", right=True),
+    )  # fmt: skip
+    cells = [
+        (
+            safe_name(row.name, 60),
+            f"{row.predicted.used:,}" if row.predicted else "-",
+            f"{row.logged.used:,}" if row.logged else "-",
+            f"{row.difference:+,}" if row.difference else "equal",
+        )
+        for row in rows
+    ]
+    yield from grid(columns, cells, width)

@@ -1,0 +1,152 @@
+"""Patch stages on a terminal: the stages, other choices of them, memory block by block, and advice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from rich.text import Text
+
+from mcuplan.reports.documents.patches import (
+    AdviceShown,
+    BlockShown,
+    FrontShown,
+    StageShown,
+    StreamedShown,
+    counted_rows,
+    manner,
+)
+from mcuplan.reports.documents.plan import PlanReport
+from mcuplan.reports.terminal.glyphs import Glyphs
+from mcuplan.reports.terminal.grid import Bars, Column, grid
+from mcuplan.reports.terminal.lines import Lines
+from mcuplan.text import safe_name
+
+_MANY = 24
+"""Blocks shown at most; of more, those that patch stages change come first."""
+
+_POINTS = 12
+"""Points of a Pareto front shown at most."""
+
+
+def stage_lines(report: PlanReport, width: int) -> Iterator[Text]:
+    """The stages, and how good they are among those that were searched."""
+    columns = (
+        Column("patch stage", least=16), Column("as", least=10), Column("halo", right=True, optional=True),
+        Column("live bytes", right=True), Column("persistent", right=True), Column("MACs", right=True),
+    )  # fmt: skip
+    yield from grid(columns, [_stage_row(stage) for stage in report.stages], width)
+    told = f"{report.stages_tried:,} stages written and counted"
+    if report.fits:
+        told += ": the fewest multiply-accumulates of those that fit"
+    elif report.least_declare_bytes is None:
+        told += "; the search ended before it had seen all"
+    elif report.least_declare_bytes >= report.after.declare_bytes:
+        told += ": no other combination in the space searched needs less"
+    else:
+        told += f": no combination in the space searched needs less than {report.least_declare_bytes:,} bytes of arena"
+    yield from Lines(width).wrapped(Text(told), hang=2)
+
+
+def _stage_row(stage: StageShown) -> tuple[str, ...]:
+    overhead = stage.macs / max(stage.whole_macs, 1) - 1
+    halo = counted_rows(stage.halo_rows) if stage.columns is None else f"{stage.halo_rows} x {stage.halo_columns}"
+    return (
+        _operators(stage),
+        manner(stage),
+        halo,
+        f"{stage.live_bytes:,}",
+        f"{stage.growth_bytes:+,}",
+        f"{overhead:+.1%}",
+    )
+
+
+def _operators(stage: StageShown) -> str:
+    if stage.last - stage.first == 1:
+        return f"{stage.first} {safe_name(stage.first_operator, 24)}"
+    return f"{stage.first}-{stage.last - 1} {safe_name(stage.first_operator, 24)}..."
+
+
+def front_lines(front: Sequence[FrontShown], chosen_bytes: int, width: int) -> Iterator[Text]:
+    """What other choices of stages take, from the fewest MACs to the least arena."""
+    if len(front) < 2:
+        return
+    step = max(-(-(len(front) - 1) // (_POINTS - 1)), 1)
+    shown = [*front[:-1:step], front[-1]]
+    columns = (
+        Column("other choices of stages", least=20), Column("arena to declare", right=True), Column("MACs", right=True),
+        Column(""),
+    )  # fmt: skip
+    rows = []
+    for point in shown:
+        stages = ", ".join(f"{s.first}-{s.last - 1}" if s.last - s.first > 1 else f"{s.first}" for s in point.stages)
+        mark = "this plan" if point.declare_bytes == chosen_bytes else ""
+        rows.append((f"operators {stages}" if stages else "none", f"{point.declare_bytes:,}",
+                     f"{point.macs_factor - 1:+.1%}", mark))  # fmt: skip
+    yield Text()
+    yield from grid(columns, rows, width)
+
+
+def block_lines(found: Sequence[BlockShown], width: int, glyphs: Glyphs, title: str = "block") -> Iterator[Text]:
+    """Live bytes of each block, without patch stages (light) and with them (dark)."""
+    shown = found if len(found) <= _MANY else [b for b in found if b.patched or b.before_bytes != b.after_bytes][:_MANY]
+    if not shown:
+        return
+    columns = (
+        Column(title, least=12), Column("operators", optional=True), Column("live before", right=True),
+        Column("after", right=True),
+    )  # fmt: skip
+    rows = [
+        (
+            safe_name(block.kind, 28),
+            f"{block.first}-{block.last}" if block.last > block.first else f"{block.first}",
+            f"{block.before_bytes:,}",
+            f"{block.after_bytes:,}",
+        )
+        for block in shown
+    ]
+    most = max(max(block.before_bytes, block.after_bytes) for block in shown)
+    yield Text()
+    yield from grid(columns, rows, width, Bars([partial(_before_and_after, block, most, glyphs) for block in shown]))
+    if len(shown) < len(found):
+        yield Text(f"{len(found) - len(shown)} more blocks, not changed by the stages")
+
+
+def _before_and_after(block: BlockShown, most: int, glyphs: Glyphs, room: int) -> Text:
+    before, after = (round(figure / max(most, 1) * room) for figure in (block.before_bytes, block.after_bytes))
+    return Text(glyphs.full * after + glyphs.empty * max(before - after, 0))
+
+
+def advice_lines(advice: Sequence[AdviceShown], width: int) -> Iterator[Text]:
+    """What a designer could change in the network."""
+    for stage in advice:
+        yield Text()
+        told = f"operators {stage.first} to {stage.last - 1}: what a designer could change (accuracy needs training)"
+        yield from Lines(width).wrapped(Text(told), hang=2)
+        for sentence in stage.sentences:
+            yield from Lines(width).wrapped(Text(f"  {safe_name(sentence, 300)}"), hang=4)
+
+
+def streamed_lines(found: StreamedShown, width: int, glyphs: Glyphs) -> Iterator[Text]:
+    """The analysis of an input whose rows come one after the other."""
+    lines = Lines(width)
+    yield Text()
+    told = (
+        "analysis, input rows streamed: as papers count. TFLM needs its input whole, so no model is written from this"
+    )
+    yield from lines.wrapped(Text(told), hang=2)
+    saved = f"live activations {found.before_bytes:,} -> {found.live_bytes:,} bytes at {found.macs_factor:g}x the MACs"
+    yield from lines.wrapped(Text(f"  {saved}"), hang=2)
+    for stage in found.stages:
+        pieces = f"{len(stage.heights)} strips of {counted_rows(stage.heights[0])}"
+        if stage.widths:
+            pieces = f"{len(stage.heights)} x {len(stage.widths)} patches of {stage.heights[0]} x {stage.widths[0]}"
+        kept = f"rows of {len(stage.kept)} tensors kept" if stage.kept else "halos computed again"
+        told = f"  operators {stage.first} to {stage.last - 1} in {pieces}, {kept}"
+        yield from lines.wrapped(Text(told), hang=4)
+    if found.obstacle is not None:
+        yield from lines.wrapped(Text(f"  {safe_name(found.obstacle, 300)}"), hang=4)
+    points = found.front[:: max(-(-len(found.front) // _POINTS), 1)]
+    told = ", ".join(f"{point.live_bytes:,} at {point.macs_factor:g}x" for point in points)
+    yield from lines.wrapped(Text(f"  Pareto front: {told}"), hang=4)
+    yield from block_lines(found.blocks, width, glyphs, "block, input streamed")

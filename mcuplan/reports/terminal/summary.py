@@ -1,0 +1,48 @@
+"""What a model is, in a few lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.text import Text
+
+from mcuplan.budget.analysis import Analysis, weights_bytes
+from mcuplan.findings.costs import place
+from mcuplan.findings.peak import live_steps, lower_bound, peak_step
+from mcuplan.reports.terminal.lines import Lines
+from mcuplan.reports.terminal.tables import shape_text
+from mcuplan.text import safe_name, show_count
+
+
+def summary_lines(model: str, analysis: Analysis, width: int) -> Iterator[Text]:
+    """Inputs, outputs, sizes and where memory peaks."""
+    graph, arena, lines = analysis.graph, analysis.arena, Lines(width)
+    yield Text(safe_name(model, max(width, 20)), style="bold")
+    operators = sum(len(subgraph.operators) for subgraph in graph.subgraphs)
+    parts = f", {len(graph.subgraphs)} subgraphs" if len(graph.subgraphs) > 1 else ""
+    yield from lines.wrapped(
+        Text(
+            f"{operators} operators{parts}, {show_count(analysis.macs.total)} MACs, {graph.file_bytes:,} bytes, "
+            f"{weights_bytes(graph):,} of them weights; {analysis.target}, {arena.tflm_version}"
+        ),
+        hang=2,
+    )
+    for word, tensors in (("input", graph.main.inputs), ("output", graph.main.outputs)):
+        for t in tensors:
+            tensor = graph.main.tensors[t]
+            what = f"{word} {shape_text(tensor.shape)} {tensor.dtype.label} {safe_name(tensor.name, 40)}"
+            yield from lines.wrapped(Text(what), hang=2)
+    steps = live_steps(graph, arena)
+    top = peak_step(steps)
+    bound = "" if arena.exact else "at most "
+    yield from lines.wrapped(
+        Text(
+            f"arena: declare {bound}{arena.declare_bytes:,} bytes, {arena.nonpersistent_bytes:,} planned "
+            f"(lower bound {lower_bound(steps):,}) + {arena.persistent_bytes:,} persistent"
+        ),
+        hang=2,
+    )
+    if top is not None and top.operator >= 0:
+        name = safe_name(graph.subgraphs[top.subgraph].operators[top.operator].label)
+        where = f"memory peaks at operator {place(top.subgraph, top.operator)}, {name}: {top.live_bytes:,} bytes"
+        yield from lines.wrapped(Text(where), hang=2)
