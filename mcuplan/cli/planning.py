@@ -112,8 +112,8 @@ def _patch(
 
 def _advice(patch: PatchPlan, start: Graph) -> tuple[AdviceShown, ...]:
     """What a designer could change, for each stage that computes something again."""
-    from mcuplan.patching.arena.advice import stage_advice
-    from mcuplan.patching.geometry.stages import PatchError
+    from mcuplan.findings.redistribution import stage_advice
+    from mcuplan.operators.geometry.stages import PatchError
     from mcuplan.reports.documents.patches import AdviceShown, patch_shown
 
     told = []

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from mcuplan.graph import DType, Graph, Operator, Subgraph, Tensor
-from mcuplan.operators.geometry import Window, window
+from mcuplan.operators.geometry.axes import Window, window
 from mcuplan.operators.table import operator_info
 
 

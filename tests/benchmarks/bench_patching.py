@@ -17,17 +17,21 @@ from pathlib import Path
 from time import process_time
 
 from mcuplan.errors import McuplanError
+from mcuplan.findings.chains import Chain, chain_of
 from mcuplan.graph import Graph
 from mcuplan.patching.arena.search import find_patch_plan
 from mcuplan.patching.inputs import NetworkInput
 from mcuplan.patching.live.cost import LiveAccounting
 from mcuplan.patching.live.search import search_graph
-from mcuplan.patching.papers.accounting import layer_by_layer
-from mcuplan.patching.papers.chain import Chain, LayerSpec, chain, chain_of
-from mcuplan.patching.papers.search import ChainSearch, Space, search
 from mcuplan.patching.pareto import Point
 from mcuplan.tflite import load
 from mcuplan.zoo import build
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from papers.accounting import layer_by_layer
+from papers.chain import LayerSpec, chain
+from papers.search import ChainSearch, Space, search
 
 GOAL_SECONDS = 60.0
 SHOWN = 8

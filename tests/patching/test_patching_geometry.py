@@ -11,9 +11,8 @@ from patching_networks import Layer, Network, Read, networks
 
 from mcuplan.graph import DType, Graph
 from mcuplan.operators import operator_macs
-from mcuplan.patching.arena.search import refusal
-from mcuplan.patching.geometry.regions import NOTHING
-from mcuplan.patching.geometry.stages import (
+from mcuplan.operators.geometry.regions import NOTHING
+from mcuplan.operators.geometry.stages import (
     Direction,
     PatchError,
     Region,
@@ -27,6 +26,7 @@ from mcuplan.patching.geometry.stages import (
     stages,
     strips,
 )
+from mcuplan.patching.arena.search import refusal
 from mcuplan.zoo import build
 from mcuplan.zoo.builder import Builder
 from mcuplan.zoo.windows import Padding

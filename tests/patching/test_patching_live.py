@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from patching_networks import Read, networks
 
 from mcuplan.graph import Graph
-from mcuplan.patching.geometry.regions import NOTHING, Span, even
-from mcuplan.patching.geometry.spatial import Direction
-from mcuplan.patching.geometry.stages import PatchError, Stage, cuts, stages, strips
+from mcuplan.operators.geometry.eligibility import Direction
+from mcuplan.operators.geometry.regions import NOTHING, Span, even
+from mcuplan.operators.geometry.stages import PatchError, Stage, cuts, stages, strips
 from mcuplan.patching.inputs import NetworkInput
 from mcuplan.patching.live.cost import LiveAccounting, LiveCost, LiveModel
 from mcuplan.patching.live.search import DEFAULT_GRAPH_SPACE, GraphSpace, Halos, search_graph

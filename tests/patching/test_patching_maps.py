@@ -6,9 +6,9 @@ import pytest
 
 from mcuplan.graph import Buffer, DType, Graph, Operator, OperatorCode, Record, Subgraph, Tensor
 from mcuplan.operators.geometry import Axis
-from mcuplan.patching.geometry import maps
-from mcuplan.patching.geometry.maps import AxisMap
-from mcuplan.patching.geometry.stages import Region, Span, barriers, required, stages
+from mcuplan.operators.geometry import axis_maps as maps
+from mcuplan.operators.geometry.axis_maps import AxisMap
+from mcuplan.operators.geometry.stages import Region, Span, barriers, required, stages
 
 
 def reads(axis: AxisMap) -> list[tuple[int, int]]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mcuplan.graph import Graph
-from mcuplan.patching.geometry.stages import barriers
+from mcuplan.operators.geometry.stages import barriers
 from mcuplan.patching.inputs import NetworkInput
 from mcuplan.patching.live.cost import LiveAccounting
 from mcuplan.patching.live.search import (

@@ -18,9 +18,9 @@ from functools import cached_property
 
 from mcuplan.graph import Graph
 from mcuplan.operators import operator_macs
-from mcuplan.patching.geometry.regions import NOTHING
-from mcuplan.patching.geometry.spatial import Direction
-from mcuplan.patching.geometry.stages import PatchError, Stage, Strip, strips
+from mcuplan.operators.geometry.eligibility import Direction
+from mcuplan.operators.geometry.regions import NOTHING
+from mcuplan.operators.geometry.stages import PatchError, Stage, Strip, strips
 from mcuplan.patching.inputs import NetworkInput
 
 

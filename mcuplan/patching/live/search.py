@@ -1,7 +1,7 @@
 """The best ways to run a graph with patch stages, in live bytes.
 
 The space: the order of operators cut anywhere; each piece a single operator or a stage
-(:mod:`mcuplan.patching.geometry`) in strips of equal height (the last may be shorter) with all halos kept, all
+(:mod:`mcuplan.operators.geometry`) in strips of equal height (the last may be shorter) with all halos kept, all
 recomputed, or kept between blocks and recomputed inside them; or in patches of equal height and width, halos
 recomputed. Over this space the search is exact: every point of the Pareto front of live bytes against MACs.
 
@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mcuplan.graph import Graph
-from mcuplan.patching.geometry.arrays import Ints, begins, row_map, strip_ends
-from mcuplan.patching.geometry.regions import NOTHING, Span, even, hull
-from mcuplan.patching.geometry.spatial import OperatorMap
-from mcuplan.patching.geometry.stages import Stage, cuts, stages
+from mcuplan.operators.geometry.eligibility import OperatorMap
+from mcuplan.operators.geometry.regions import NOTHING, Span, even, hull
+from mcuplan.operators.geometry.row_arrays import Ints, begins, row_map, strip_ends
+from mcuplan.operators.geometry.stages import Stage, cuts, stages
 from mcuplan.patching.inputs import NetworkInput
 from mcuplan.patching.live.cost import LiveAccounting, LiveCost, LiveModel
 from mcuplan.patching.pareto import Curve, Front, Point, Step, merge

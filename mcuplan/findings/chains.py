@@ -1,7 +1,4 @@
-"""A network as a chain of layers, the form in which the papers on patch-based inference count.
-
-Chains have no residual adds, and activations, quantization and padding belong to the layer they stand beside.
-"""
+"""A network as a chain of layers: no residual adds; activations and padding belong to the layer they stand beside."""
 
 from __future__ import annotations
 
@@ -12,9 +9,9 @@ from functools import cached_property
 from mcuplan.graph import Graph, Operator, Subgraph
 from mcuplan.operators import OperatorFacts, operator_macs
 from mcuplan.operators.geometry import Axis
-from mcuplan.patching.geometry.maps import AxisMap, windowed
-from mcuplan.patching.geometry.spatial import Barrier, OperatorMap, operator_maps
-from mcuplan.patching.geometry.stages import PatchError
+from mcuplan.operators.geometry.axis_maps import AxisMap, windowed
+from mcuplan.operators.geometry.eligibility import Barrier, OperatorMap, operator_maps
+from mcuplan.operators.geometry.stages import PatchError
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,46 +80,6 @@ class Chain:
     def macs(self) -> int:
         """MACs of one inference, layer by layer."""
         return sum(layer.macs for layer in self.layers)
-
-
-@dataclass(frozen=True, slots=True)
-class LayerSpec:
-    """A convolution as papers list it: symmetric padding, floor arithmetic, 1 byte an element."""
-
-    kernel: int
-    stride: int
-    padding: int
-    channels: int
-    depthwise: bool = False
-
-
-def chain(height: int, width: int, channels: int, specs: Sequence[LayerSpec]) -> Chain:
-    """A chain of convolutions over an input of ``height`` x ``width`` x ``channels``.
-
-    Examples
-    --------
-    >>> two = chain(8, 8, 4, [LayerSpec(3, 1, 1, 4), LayerSpec(3, 1, 1, 4)])
-    >>> two.macs, two.layers[1].output_total
-    (18432, 256)
-    """
-    layers: list[ChainLayer] = []
-    for index, spec in enumerate(specs):
-        rows, columns = _axis(height, spec), _axis(width, spec)
-        height, width = rows.output, columns.output
-        taps = spec.kernel**2 * (1 if spec.depthwise else channels)
-        label = f"{'depthwise' if spec.depthwise else 'convolution'} {spec.kernel}x{spec.kernel} (layer {index})"
-        layers.append(ChainLayer(rows, columns, channels, spec.channels, height * width * spec.channels * taps, label))
-        channels = spec.channels
-    return Chain(tuple(layers))
-
-
-def _axis(size: int, spec: LayerSpec) -> Axis:
-    output = (size + 2 * spec.padding - spec.kernel) // spec.stride + 1
-    after = max((output - 1) * spec.stride + spec.kernel - size - spec.padding, 0)
-    return Axis(size, output, spec.kernel, spec.stride, 1, spec.padding, after)
-
-
-# -- from a graph --------------------------------------------------------------------------------------------------
 
 
 def chain_of(graph: Graph, subgraph: int = 0) -> Chain:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate, pairwise
 
-from mcuplan.operators.geometry import Axis
-from mcuplan.patching.geometry.regions import NOTHING, Span
+from mcuplan.operators.geometry.axes import Axis
+from mcuplan.operators.geometry.regions import NOTHING, Span
 
 _SHARED_MAPS = 4096
 """How many maps are kept for reuse: networks repeat the same few windows."""

@@ -22,11 +22,11 @@ from dataclasses import dataclass
 from enum import Enum
 from itertools import accumulate, pairwise
 
-from mcuplan.patching.geometry.maps import AxisMap
-from mcuplan.patching.geometry.regions import Span
-from mcuplan.patching.geometry.stages import PatchError
+from mcuplan.findings.chains import Chain, ChainLayer
+from mcuplan.operators.geometry.axis_maps import AxisMap
+from mcuplan.operators.geometry.regions import Span
+from mcuplan.operators.geometry.stages import PatchError
 from mcuplan.patching.inputs import NetworkInput
-from mcuplan.patching.papers.chain import Chain, ChainLayer
 
 
 @dataclass(frozen=True, slots=True)

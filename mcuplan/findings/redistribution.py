@@ -11,11 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from mcuplan.findings.chains import Chain, ChainLayer, chain_of
+from mcuplan.graph import Graph
 from mcuplan.operators.geometry import SAME, VALID, Axis, window_axis
-from mcuplan.patching.geometry.regions import Span, even
-from mcuplan.patching.geometry.stages import PatchError
-from mcuplan.patching.papers.accounting import PAPERS, Accounting, patches
-from mcuplan.patching.papers.chain import Chain, ChainLayer
+from mcuplan.operators.geometry.regions import Span, even
+from mcuplan.operators.geometry.stages import PatchError
+from mcuplan.patching.writing.forms import StageForm
+
+_HALVES = 2
+"""Patches along an axis that the overlap is counted for where the plan's stage has strips: MCUNetV2's 2 x 2."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,7 @@ class LayerOverlap:
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """A stage in patches: what is computed more than once, layer by layer, and the RAM of the stage."""
+    """A stage in patches: what is computed more than once, layer by layer."""
 
     first: int
     last: int
@@ -51,7 +55,6 @@ class Overlap:
     widths: tuple[int, ...]
     layers: tuple[LayerOverlap, ...]
     network_macs: int
-    ram_bytes: int
 
     @property
     def extra_macs(self) -> int:
@@ -142,9 +145,7 @@ class Advice:
         return (why, *(move.sentence() for move in self.moves))
 
 
-def overlap(
-    chain: Chain, first: int, last: int, heights: Sequence[int], widths: Sequence[int], accounting: Accounting = PAPERS
-) -> Overlap:
+def overlap(chain: Chain, first: int, last: int, heights: Sequence[int], widths: Sequence[int]) -> Overlap:
     """Count what patches of the given heights and widths compute more than once in layers ``[first, last]``.
 
     Raises
@@ -152,7 +153,7 @@ def overlap(
     PatchError
         Where the patches do not add up to the output.
     """
-    cost = patches(chain, first, last, heights, widths, accounting)
+    _whole(chain.layers[last], heights, widths)
     rows, columns = _bounds(heights), _bounds(widths)
     field = Span(0, 1)
     found = []
@@ -167,36 +168,18 @@ def overlap(
         rows = [layer.row_map.needs(span) for span in rows]
         columns = [layer.column_map.needs(span) for span in columns]
         field = Span(0, (len(field) - 1) * layer.rows.stride + layer.rows.extent)
-    return Overlap(first, last, tuple(heights), tuple(widths), tuple(reversed(found)), chain.macs, cost.ram_bytes)
+    return Overlap(first, last, tuple(heights), tuple(widths), tuple(reversed(found)), chain.macs)
+
+
+def _whole(layer: ChainLayer, heights: Sequence[int], widths: Sequence[int]) -> None:
+    for sizes, size, name in ((heights, layer.rows.output, "rows"), (widths, layer.columns.output, "columns")):
+        if sum(sizes) != size or min(sizes, default=0) < 1:
+            raise PatchError(f"patches of {list(sizes)} {name} do not divide {size}")
 
 
 def _bounds(sizes: Sequence[int]) -> list[Span]:
     ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
     return [Span(end - size, end) for end, size in zip(ends, sizes, strict=True)]
-
-
-def front_stage(chain: Chain, parts: int, accounting: Accounting = PAPERS) -> int:
-    """The last layer of the stage that MCUNetV2's scheme would patch: from the first layer on, ``parts`` x ``parts``.
-
-    The one for which the largest of the stage's RAM and that of the layers behind it, one by one, is least; of equals
-    the shortest.
-    """
-    best: tuple[int, int] | None = None
-    for last in range(len(chain)):
-        layer = chain.layers[last]
-        if min(layer.rows.output, layer.columns.output) < parts:
-            break
-        sizes = [even(size, -(-size // parts)) for size in (layer.rows.output, layer.columns.output)]
-        ram = patches(chain, 0, last, sizes[0], sizes[1], accounting).ram_bytes
-        for index in range(last + 1, len(chain)):
-            one = chain.layers[index]
-            counted = index < len(chain) - 1 or accounting.network_output
-            ram = max(ram, one.input_total + one.output_total * counted)
-        if best is None or ram < best[0]:
-            best = ram, last
-    if best is None:
-        raise PatchError(f"no layer of the network can be cut into {parts} x {parts} patches")
-    return best[1]
 
 
 def advise(
@@ -207,7 +190,6 @@ def advise(
     widths: Sequence[int],
     *,
     most: int = 5,
-    accounting: Accounting = PAPERS,
 ) -> Advice:
     """Say why layers ``[first, last]`` in these patches overlap, and what to move behind them.
 
@@ -220,42 +202,33 @@ def advise(
     PatchError
         Where the patches do not add up to the output.
     """
-    now = overlap(chain, first, last, heights, widths, accounting)
-    kernels = sorted(_better(_kernel_moves(chain, now, accounting), now), key=_by_overlap)
-    strides = sorted(_better(_stride_moves(chain, now, accounting), now), key=_by_macs)
+    now = overlap(chain, first, last, heights, widths)
+    kernels = sorted(_better(_kernel_moves(chain, now), now), key=_by_overlap)
+    strides = sorted(_better(_stride_moves(chain, now), now), key=_by_macs)
     return Advice(now, (*kernels[:most], *strides[:most]))
 
 
-def redistribute(
-    chain: Chain,
-    first: int,
-    last: int,
-    heights: Sequence[int],
-    widths: Sequence[int],
-    target: float,
-    accounting: Accounting = PAPERS,
-) -> tuple[Move, ...]:
-    """Kernel moves one after the other, each on the network that the one before left, until little overlaps.
+def stage_advice(graph: Graph, first: int, last: int, form: StageForm, most: int = 2) -> Advice:
+    """Why operators ``[first, last)`` overlap when they run in patches, and what to move behind them.
 
-    ``target`` is the overhead to reach, as a part of the network's MACs. Each move is the one that lowers the overlap
-    most; they end early where none does.
+    The overlap is that of the patches that ``form`` says, or of 2 x 2 patches where it has strips. Of kernels and of
+    strides at most ``most`` moves each are told.
 
     Raises
     ------
     PatchError
-        Where the patches do not add up to the output.
+        Where the network is no chain of layers, or the stage has no two layers with windows of their own.
     """
-    now = overlap(chain, first, last, heights, widths, accounting)
-    done: list[Move] = []
-    while now.network_overhead > target:
-        better = _better(_kernel_moves(chain, now, accounting), now)
-        if not better:
-            break
-        move = min(better, key=_by_overlap)
-        chain = redesigned(chain, {c.layer: (c.kernel[1], c.stride[1]) for c in (move.taken, move.given)})
-        now = move.overlap
-        done.append(move)
-    return tuple(done)
+    chain = chain_of(graph)
+    layers = [i for i, layer in enumerate(chain.layers) if first <= layer.operator < last]
+    if len(layers) < 2:
+        raise PatchError(f"operators {first} to {last - 1} are no two layers of a chain")
+    end = chain.layers[layers[-1]]
+    rows, columns = end.rows.output, end.columns.output
+    patches = form.cuts[1], form.columns
+    if not form.columns or patches[0] > rows or patches[1] > columns:
+        patches = -(-rows // _HALVES), -(-columns // _HALVES)
+    return advise(chain, layers[0], layers[-1], even(rows, patches[0]), even(columns, patches[1]), most=most)
 
 
 def _better(moves: Iterator[Move], now: Overlap) -> list[Move]:
@@ -270,7 +243,7 @@ def _by_macs(move: Move) -> tuple[int, float, int, int]:
     return move.patched_macs, move.overlap.network_overhead, move.taken.layer, move.given.layer
 
 
-def _kernel_moves(chain: Chain, now: Overlap, accounting: Accounting) -> Iterator[Move]:
+def _kernel_moves(chain: Chain, now: Overlap) -> Iterator[Move]:
     """Each window of the stage made smaller, and the cheapest later window made larger by as much of the input."""
     for index in range(now.first, now.last + 1):
         layer = chain.layers[index]
@@ -279,7 +252,7 @@ def _kernel_moves(chain: Chain, now: Overlap, accounting: Accounting) -> Iterato
             if found:
                 changed, given = min(found, key=lambda item: item[0].macs)
                 taken = Change(index, layer.label, (layer.rows.kernel, kernel), (layer.rows.stride,) * 2)
-                yield Move(taken, given, _again(changed, now, accounting), (field(chain), field(changed)))
+                yield Move(taken, given, _again(changed, now), (field(chain), field(changed)))
 
 
 def _given_back(chain: Chain, index: int, kernel: int, last: int) -> Iterator[tuple[Chain, Change]]:
@@ -298,7 +271,7 @@ def _given_back(chain: Chain, index: int, kernel: int, last: int) -> Iterator[tu
             yield changed, Change(later, chain.layers[later].label, (window.kernel, larger), (window.stride,) * 2)
 
 
-def _stride_moves(chain: Chain, now: Overlap, accounting: Accounting) -> Iterator[Move]:
+def _stride_moves(chain: Chain, now: Overlap) -> Iterator[Move]:
     """Each stride of the stage moved to a later window that has none, the maps between made larger."""
     for index in range(now.first, now.last + 1):
         layer = chain.layers[index]
@@ -311,7 +284,7 @@ def _stride_moves(chain: Chain, now: Overlap, accounting: Accounting) -> Iterato
             if changed is not None:
                 taken = Change(index, layer.label, (layer.rows.kernel,) * 2, (stride, 1))
                 given = Change(later, chain.layers[later].label, (window.kernel,) * 2, (1, stride))
-                yield Move(taken, given, _again(changed, now, accounting), (field(chain), field(changed)))
+                yield Move(taken, given, _again(changed, now), (field(chain), field(changed)))
 
 
 def _square(layer: ChainLayer) -> bool:
@@ -326,12 +299,12 @@ def _tried(chain: Chain, changes: Mapping[int, tuple[int, int]]) -> Chain | None
         return None
 
 
-def _again(changed: Chain, now: Overlap, accounting: Accounting) -> Overlap:
+def _again(changed: Chain, now: Overlap) -> Overlap:
     """The overlap of the same layers in as many patches."""
     layer = changed.layers[now.last]
     heights = even(layer.rows.output, -(-layer.rows.output // len(now.heights)))
     widths = even(layer.columns.output, -(-layer.columns.output // len(now.widths)))
-    return overlap(changed, now.first, now.last, heights, widths, accounting)
+    return overlap(changed, now.first, now.last, heights, widths)
 
 
 # -- receptive fields and changed chains ----------------------------------------------------------------------------
@@ -350,9 +323,10 @@ def field(chain: Chain) -> int:
 
     Examples
     --------
-    >>> from mcuplan.patching.papers.chain import LayerSpec, chain
-    >>> field(chain(32, 32, 3, [LayerSpec(3, 2, 1, 8), LayerSpec(3, 1, 1, 8)]))
-    7
+    >>> from mcuplan.findings.chains import chain_of
+    >>> from mcuplan.zoo import build
+    >>> field(chain_of(build("person-detection")))
+    315
     """
     jumps = _jumps(chain)
     return 1 + sum((layer.rows.extent - 1) * jump for layer, jump in zip(chain.layers, jumps, strict=False))

@@ -12,8 +12,8 @@ from itertools import pairwise
 
 from mcuplan.errors import McuplanError
 from mcuplan.graph import Graph, Subgraph
-from mcuplan.patching.geometry.regions import NOTHING, Region, Span, hull
-from mcuplan.patching.geometry.spatial import Barrier, Direction, OperatorMap, operator_maps
+from mcuplan.operators.geometry.eligibility import Barrier, Direction, OperatorMap, operator_maps
+from mcuplan.operators.geometry.regions import NOTHING, Region, Span, hull
 
 __all__ = [
     "Direction", "PatchError", "Region", "Span", "Stage", "Strip", "barriers", "cuts", "line_buffers", "patches",

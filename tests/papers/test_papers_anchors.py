@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from mcuplan.patching.papers.accounting import fusion, layer_by_layer
-from mcuplan.patching.papers.chain import Chain, LayerSpec, chain
-from mcuplan.patching.papers.search import ChainSearch, Space, search
+from mcuplan.findings.chains import Chain
+from papers.accounting import fusion, layer_by_layer
+from papers.chain import LayerSpec, chain
+from papers.search import ChainSearch, Space, search
 
 GOLDEN: dict[str, Any] = json.loads((Path(__file__).parents[1] / "golden" / "patching-papers.json").read_text("utf-8"))
 NETWORKS = tuple(GOLDEN["networks"])

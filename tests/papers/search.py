@@ -20,12 +20,12 @@ from functools import cached_property
 
 import numpy as np
 
-from mcuplan.patching.geometry.arrays import Ints, RowMap, begins, row_map, strip_ends
-from mcuplan.patching.geometry.regions import even
+from mcuplan.findings.chains import Chain, ChainLayer
+from mcuplan.operators.geometry.regions import even
+from mcuplan.operators.geometry.row_arrays import Ints, RowMap, begins, row_map, strip_ends
 from mcuplan.patching.inputs import NetworkInput
-from mcuplan.patching.papers.accounting import PAPERS, Accounting, StageCost, fusion, patches, reach
-from mcuplan.patching.papers.chain import Chain, ChainLayer
 from mcuplan.patching.pareto import Curve, Front, Point, Step, merge
+from papers.accounting import PAPERS, Accounting, StageCost, fusion, patches, reach
 
 Progress = Callable[[int, int], None]
 """Told after each step: how many are done, of how many."""
@@ -110,7 +110,7 @@ def search(
 
     Examples
     --------
-    >>> from mcuplan.patching.papers.chain import LayerSpec, chain
+    >>> from papers.chain import LayerSpec, chain
     >>> found = search(chain(32, 32, 3, [LayerSpec(3, 2, 1, 16), LayerSpec(3, 1, 1, 16), LayerSpec(3, 2, 1, 32)]))
     >>> plan = found.least_ram(max_factor=1.0)
     >>> plan.ram_bytes, [(stage.first, stage.last) for stage in plan.stages]

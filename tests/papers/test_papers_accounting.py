@@ -10,10 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mcuplan.patching.geometry.regions import Span, even
-from mcuplan.patching.geometry.stages import PatchError
+from mcuplan.findings.chains import Chain, chain_of
+from mcuplan.operators.geometry.regions import Span, even
+from mcuplan.operators.geometry.stages import PatchError
 from mcuplan.patching.inputs import NetworkInput
-from mcuplan.patching.papers.accounting import (
+from mcuplan.zoo import build
+from mcuplan.zoo.builder import Builder
+from papers.accounting import (
     PAPERS,
     Accounting,
     Buffer,
@@ -23,9 +26,7 @@ from mcuplan.patching.papers.accounting import (
     layer_by_layer,
     patches,
 )
-from mcuplan.patching.papers.chain import Chain, LayerSpec, chain, chain_of
-from mcuplan.zoo import build
-from mcuplan.zoo.builder import Builder
+from papers.chain import LayerSpec, chain
 
 TWO = chain(16, 16, 4, [LayerSpec(3, 1, 1, 4), LayerSpec(3, 1, 1, 4)])
 WHOLE = Accounting()

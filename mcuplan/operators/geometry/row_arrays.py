@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mcuplan.patching.geometry.maps import AxisMap
+from mcuplan.operators.geometry.axis_maps import AxisMap
 
 Ints: TypeAlias = NDArray[np.int64]
 """One number a strip."""

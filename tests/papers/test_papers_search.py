@@ -8,13 +8,14 @@ from itertools import combinations, pairwise, product
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_patching_accounting import chains
 
-from mcuplan.patching.geometry.regions import even
+from mcuplan.findings.chains import Chain
+from mcuplan.operators.geometry.regions import even
 from mcuplan.patching.inputs import NetworkInput
-from mcuplan.patching.papers.accounting import PAPERS, Accounting, fusion, patches
-from mcuplan.patching.papers.chain import Chain, LayerSpec, chain
-from mcuplan.patching.papers.search import DEFAULT_SPACE, Space, search
+from papers.accounting import PAPERS, Accounting, fusion, patches
+from papers.chain import LayerSpec, chain
+from papers.search import DEFAULT_SPACE, Space, search
+from papers.test_papers_accounting import chains
 
 SMALL = Space(heights=(1, 2), parts=(1, 2))
 

@@ -15,8 +15,8 @@ from importlib import resources
 
 from mcuplan.graph import Graph, Subgraph, Tensor
 from mcuplan.operators.facts import OperatorFacts, constant_values
-from mcuplan.patching.geometry import maps
-from mcuplan.patching.geometry.maps import AxisMap
+from mcuplan.operators.geometry import axis_maps as maps
+from mcuplan.operators.geometry.axis_maps import AxisMap
 
 _RANK = 4
 _CHANNELS = 3
@@ -71,7 +71,7 @@ def operator_maps(graph: Graph, subgraph: int = 0) -> tuple[OperatorMap | Barrie
 
 @cache
 def _kinds() -> Mapping[str, str]:
-    text = resources.files("mcuplan.patching.geometry").joinpath("data/spatial.json").read_text("utf-8")
+    text = resources.files("mcuplan.operators.geometry").joinpath("data/spatial.json").read_text("utf-8")
     return {name: kind for kind, names in json.loads(text)["kinds"].items() for name in names}
 
 

@@ -1,0 +1,1 @@
+"""The accounting of the papers on patch-based inference, and a search in it: what mcuplan is compared with."""
