@@ -1,11 +1,112 @@
-"""Writing a file so that nobody ever sees half of it."""
+"""Files: the one place where one is opened for reading, and writing one so that nobody ever sees half of it.
+
+What is read may be anything that a path of somebody else's configuration names. So only regular files are opened (a
+FIFO or a device could keep a run waiting, or never end), and each reader states how large its files can be.
+"""
 
 from __future__ import annotations
 
 import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from mcuplan.errors import McuplanError
+
+_HOW = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
+"""Without blocking: what was a regular file a moment ago may be a FIFO now."""
+
+ANY_SIZE = 1 << 62
+"""For those who look at a part of a file only."""
+
+_CHUNK = 1 << 20
+
+MODEL_LIMIT = (1 << 31) - 1
+"""Bytes of a model: offsets in a FlatBuffer are signed 32-bit numbers."""
+
+
+@contextmanager
+def opened(
+    path: str | os.PathLike[str],
+    limit: int,
+    error: type[McuplanError] = McuplanError,
+    failure: str = "cannot be read",
+) -> Iterator[BinaryIO]:
+    """The regular file at ``path`` of at most ``limit`` bytes, open for reading.
+
+    Raises
+    ------
+    McuplanError
+        ``error``, in a sentence that begins with the path and says ``failure`` and why: where there is no such file,
+        it is none of the regular ones, is larger than ``limit``, or reading from it fails.
+    """
+    shown = _shown(path)
+    try:
+        with _open_regular(path) as file:
+            if os.fstat(file.fileno()).st_size > limit:
+                raise _RefusedError(_too_large(limit))
+            yield file
+    except OSError as problem:
+        raise error(f"{shown}: {failure}: {problem.strerror or problem}") from None
+    except _RefusedError as problem:
+        raise error(f"{shown}: {failure}: {problem}") from None
+
+
+def read(
+    path: str | os.PathLike[str],
+    limit: int,
+    error: type[McuplanError] = McuplanError,
+    failure: str = "cannot be read",
+) -> bytes:
+    """The bytes of a regular file; see :func:`opened` for the limit and for what is raised."""
+    with opened(path, limit, error, failure) as file:
+        return read_all(file, limit)
+
+
+def read_all(file: BinaryIO, limit: int) -> bytes:
+    """The rest of an opened file, whose size may be another than it states (as in /proc); at most ``limit`` bytes."""
+    size = os.fstat(file.fileno()).st_size
+    if size > limit:
+        raise _RefusedError(_too_large(limit))
+    data = file.read(size + 1)
+    while more := file.read(min(_CHUNK, limit + 1 - len(data))):
+        data += more
+    if len(data) > limit:
+        raise _RefusedError(_too_large(limit))
+    return data
+
+
+class _RefusedError(Exception):
+    """A file that is not read; ``str`` says why."""
+
+
+def _open_regular(path: str | os.PathLike[str]) -> BinaryIO:
+    try:
+        # Looked at before it is opened, for opening a device may do something; and after, for it may be another now.
+        _refuse_irregular(os.stat(path))
+        file = open(os.open(path, _HOW), "rb")  # noqa: SIM115
+    except ValueError as problem:  # a path with a zero byte, or one that the system has no bytes for
+        raise _RefusedError(str(problem)) from None
+    try:
+        _refuse_irregular(os.fstat(file.fileno()))
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _refuse_irregular(found: os.stat_result) -> None:
+    if stat.S_ISDIR(found.st_mode):
+        raise _RefusedError("this is a folder")
+    if not stat.S_ISREG(found.st_mode):
+        raise _RefusedError("this is not a regular file")
+
+
+def _too_large(limit: int) -> str:
+    size = f"{limit >> 20} MiB" if limit >> 20 else f"{limit >> 10} KiB"
+    return f"it is larger than {size}, the most that is read of such a file"
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
@@ -42,10 +143,7 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 def copy(source: Path, path: str | os.PathLike[str]) -> int:
     """Copy ``source`` to ``path`` as :func:`write_bytes` writes; the bytes copied. Nothing happens to a file itself."""
-    try:
-        data = source.read_bytes()
-    except OSError as error:
-        raise McuplanError(f"{_shown(source)}: cannot be read: {error.strerror or error}") from None
+    data = read(source, MODEL_LIMIT)
     if not (os.path.exists(path) and os.path.samefile(source, path)):
         write_bytes(path, data)
     return len(data)

@@ -8,7 +8,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mcuplan import files
 from mcuplan.boards.errors import BoardError
+from mcuplan.errors import McuplanError
 
 if TYPE_CHECKING:
     from mcuplan.boards.spec import Board
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
 _TABLE_HEADER = re.compile(r"^\s*\[", re.MULTILINE)
 _HEAD_LIMIT = 4096
+_LIMIT = 256 << 10
 _REF_LIMIT = 200
 
 
@@ -119,11 +122,11 @@ def _names_in(path: Path) -> Iterator[str]:
 
     yield path.stem
     try:
-        with path.open("rb") as file:
+        with files.opened(path, _LIMIT) as file:
             text = file.read(_HEAD_LIMIT).decode("utf-8-sig", "replace")
         header = _TABLE_HEADER.search(text)
         head = tomllib.loads(text[: header.start()] if header else text)
-    except (OSError, ValueError, RecursionError):
+    except (McuplanError, ValueError, RecursionError):
         return  # what is wrong with it is said when it is loaded
     for value in (head.get("name"), *_listed(head.get("aliases"))):
         if isinstance(value, str):

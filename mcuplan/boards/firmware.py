@@ -6,12 +6,13 @@ are left out where they can be told apart, and the notes say so: mcuplan counts 
 
 from __future__ import annotations
 
-import mmap
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
+from mcuplan import files
 from mcuplan.boards import elf, sections
 from mcuplan.boards.errors import FirmwareError
 from mcuplan.boards.linker_maps import read_armlink_map, read_gnu_map, read_iar_map
@@ -23,6 +24,10 @@ __all__ = ["Reserve", "read_reserve"]
 _MODEL_IDENTIFIER = b"TFL3"
 """Bytes 4 to 8 of a .tflite file (file_identifier of schema.fbs)."""
 
+_ELF_LIMIT = 1 << 30
+"""Bytes of an ELF file; with all of its debug information large firmware has some 100 MB."""
+
+_HEAD = 4096
 _LINE_LIMIT = 1 << 16
 _TEXT_LIMIT = 64 << 20
 """Bytes of a map; those of large firmware have some 20 MB."""
@@ -53,12 +58,12 @@ def read_reserve(path: str | Path) -> Reserve:
     """
     path = Path(path)
     try:
-        with path.open("rb") as file:
-            start = file.read(4096)
-            read = _from_elf(elf.ElfFile(file), path) if start.startswith(elf.MAGIC) else None
-        reserve = read or _from_text(start, path)
-    except OSError as error:
-        raise FirmwareError(f"{path}: cannot read the firmware file: {error.strerror or error}") from None
+        with files.opened(path, _ELF_LIMIT, FirmwareError, "cannot read the firmware file") as file:
+            if file.read(len(elf.MAGIC)) == elf.MAGIC:
+                reserve = _from_elf(elf.ElfFile(file), path)
+            else:
+                file.seek(0)
+                reserve = _from_text(file.read(_TEXT_LIMIT + 1), path)
     except elf.MalformedElfError as error:
         raise FirmwareError(f"{path}: not a usable ELF file: {error}") from None
     return replace(reserve, source=f"{reserve.source} of {path.name}")
@@ -90,26 +95,25 @@ def _not_the_firmwares(image: elf.ElfFile, symbol: elf.Symbol) -> str | None:
     return None
 
 
-def _from_text(start: bytes, path: Path) -> Reserve:
-    if not start:
+def _from_text(text: bytes, path: Path) -> Reserve:
+    if not text:
         raise FirmwareError(f"{path}: the firmware file is empty")
-    if start.startswith((b":", b"S0")):
+    if text.startswith((b":", b"S0")):
         raise FirmwareError(f"{path}: a hex image holds no section sizes: give the .elf or the linker's .map")
-    reader = None if b"\0" in start else _text_format(path)
+    if b"\0" not in text[:_HEAD] and len(text) > _TEXT_LIMIT:
+        raise FirmwareError(f"{path}: more than {_TEXT_LIMIT >> 20} MiB of text: give the .elf instead")
+    reader = None if b"\0" in text[:_HEAD] else _text_format(text)
     if reader is None:
         raise FirmwareError(f"{path}: not an ELF file, a linker map or output of `size`: give one of these")
-    return reader(_lines(path), str(path))
+    return reader(_lines(text), str(path))
 
 
-def _text_format(path: Path) -> Callable[[Iterable[str], str], Reserve] | None:
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
-        if len(text) > _TEXT_LIMIT:
-            raise FirmwareError(f"{path}: more than {_TEXT_LIMIT >> 20} MiB of text: give the .elf instead")
-        found = _ANY_FORMAT.search(text)
-        return _TEXT_FORMATS[found.lastindex - 1][1] if found and found.lastindex else None
+def _text_format(text: bytes) -> Callable[[Iterable[str], str], Reserve] | None:
+    found = _ANY_FORMAT.search(text)
+    return _TEXT_FORMATS[found.lastindex - 1][1] if found and found.lastindex else None
 
 
-def _lines(path: Path) -> Iterator[str]:
-    with path.open("rb") as file:
-        while line := file.readline(_LINE_LIMIT):
-            yield line.decode("utf-8", "replace").rstrip("\r\n")
+def _lines(text: bytes) -> Iterator[str]:
+    stream = BytesIO(text)
+    while line := stream.readline(_LINE_LIMIT):
+        yield line.decode("utf-8", "replace").rstrip("\r\n")

@@ -11,6 +11,7 @@ from typing import Any, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from mcuplan import files
 from mcuplan.boards.errors import BoardError
 from mcuplan.boards.spec import PATTERNS, Board
 
@@ -48,7 +49,7 @@ def read_board(path: Path) -> Board:
 
 def read_table(path: Path) -> dict[str, Any]:
     """The TOML table in ``path``; raises :class:`BoardError` where there is none."""
-    text = read_text(path)
+    text = text_of(path)
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -57,15 +58,9 @@ def read_table(path: Path) -> dict[str, Any]:
         raise BoardError(f"{path}: not a board spec: nested too deeply") from None
 
 
-def read_text(path: Path) -> str:
+def text_of(path: Path) -> str:
     """The text of ``path``, which has at most 256 KiB; raises :class:`BoardError`."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(_LIMIT + 1)
-    except OSError as error:
-        raise BoardError(f"{path}: cannot read the board file: {error.strerror or error}") from None
-    if len(data) > _LIMIT:
-        raise BoardError(f"{path}: not a board spec: more than {_LIMIT // 1024} KiB")
+    data = files.read(path, _LIMIT, BoardError, "cannot read the board file")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:

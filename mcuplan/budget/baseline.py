@@ -19,6 +19,8 @@ from mcuplan.budget.verdict import Judgement
 from mcuplan.errors import McuplanError
 
 _VERSION = 1
+_LIMIT = 8 << 20
+"""Bytes of a baseline: 100 for each model on each board and target, that is for 80,000 of them."""
 _RESOURCES = ("ram", "flash", "macs")
 
 
@@ -111,10 +113,9 @@ def read_baseline(path: Path) -> Baseline:
     BaselineError
         Where the file is missing or not a baseline.
     """
+    data = files.read(path, _LIMIT, BaselineError, "the baseline cannot be read")
     try:
-        document = json.loads(path.read_bytes())
-    except OSError as error:
-        raise BaselineError(f"{path}: the baseline cannot be read: {error.strerror or error}") from None
+        document = json.loads(data)
     except (ValueError, RecursionError):
         raise BaselineError(f"{path}: not a baseline file, which is JSON written by --write-baseline") from None
     if not isinstance(document, dict) or not isinstance(document.get("models"), list):

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
-import re
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mcuplan import files
+from mcuplan.budget.patterns import is_pattern, matches
 from mcuplan.errors import McuplanError
 
 if TYPE_CHECKING:
     from mcuplan.budget.settings import Rules, Settings
+
+_LIMIT = 1 << 20
+"""Bytes of a configuration; people write some kB."""
 
 
 class ConfigError(McuplanError):
@@ -75,10 +78,7 @@ def load_config(path: Path) -> Config:
 
 def _table(path: Path) -> dict[str, Any] | None:
     """The tables that configure mcuplan, None where a pyproject.toml has none."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from None
+    data = files.read(path, _LIMIT, ConfigError)
     project = path.name == "pyproject.toml"
     # Somebody else's pyproject.toml further up is none of our business, not even when it is broken.
     if project and b"mcuplan" not in data:
@@ -178,27 +178,6 @@ def _name_in(config: Config, model: str) -> str:
 
 
 def _matches(config: Config, pattern: str, name: str) -> bool:
-    try:
-        compiled = _compiled(pattern)
-    except re.error as error:
-        raise ConfigError(f"{config.path}: key 'models': {pattern!r} is not a pattern: {error}") from None
-    return compiled.fullmatch(os.path.normcase(name).replace(os.sep, "/")) is not None
-
-
-@cache
-def _compiled(pattern: str) -> re.Pattern[str]:
-    """A glob as a regular expression: ``*`` and ``?`` stay in a folder, ``**`` does not; no ``/`` means any folder."""
-    glob = pattern.replace("\\", "/").removeprefix("./")
-    if "/" not in glob and not glob.startswith("zoo:"):
-        glob = f"**/{glob}"
-    glob = os.path.normcase(glob).replace(os.sep, "/")
-    pieces = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    parts = re.split(r"(\*\*/|\*\*|\*|\?|\[!?[^/\]]+\])", glob)
-    return re.compile("".join(pieces.get(part) or _literal_or_class(part) for part in parts), re.DOTALL)
-
-
-def _literal_or_class(part: str) -> str:
-    if part.startswith("[") and part.endswith("]") and len(part) > 2:
-        inside = part[1:-1].replace("\\", "\\\\").replace("^", "\\^").replace("[", "\\[")
-        return f"[^{inside[1:]}]" if inside.startswith("!") else f"[{inside}]"
-    return re.escape(part)
+    if not is_pattern(pattern):
+        raise ConfigError(f"{config.path}: key 'models': {pattern!r} is not a pattern: a range runs backwards")
+    return matches(pattern, name)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mcuplan import files
 from mcuplan.cli.parameters import board_options, kernel_options, models_argument
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def command(
         raise click.UsageError("export takes one board")
     chosen = choose_target(load_board(boards[0], board_dirs) if boards else None, kernels, target)
     graph = load_model(models)  # refuses what is no model before anything is written
-    model = Path(models).read_bytes() if is_model_file(models) else graph
+    model = files.read(models, files.MODEL_LIMIT) if is_model_file(models) else graph
     made = export(model, output, target=chosen, name=name, namespace=namespace, build=build)
     show(lambda width, _: _lines(made, output, width))
     return 0

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,8 @@ from mcuplan.tflite import load
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+_TRUTH_LIMIT = 64 << 20
 
 Cycles = Mapping[str, tuple[float, ...]]
 
@@ -176,8 +179,8 @@ def _entry(
 
 def fitted(folder: Path) -> dict[str, Any]:
     """The content of ``data/latency.json``, from the measurements in ``folder``."""
-    systems = json.loads((Path(__file__).parent / "data" / "latency_systems.json").read_text("utf-8"))
-    truth = json.loads((folder / "truth" / "latency.json").read_text("utf-8"))
+    systems = json.loads(resources.files("mcuplan.estimates").joinpath("data/latency_systems.json").read_text("utf-8"))
+    truth = json.loads(files.read(folder / "truth" / "latency.json", _TRUTH_LIMIT))
     networks = Networks(folder / "models")
     entries = [_operator_entry(networks, about, truth["per_operator"]["rows"]) for about in systems["per_operator"]]
     entries += [_total_entry(networks, about, truth["mlperf_tiny_v1_1"]["rows"]) for about in systems["totals"]]

@@ -15,12 +15,15 @@ from io import StringIO
 from itertools import pairwise
 from pathlib import Path
 
-from mcuplan.files import write_text
+from mcuplan import files
 from mcuplan.memory.problem import AllocationError, Buffer, Problem, Window, shown
 
 _OTHER_NAMES = {"buffer": "id", "buffer_id": "id", "start": "lower", "begin": "lower", "end": "upper"}
 _REQUIRED = ("id", "lower", "upper", "size")
 _KNOWN = frozenset((*_REQUIRED, "alignment", "hint", "gaps", "offset"))
+_LIMIT = 16 << 20
+"""Bytes of a table: a line of 20 bytes for each of 800,000 buffers, far more than can be placed."""
+
 _NUMBER = re.compile(r"-?[0-9]{1,18}")
 _GAP = re.compile(r"([0-9]{1,18})-([0-9]{1,18})(?:@([0-9]{1,18}):([0-9]{1,18}))?")
 
@@ -34,11 +37,9 @@ def read_csv(path: Path, capacity: int | None = None) -> Problem:
         Where the file cannot be read, lacks a column, holds something else than numbers, or the problem makes no sense.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = files.read(path, _LIMIT, AllocationError).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise AllocationError(f"{path}: is no CSV file: it is not UTF-8 text") from None
-    except OSError as error:
-        raise AllocationError(f"{path}: cannot be read: {error.strerror or error}") from None
     try:
         return Problem(tuple(_buffers(text)), capacity)
     except (AllocationError, csv.Error) as error:
@@ -65,7 +66,7 @@ def write_csv(path: Path, problem: Problem, offsets: Mapping[Hashable, int]) -> 
     for b in problem.buffers:
         cells = {"alignment": b.alignment, "hint": -1 if b.hint is None else b.hint, "gaps": " ".join(_gaps(b))}
         writer.writerow([b.id, b.lower, b.upper, b.size, *(cells[name] for name in optional), offsets[b.id]])
-    write_text(path, out.getvalue())
+    files.write_text(path, out.getvalue())
 
 
 # -- reading ------------------------------------------------------------------------------------------------------

@@ -11,9 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mcuplan import budget, zoo
+from mcuplan import budget, files, zoo
 from mcuplan.boards import Board, load_board
-from mcuplan.files import write_text
 from mcuplan.findings.situation import Situation
 from mcuplan.reports.documents import build
 from mcuplan.reports.documents.performance import with_performance
@@ -24,6 +23,8 @@ from mcuplan.reports.html.study import studies
 from mcuplan.reports.markdown.check import to_markdown
 from mcuplan.tflite import read, write
 from mcuplan.tflm import Target
+
+_LIMIT = 64 << 20
 
 PATCHED = "resnet8"
 """The model that has a second page, with patch stages: the search takes a second for it and minutes for some."""
@@ -85,12 +86,12 @@ def main(arguments: Sequence[str]) -> int:
     stale = []
     for name, text in samples():
         path = folder / name
-        if path.is_file() and path.read_text("utf-8") == text:
+        if path.is_file() and files.read(path, _LIMIT).decode("utf-8") == text:
             continue
         stale.append(name)
         if "--check" not in arguments:
             folder.mkdir(parents=True, exist_ok=True)
-            write_text(path, text)
+            files.write_text(path, text)
     print(f"{len(stale)} files {'are stale' if '--check' in arguments else 'written'}: {', '.join(stale) or 'none'}")
     return int("--check" in arguments and bool(stale))
 

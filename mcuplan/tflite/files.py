@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import stat
 from dataclasses import replace
 from pathlib import Path
 
 from mcuplan.errors import ModelError
-from mcuplan.files import write_bytes
+from mcuplan.files import ANY_SIZE, MODEL_LIMIT, opened, read_all, write_bytes
 from mcuplan.graph import Graph
 from mcuplan.tflite.appended import find_appended
 from mcuplan.tflite.carray import CArray, c_identifier, format_c_array, is_c_source, read_c_models
@@ -17,6 +16,9 @@ from mcuplan.tflite.notes import notes
 from mcuplan.tflite.schema import IDENTIFIER
 
 _ENOUGH_TO_TELL = 1 << 20
+
+C_SOURCE_LIMIT = 256 << 20
+"""Bytes of a C source: those of a model of 40 MB, five or six characters a byte."""
 
 
 def read(data: bytes | memoryview, name: str = "<bytes>") -> Graph:
@@ -76,21 +78,16 @@ def _shown(path: str | os.PathLike[str]) -> str:
 
 def _content(path: Path, shown: str) -> bytes:
     """The whole file; of a large file that is no model, only as much as tells what it is."""
-    try:
-        if path.is_dir():
-            raise ModelError(f"{shown}: {_directory(path)}")
-        with path.open("rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise ModelError(f"{shown}: this is not a regular file")
-            head = file.read(_ENOUGH_TO_TELL)
-            if len(head) < _ENOUGH_TO_TELL or head[4:8] == IDENTIFIER or is_c_source(path):
-                return head + file.read()
-            file.seek(-_ENOUGH_TO_TELL // 2, os.SEEK_END)
-            return head + file.read()
-    except OSError as error:
-        raise ModelError(f"{shown}: cannot be read: {error.strerror or error}") from None
-    except ValueError as error:
-        raise ModelError(f"{shown!r}: cannot be read: {error}") from None
+    if os.path.isdir(path):
+        raise ModelError(f"{shown}: {_directory(path)}")
+    limit = C_SOURCE_LIMIT if is_c_source(path) else MODEL_LIMIT
+    with opened(path, ANY_SIZE, ModelError) as file:
+        head = file.read(_ENOUGH_TO_TELL)
+        file.seek(0)
+        if len(head) < _ENOUGH_TO_TELL or head[4:8] == IDENTIFIER or is_c_source(path):
+            return read_all(file, limit)
+        file.seek(-_ENOUGH_TO_TELL // 2, os.SEEK_END)
+        return head + file.read(_ENOUGH_TO_TELL)
 
 
 def _directory(path: Path) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from mcuplan import files
 from mcuplan.errors import McuplanError
 from mcuplan.graph import Graph
 from mcuplan.tflm.arena import predict
@@ -21,6 +22,9 @@ _LINE = re.compile(
     r"\[RecordingMicroAllocator\] '([^']{1,80})' used (\d{1,12}) bytes[^(\n]{0,80}\(requested (\d{1,12}) bytes"
 )
 _TOTAL = re.compile(r"\[RecordingMicroAllocator\] Arena allocation (total|head|tail) (\d{1,12}) bytes")
+
+_LIMIT = 16 << 20
+"""Bytes of a log; a serial line of 115,200 baud sends as many in 24 minutes."""
 
 _TOTALS = ("total", "head", "tail")
 
@@ -96,10 +100,7 @@ def read_log(path: Path) -> str:
     RecordingError
         When the file cannot be read.
     """
-    try:
-        return path.read_text("utf-8", errors="backslashreplace")
-    except OSError as error:
-        raise RecordingError(f"{path}: cannot read the log: {error.strerror or error}") from error
+    return files.read(path, _LIMIT, RecordingError, "cannot read the log").decode("utf-8", "backslashreplace")
 
 
 def parse_log(text: str, name: str = "log") -> tuple[RecordedLine, ...]:

@@ -130,7 +130,7 @@ def test_bad_specs_are_refused_in_one_sentence(refused, old, new, said):
     [
         (b"", "id is missing; name is missing; maker is missing; soc is missing; and 3 more"),
         (b"\xff\xfe\x00", "not a board spec: not UTF-8 text"),
-        (b"#" * 300_000, "not a board spec: more than 256 KiB"),
+        (b"#" * 300_000, "cannot read the board file: it is larger than 256 KiB"),
         (b"a = " + b"[" * 100_000, "not a board spec: nested too deeply"),
         (b"\x00", "not TOML"),
     ],

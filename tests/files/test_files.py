@@ -1,15 +1,25 @@
-"""Files appear whole or not at all."""
+"""Files appear whole or not at all; only regular ones within a stated size are read, at one place."""
 
 from __future__ import annotations
 
+import ast
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
+import mcuplan
+from mcuplan import tflite
+from mcuplan.boards import load_board, read_reserve
+from mcuplan.budget.baseline import read_baseline
+from mcuplan.budget.config import load_config
 from mcuplan.errors import McuplanError
-from mcuplan.files import write_text
+from mcuplan.files import copy, read, write_text
+from mcuplan.memory.table import read_csv
+from mcuplan.tflm.recording import read_log
 
 
 def test_a_file_is_replaced_and_keeps_its_mode(tmp_path: Path) -> None:
@@ -48,3 +58,134 @@ def test_a_full_disk_is_said() -> None:
 def test_names_that_no_encoding_has_are_escaped(tmp_path: Path) -> None:
     write_text(tmp_path / "f", "a\udcffb")
     assert (tmp_path / "f").read_text("utf-8") == "a\\udcffb"
+
+
+class _Opener(ast.NodeVisitor):
+    """Calls that open a file for reading, and imports of modules that do."""
+
+    METHODS: ClassVar[set[str]] = {
+        "open", "fdopen", "read_bytes", "read_text", "fromfile", "loadtxt", "genfromtxt", "memmap",
+        "FileIO", "readlink", "getline", "getlines", "run_path",
+    }  # fmt: skip
+    MODULES: ClassVar[set[str]] = {"mmap", "fileinput", "shutil", "linecache", "zipfile", "tarfile", "gzip", "sqlite3"}
+    LOADERS: ClassVar[set[str]] = {"np", "numpy", "tomllib", "json", "pickle"}
+
+    def __init__(self) -> None:
+        self.found: list[int] = []
+
+    def visit_Import(self, node: ast.Import) -> None:
+        self.found += [node.lineno for name in node.names if name.name.partition(".")[0] in self.MODULES]
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        if (node.module or "").partition(".")[0] in self.MODULES:
+            self.found.append(node.lineno)
+
+    def visit_Call(self, node: ast.Call) -> None:
+        called = ast.unparse(node.func)
+        name = called.rpartition(".")[2].rpartition(")")[2]
+        loads = name == "load" and called.partition(".")[0] in self.LOADERS
+        if (name in self.METHODS or loads) and not self.allowed(node, called):
+            self.found.append(node.lineno)
+        self.generic_visit(node)
+
+    @staticmethod
+    def allowed(node: ast.Call, called: str) -> bool:
+        """The package's own data, this room's reader, and the sink that output goes to when nobody reads it."""
+        sink = called == "os.open" and ast.unparse(node.args[0]) == "os.devnull"
+        return sink or called.startswith(("resources.files(", "files."))
+
+
+_STANDS_ALONE = {"proof/runtimes/child.py"}
+"""A program of its own for an interpreter without mcuplan: it reads the folder that mcuplan made for it."""
+
+
+def test_no_other_module_opens_files_for_reading() -> None:
+    root = Path(mcuplan.__file__).parent
+    offenders = []
+    for path in sorted(root.rglob("*.py")):
+        if path == root / "files.py" or path.relative_to(root).as_posix() in _STANDS_ALONE:
+            continue
+        opener = _Opener()
+        opener.visit(ast.parse(path.read_text("utf-8")))
+        offenders += [f"{path.relative_to(root)}:{line}" for line in opener.found]
+    assert offenders == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["open(p)", "p.open('rb')", "Path(p).read_text()", "p.read_bytes()", "io.open(p)", "import mmap", "np.load(p)",
+     "os.open(p, 0)", "from shutil import copyfile", "np.fromfile(p)"],
+)  # fmt: skip
+def test_the_search_for_openers_sees_them(line: str) -> None:
+    opener = _Opener()
+    opener.visit(ast.parse(line))
+    assert opener.found == [1]
+
+
+def test_only_regular_files_are_read(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"abc")
+    assert read(tmp_path / "f", 3) == b"abc"
+    with pytest.raises(McuplanError, match="this is a folder"):
+        read(tmp_path, 3)
+    with pytest.raises(McuplanError, match="cannot be read: No such file"):
+        read(tmp_path / "none", 3)
+    with pytest.raises(McuplanError, match="cannot be read: embedded null"):
+        read("a\0b", 3)
+
+
+def test_a_file_over_its_limit_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "big").open("wb") as file:
+        file.truncate(3 << 40)  # takes no room on the disk
+    with pytest.raises(McuplanError, match="larger than 2 MiB, the most that is read of such a file"):
+        read(tmp_path / "big", 2 << 20)
+    with pytest.raises(McuplanError, match="larger than 4 KiB"):
+        read(tmp_path / "big", 4096)
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/maps"), reason="/proc is Linux's")
+def test_a_file_that_understates_its_size_is_read_to_its_limit() -> None:
+    assert os.stat("/proc/self/maps").st_size == 0
+    assert b"python" in read("/proc/self/maps", 1 << 22)
+    with pytest.raises(McuplanError, match="larger than 1 KiB"):
+        read("/proc/self/maps", 1024)
+
+
+READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
+    "model": ("m.tflite", lambda path: tflite.load(path)),
+    "c source": ("m.h", lambda path: tflite.load(path)),
+    "configuration": ("mcuplan.toml", lambda path: load_config(path)),
+    "baseline": ("baseline.json", lambda path: read_baseline(path)),
+    "board": ("board.toml", lambda path: load_board(str(path))),
+    "firmware": ("firmware.map", lambda path: read_reserve(path)),
+    "table": ("buffers.csv", lambda path: read_csv(path)),
+    "log": ("device.log", lambda path: read_log(path)),
+    "copy": ("copied", lambda path: copy(path, path.with_name("to"))),
+}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="FIFOs are POSIX's")
+@pytest.mark.parametrize("kind", READERS)
+def test_a_fifo_keeps_no_reader_waiting(tmp_path: Path, kind: str) -> None:
+    name, reader = READERS[kind]
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(McuplanError, match="this is not a regular file"):
+        reader(tmp_path / name)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="/dev/zero is POSIX's")
+@pytest.mark.parametrize("kind", READERS)
+def test_no_reader_reads_a_device(tmp_path: Path, kind: str) -> None:
+    name, reader = READERS[kind]
+    (tmp_path / name).symlink_to("/dev/zero")
+    with pytest.raises(McuplanError, match="this is not a regular file"):
+        reader(tmp_path / name)
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_every_reader_has_a_limit_and_states_it(tmp_path: Path, kind: str) -> None:
+    name, reader = READERS[kind]
+    with (tmp_path / name).open("wb") as file:
+        file.write(b"\x20\0\0\0TFL3")  # of what is no model, only the ends are read
+        file.truncate(1 << 42)
+    with pytest.raises(McuplanError, match=r"larger than \d+ [KM]iB"):
+        reader(tmp_path / name)

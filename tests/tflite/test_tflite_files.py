@@ -55,7 +55,7 @@ def test_a_saved_model_directory(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo") or os.name == "nt", reason="needs named pipes")
 def test_a_device_is_not_read_for_ever() -> None:
-    assert refusal("/dev/zero") == "/dev/zero: this is not a regular file"
+    assert refusal("/dev/zero") == "/dev/zero: cannot be read: this is not a regular file"
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")

@@ -19,6 +19,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from mcuplan import files
 from mcuplan.errors import McuplanError
 
 PYTHON_VARIABLE = "MCUPLAN_RUNTIME_PYTHON"
@@ -27,6 +28,9 @@ TIMEOUT_SECONDS = 120
 """For one child process, whatever it runs."""
 
 ARENA_BYTES = 32 * 1024 * 1024
+
+_RESULT_LIMIT = 1 << 30
+"""Bytes of what a child answers: outputs in hexadecimal."""
 
 SEED = 12345
 """The seed of the published measurements."""
@@ -201,7 +205,7 @@ def _run_of(folder: Path, log: str, code: int) -> RuntimeRun:
     result = folder / "result.json"
     if not result.exists():
         return RuntimeRun(False, reason(log, code), log=log)
-    told = json.loads(result.read_text(encoding="utf-8"))
+    told = json.loads(files.read(result, _RESULT_LIMIT))
     return RuntimeRun(True, "", tuple(tuple(bytes.fromhex(output) for output in outputs) for outputs in told), log=log)
 
 
