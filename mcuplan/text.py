@@ -1,13 +1,22 @@
-"""Text for people: names made safe, amounts with their units."""
+"""Text for people: made safe to show, and amounts with their units.
+
+Models, boards, configurations, CSV files and logs hold text that nobody vouches for. It stays as it is in results and
+documents; each renderer sends all that it shows through one filter of this module, and then through the escaping of
+its medium (rich markup, HTML, Markdown, XML, workflow commands).
+"""
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
-_LONGEST = 60
+WORD = 60
+"""Characters up to which a word (a name, mostly) is shown whole."""
+LONGEST = 2_000
+"""Characters up to which a sentence is shown whole."""
 
 
-def safe_name(name: str, longest: int = _LONGEST) -> str:
+def safe_name(name: str, longest: int = WORD) -> str:
     """A name from a model or a path, made harmless to show anywhere on one line.
 
     Control codes (ANSI sequences, newlines), invisible and direction-changing characters (RTL marks, zero-width
@@ -31,6 +40,36 @@ def safe_name(name: str, longest: int = _LONGEST) -> str:
         tail = max(longest - 3 - head, 1)
         shown = f"{shown[:head]}...{shown[-tail:]}"
     return shown
+
+
+def shown(text: str, word: int = WORD, longest: int = LONGEST) -> str:
+    """A sentence, with whatever names it holds, made harmless to show anywhere on one line.
+
+    As :func:`safe_name`; words of more than ``word`` characters keep their beginning and end too.
+
+    Examples
+    --------
+    >>> print(shown("tensor conv/" + "x" * 1_000_000 + "/Relu\\n, 3 bytes", 24))
+    tensor conv/xxxxx...xx/Relu\\n, 3 bytes
+    """
+    text = safe_name(text, longest)
+    if len(text) <= word:
+        return text
+    return re.sub(rf"[^ ]{{{word + 1},}}", lambda found: safe_name(found[0], word), text)
+
+
+_UNSEEN = re.compile(
+    "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069\\ud800-\\udfff]"
+)
+
+
+def without_controls(text: str) -> str:
+    """Text of several lines that is finished, with what could still steer a terminal as escapes.
+
+    The last net below the renderers, for their own text has none of this: control codes but newlines and tabs, marks
+    that change the direction of writing, halves of surrogate pairs.
+    """
+    return _UNSEEN.sub(lambda found: _visible(found[0]), text)
 
 
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}

@@ -70,13 +70,13 @@ def _lines(model: str, graph: Graph, target: Target, width: int, glyphs: Glyphs)
     from mcuplan.findings.diagnostics import diagnose
     from mcuplan.findings.explanation import explain
     from mcuplan.reports.terminal import explain as explain_text
-    from mcuplan.text import safe_name
+    from mcuplan.reports.terminal.lines import Lines
     from mcuplan.tflm import predict
 
     arena = predict(graph, target)
     explanation = explain(graph, target, arena)
     kind = "exact" if arena.exact else f"an upper bound, {arena.bounded_bytes:,} bytes of it bounded"
-    yield Text(safe_name(model, max(width, 20)), style="bold")
+    yield Lines(width).title(model)
     yield Text(f"  {arena.target}, {arena.tflm_version}: {kind}")
     yield Text()
     yield from explain_text.explanation_lines(explanation, width, glyphs)

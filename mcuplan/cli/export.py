@@ -60,16 +60,15 @@ def command(
 def _lines(made: Export, folder: Path, width: int) -> Iterator[Text]:
     from rich.text import Text
 
-    from mcuplan.reports.terminal.lines import Lines
-    from mcuplan.text import safe_name
+    from mcuplan.reports.terminal.lines import PATH, Lines
 
     lines = Lines(width)
     for file in made.files:
-        yield from lines.wrapped(Text(f"written: {safe_name(str(folder / file.name), 200)}"), hang=2)
+        yield from lines.wrapped(Text(f"written: {folder / file.name}"), hang=2, word=PATH)
     yield Text(f"model {made.model_bytes:,} bytes, arena to declare {made.arena_bytes:,} bytes")
     saved = f", registrations for one type save {made.flash_saved_bytes:,} bytes of flash ({made.build})"
     yield from lines.wrapped(
         Text(f"{len(made.operators)} operators registered{saved if made.flash_saved_bytes else ''}"), hang=2
     )
     for custom in made.brought:
-        yield from lines.wrapped(Text(f"your firmware must bring the kernel of {safe_name(custom)}"), hang=2)
+        yield from lines.wrapped(Text(f"your firmware must bring the kernel of {custom}"), hang=2)

@@ -30,8 +30,10 @@ PLAIN_WIDTH = 100
 def write_text(text: str, output: Path | None) -> None:
     """Write ``text`` to ``output``, atomically, or to stdout."""
     if output is None:
+        from mcuplan.text import without_controls
+
         try:
-            sys.stdout.write(text)
+            sys.stdout.write(without_controls(text))
             sys.stdout.flush()
         except BrokenPipeError:
             raise ReaderGoneError from None
@@ -73,6 +75,8 @@ def _console(file: StringIO | None, width: int | None) -> Console:
 
 
 def _print(console: Console, parts: Iterable[Text]) -> None:
+    from mcuplan.reports.terminal.lines import COMMAND, harmless
+
     for part in parts:
         # Lines are laid out already; wrapping them again would only cost time.
-        console.print(part, no_wrap=True, overflow="ignore", crop=False)
+        console.print(harmless(part, COMMAND, COMMAND), no_wrap=True, overflow="ignore", crop=False)

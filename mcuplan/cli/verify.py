@@ -79,15 +79,14 @@ def _lines(result: Proof, width: int) -> Iterator[Text]:
     from mcuplan.proof.prove import Status
     from mcuplan.reports.terminal.check import FAIL, PASS, WARN
     from mcuplan.reports.terminal.lines import Lines
-    from mcuplan.text import safe_name
 
     styles = {Status.PASSED: PASS, Status.FAILED: FAIL, Status.SKIPPED: WARN}
     lines = Lines(width)
     for check in result.checks:
         head = Text(f"{check.status.value:<9}", style=styles[check.status])
-        yield from lines.wrapped(head + Text(f"{check.name}: {safe_name(check.detail, 400)}"), hang=9)
+        yield from lines.wrapped(head + Text(f"{check.name}: {check.detail}"), hang=9)
         for finding in check.findings[:_MOST_FINDINGS]:
-            yield from lines.wrapped(Text(safe_name(finding, 400)), indent=9, hang=2)
+            yield from lines.wrapped(Text(finding), indent=9, hang=2)
         if len(check.findings) > _MOST_FINDINGS:
             yield Text(f"        and {len(check.findings) - _MOST_FINDINGS} more")
     verdict = "the same, bit for bit" if result.ok else "not proven the same"

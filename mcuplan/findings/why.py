@@ -19,7 +19,7 @@ from mcuplan.budget import Limits, Need, Resource
 from mcuplan.budget.limits import RULE_OF_THUMB, Counted, Limit
 from mcuplan.budget.verdict import figure_for
 from mcuplan.findings.change import Change, Outcome
-from mcuplan.text import safe_name, show_share
+from mcuplan.text import show_share
 from mcuplan.tflm import DEFAULT_BUILD, Target
 from mcuplan.tflm.flash import BUILDS
 
@@ -418,8 +418,7 @@ def _without_operator(case: Case) -> Iterator[_Way]:
     )  # fmt: skip
     code = code_size(replace(graph, subgraphs=kept), case.analysis.target, case.analysis.code.build)
     flash = replace(case.need.flash, runtime_bytes=code.total_bytes + code.data_bytes)
-    shown = safe_name(name)
-    text = f"no {shown} in the network: its code is not linked then"
+    text = f"no {name} in the network: its code is not linked then"
     cost = "the network changes, or the firmware does what the operator did"
     yield _Way("operator", text, cost, case.command("inspect", target=False), replace(case.need, flash=flash), (),
                case.limits)  # fmt: skip

@@ -16,7 +16,7 @@ from report_samples import HOSTILE_NAME, analysis, graph, report, result
 from mcuplan.budget.limits import Counted, Limit, Limits, Resource
 from mcuplan.reports.ci.annotations import to_annotations
 from mcuplan.reports.ci.junit import to_junit
-from mcuplan.reports.ci.problems import findings
+from mcuplan.reports.ci.problems import problems
 from mcuplan.reports.ci.sarif import model_uri, to_sarif
 from mcuplan.reports.documents import build
 from mcuplan.reports.documents.report import Refusal, Report, Result
@@ -75,8 +75,8 @@ def test_junit_is_valid(made: Any) -> None:
     rules.assertValid(etree.fromstring(to_junit(made()).encode()))
 
 
-def test_the_findings_of_a_report() -> None:
-    found = [(f.kind, f.rule, f.model) for f in findings(many())]
+def test_the_problems_of_a_report() -> None:
+    found = [(f.kind, f.rule, f.model) for f in problems(many())]
     assert found[0] == ("limit", "ram-limit", "fat model.tflite")
     assert found[1:8] == [("unsupported", "unsupported-shape-mismatch", "refused.tflite")] * 7
     assert found[8] == ("error", "unreadable-model", "gone.tflite")

@@ -21,9 +21,9 @@ from junitparser import (
     TestSuite,
 )
 
-from mcuplan.reports.ci.problems import Finding, board_label, group_findings, result_findings
+from mcuplan.reports.ci.problems import Problem, board_label, group_problems, result_problems
 from mcuplan.reports.documents.report import Report, Result, SharedResult
-from mcuplan.text import safe_name
+from mcuplan.text import safe_name, shown
 
 _LABELS = {
     "ram": "RAM", "flash": "flash", "macs": "MACs", "latency": "latency", "energy": "energy", "power": "average power",
@@ -53,9 +53,9 @@ def to_junit(report: Report, now: datetime | None = None) -> str:
 def _suites(report: Report) -> Iterator[tuple[str, list[TestCase]]]:
     for model in dict.fromkeys(result.model for result in report.results):
         rows = [result for result in report.results if result.model == model]
-        yield model, [case for row in rows for case in _cases(row, list(result_findings(row)))]
+        yield model, [case for row in rows for case in _cases(row, list(result_problems(row)))]
     for group in report.shared:
-        yield f"{group.name} together", list(_cases(group, list(group_findings(group))))
+        yield f"{group.name} together", list(_cases(group, list(group_problems(group))))
 
 
 def _suite(index: int, name: str, cases: Sequence[TestCase], stamp: str) -> _Suite:
@@ -71,12 +71,12 @@ def _suite(index: int, name: str, cases: Sequence[TestCase], stamp: str) -> _Sui
     return suite
 
 
-def _cases(row: Result | SharedResult, found: Sequence[Finding]) -> Iterator[TestCase]:
+def _cases(row: Result | SharedResult, found: Sequence[Problem]) -> Iterator[TestCase]:
     """A case for each limit and for whether TFLM runs the model; one alone where it cannot be read."""
     board = board_label(row)
-    errors = [finding for finding in found if finding.kind == "error"]
+    errors = [problem for problem in found if problem.kind == "error"]
     if errors:
-        yield _case(row, f"readable on {board}", Error(errors[0].message, errors[0].rule))
+        yield _case(row, f"readable on {board}", Error(shown(errors[0].message), errors[0].rule))
         return
     for resource in dict.fromkeys(rule.resource for rule in row.limits.rules):
         broken = [f for f in found if f.rule == f"{resource}-limit"]
@@ -84,18 +84,18 @@ def _cases(row: Result | SharedResult, found: Sequence[Finding]) -> Iterator[Tes
     for estimate in row.limits.estimates:
         name = f"{_LABELS[estimate.quantity]} on {board}"
         if estimate.kept is None:
-            yield _case(row, name, Skipped(safe_name(estimate.message, 500)))
+            yield _case(row, name, Skipped(shown(estimate.message)))
         else:
             yield _case(row, name, _failure([f for f in found if f.rule == f"{estimate.quantity}-limit"]))
     if isinstance(row, Result):
         yield _case(row, f"{_RUNS} on {board}", _failure([f for f in found if f.kind == "unsupported"]))
 
 
-def _failure(found: Sequence[Finding]) -> Failure | None:
+def _failure(found: Sequence[Problem]) -> Failure | None:
     if not found:
         return None
-    failure = Failure(found[0].message, found[0].rule)
-    failure.text = "\n".join(f"{f.message}. {f.remedy}".strip() for f in found)
+    failure = Failure(shown(found[0].message), found[0].rule)
+    failure.text = "\n".join(shown(f"{f.message}. {f.remedy}".strip()) for f in found)
     return failure
 
 

@@ -13,9 +13,9 @@ from typing import Any
 from urllib.parse import quote
 
 from mcuplan.findings.tool import Tool
-from mcuplan.reports.ci.problems import Finding, findings
+from mcuplan.reports.ci.problems import Problem, problems
 from mcuplan.reports.documents.report import Report
-from mcuplan.text import safe_name
+from mcuplan.text import safe_name, shown
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _RULES = {
@@ -65,17 +65,17 @@ _LONGEST_PATH = 4_096
 
 def to_sarif(report: Report) -> str:
     """The report as a SARIF 2.1.0 log."""
-    found = list(findings(report))
-    rules = list(dict.fromkeys([*_RULES, *(finding.rule for finding in found)]))
+    found = list(problems(report))
+    rules = list(dict.fromkeys([*_RULES, *(problem.rule for problem in found)]))
     run = {
         "tool": {"driver": _driver(report.tool, rules, found)},
         "columnKind": "utf16CodeUnits",
-        "results": [_result(finding, rules.index(finding.rule)) for finding in found],
+        "results": [_result(problem, rules.index(problem.rule)) for problem in found],
     }
     return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=True) + "\n"
 
 
-def _driver(tool: Tool, rules: Sequence[str], found: Sequence[Finding]) -> dict[str, Any]:
+def _driver(tool: Tool, rules: Sequence[str], found: Sequence[Problem]) -> dict[str, Any]:
     return {
         "name": tool.name,
         "version": tool.version,
@@ -84,7 +84,7 @@ def _driver(tool: Tool, rules: Sequence[str], found: Sequence[Finding]) -> dict[
     }
 
 
-def _rule(rule: str, found: Sequence[Finding]) -> dict[str, Any]:
+def _rule(rule: str, found: Sequence[Problem]) -> dict[str, Any]:
     remedy = next(
         (f.remedy for f in found if f.rule == rule and f.remedy), "Run `mcuplan check MODEL` for every reason."
     )
@@ -93,20 +93,21 @@ def _rule(rule: str, found: Sequence[Finding]) -> dict[str, Any]:
         "id": rule,
         "name": "".join(word.capitalize() for word in name.split()),
         "shortDescription": {"text": short},
-        "help": {"text": help_.replace("`", "'"), "markdown": help_},
+        "help": {"text": shown(help_.replace("`", "'")), "markdown": shown(help_)},
         "defaultConfiguration": {"level": "error"},
     }
 
 
-def _result(finding: Finding, index: int) -> dict[str, Any]:
-    text = f"{finding.board}: {finding.message}" + (f". {finding.remedy}" if finding.remedy else "")
+def _result(problem: Problem, index: int) -> dict[str, Any]:
+    key = f"{problem.rule}:{safe_name(problem.board)}:{safe_name(problem.model, 200)}"
+    text = f"{problem.board}: {problem.message}" + (f". {problem.remedy}" if problem.remedy else "")
     return {
-        "ruleId": finding.rule,
+        "ruleId": problem.rule,
         "ruleIndex": index,
         "level": "error",
-        "message": {"text": text},
-        "locations": [{"physicalLocation": _location(finding.model)}],
-        "partialFingerprints": {"mcuplan/v1": f"{finding.rule}:{finding.board}:{safe_name(finding.model, 200)}"},
+        "message": {"text": shown(text)},
+        "locations": [{"physicalLocation": _location(problem.model)}],
+        "partialFingerprints": {"mcuplan/v1": key},
     }
 
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from mcuplan.budget.performance import UNITS, HeldEstimate, Performance, Quantity
 from mcuplan.reports.documents.report import Energy, EstimateRule, Latency, Power, Result, Violation
-from mcuplan.text import safe_name
 
 _WORDS = {"latency": "latency", "energy": "energy", "power": "average power"}
 _STEPS: dict[str, tuple[tuple[str, float], ...]] = {
@@ -63,7 +62,7 @@ def estimate_facts(result: Result) -> Iterator[tuple[str, str]]:
 
 def unjudged(result: Result) -> list[str]:
     """A sentence for each limit that could not be judged."""
-    return [safe_name(rule.message, 500) for rule in result.limits.estimates if rule.kept is None]
+    return [rule.message for rule in result.limits.estimates if rule.kept is None]
 
 
 def _off(percent: float | None, where: str) -> str:

@@ -23,6 +23,8 @@ _CALLOUTS = 5
 _READABLE = 10
 _LIMIT_IN_SIGHT = 1.4
 """A limit up to this many times the arena is drawn as a line; a farther one is said in words."""
+_NAME = 24
+"""Characters of an operator's name in a label: where it stands depends on how long it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,11 +172,11 @@ def arena_map(graph: Graph, arena: ArenaPrediction, title: str, limit: Limit | N
 
 def buffer_details(graph: Graph, b: PlannedBuffer) -> str:
     """All that is known of one buffer, in a sentence."""
-    parts = [safe_name(describe(graph, b))]
+    parts = [describe(graph, b)]
     if b.tensor >= 0:
         tensor = graph.subgraphs[b.subgraph].tensors[b.tensor]
         shape = " x ".join(map(str, tensor.shape)) or "scalar"
-        parts.append(f"tensor {safe_name(tensor_name(graph, b)) or place(b.subgraph, b.tensor)}")
+        parts.append(f"tensor {tensor_name(graph, b) or place(b.subgraph, b.tensor)}")
         parts.append(f"{shape[:80]} {tensor.dtype.label}")
     parts.append(f"{b.bytes:,} bytes" if b.exact else f"at most {b.bytes:,} bytes")
     parts.append(f"steps [{b.first}, {b.last + 1})")
@@ -189,7 +191,7 @@ def short_label(graph: Graph, b: PlannedBuffer) -> str:
         return f"{place(b.subgraph, b.operator)} scratch"
     producer = subgraph.producers.get(b.tensor)
     if producer is not None:
-        return f"{place(b.subgraph, producer)} {safe_name(subgraph.operators[producer].label, 24)}"
+        return f"{place(b.subgraph, producer)} {safe_name(subgraph.operators[producer].label, _NAME)}"
     return "input" if b.tensor in subgraph.inputs else "unused"
 
 
@@ -254,7 +256,7 @@ def _peak(graph: Graph, step: int, subgraph: int, operator: int, unit: float) ->
     x = _LEFT + step * unit
     label = "peak"
     if operator >= 0:
-        name = safe_name(graph.subgraphs[subgraph].operators[operator].label, 24)
+        name = safe_name(graph.subgraphs[subgraph].operators[operator].label, _NAME)
         label = f"peak: {place(subgraph, operator)} {name}"
     half = len(label) * 3.2
     middle = min(max(x + unit / 2, _LEFT + half), WIDTH - _RIGHT - half)

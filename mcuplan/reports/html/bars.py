@@ -11,7 +11,7 @@ from mcuplan.findings.peak import live_at, live_steps
 from mcuplan.graph import Graph
 from mcuplan.reports.documents.patches import BlockShown
 from mcuplan.reports.html.axis import Tick, nice_ticks, short_bytes
-from mcuplan.text import safe_name, show_bytes
+from mcuplan.text import show_bytes
 from mcuplan.tflm.results import ArenaPrediction, PlannedBuffer
 
 WIDTH, HEIGHT = 480.0, 240.0
@@ -74,7 +74,7 @@ def operator_columns(rows: Sequence[OperatorRow], top: int = 0) -> ColumnChart:
 
     ``top`` is the amount at the upper edge (0: the most of all), for charts that are to be compared.
     """
-    moments = [_Moment(f"operator {place(r.subgraph, r.operator)}, {safe_name(r.name)}", r.live_bytes) for r in rows]
+    moments = [_Moment(f"operator {place(r.subgraph, r.operator)}, {r.name}", r.live_bytes) for r in rows]
     return _chart(moments, "operator", "Bytes live while each operator runs", top)
 
 
@@ -84,7 +84,7 @@ def step_columns(graph: Graph, arena: ArenaPrediction, top: int = 0) -> ColumnCh
     for step in live_steps(graph, arena):
         running = f"step {step.time}"
         if step.operator >= 0:
-            label = safe_name(graph.subgraphs[step.subgraph].operators[step.operator].label)
+            label = graph.subgraphs[step.subgraph].operators[step.operator].label
             running += f", operator {place(step.subgraph, step.operator)}, {label}"
         moments.append(_Moment(running, occupied(live_at(arena, step.time))))
     return _chart(moments, "step of the schedule", "Bytes in use at each step", top)
@@ -147,7 +147,7 @@ def block_bars(rows: Sequence[BlockRow]) -> tuple[Row, ...]:
         span = place(first.subgraph, first.first)
         if last.last != first.first or last.subgraph != first.subgraph:
             span += f"–{place(last.subgraph, last.last)}"
-        kind = safe_name(most.kind.replace("depthwise-separable", "separable"), 28)
+        kind = most.kind.replace("depthwise-separable", "separable")
         shape = "×".join(map(str, most.output_shape[1:]))[:24]
         peak = most.live_bytes == top > 0 and not any(row.peak for row in found)
         found.append(
@@ -166,7 +166,7 @@ def patched_block_bars(blocks: Sequence[BlockShown]) -> tuple[Row, ...]:
     for group in groups:
         largest = max(group, key=lambda block: block.after_bytes)
         span = str(group[0].first) if group[-1].last == group[0].first else f"{group[0].first}–{group[-1].last}"
-        kind = safe_name(largest.kind.replace("depthwise-separable", "separable"), 28)
+        kind = largest.kind.replace("depthwise-separable", "separable")
         how = "in a stage" if any(block.patched for block in group) else "run whole"
         peak = largest.after_bytes == most > 0 and not any(row.peak for row in found)
         details = f"{how}; {max(block.before_bytes for block in group):,} bytes without patch stages"
@@ -180,9 +180,7 @@ def kind_bars(items: Sequence[tuple[str, int]]) -> tuple[Row, ...]:
     """Sizes by kind, as given, those of no bytes left out."""
     top = max((size for _, size in items), default=0)
     return tuple(
-        Row(safe_name(label), show_bytes(size), _share(size, top), f"{size:,} bytes")
-        for label, size in items
-        if size > 0
+        Row(label, show_bytes(size), _share(size, top), f"{size:,} bytes") for label, size in items if size > 0
     )
 
 

@@ -13,7 +13,7 @@ from mcuplan.reports.documents.performance import estimate_facts, unjudged
 from mcuplan.reports.documents.report import Result, Rule, SharedResult
 from mcuplan.reports.html.arena_map import Limit
 from mcuplan.reports.html.study import Study
-from mcuplan.text import safe_name, show_bytes, show_count, show_share
+from mcuplan.text import show_bytes, show_count, show_share
 
 _LABELS = {"ram": "RAM", "flash": "Flash", "macs": "MACs"}
 _COUNTED = {"arena": "arena alone", "model": "model alone", "need": "", "macs": ""}
@@ -63,9 +63,7 @@ class Tip:
 def card(row: Result) -> Card:
     """The card of one result."""
     return Card(
-        title=safe_name(
-            row.board_name or row.board or ("Rule of thumb (no board)" if row.error is None else "Unreadable")
-        ),
+        title=(row.board_name or row.board or ("Rule of thumb (no board)" if row.error is None else "Unreadable")),
         verdict=row.verdict.upper(),
         state=STATES[row.verdict],
         target=f"{row.target}, {row.tflm_version}" if row.target else "",
@@ -73,25 +71,25 @@ def card(row: Result) -> Card:
         arena=_arena(row),
         estimates=tuple((label.capitalize(), f"estimate: {said}") for label, said in estimate_facts(row)),
         problems=tuple(_problems(row)),
-        notes=tuple(safe_name(note, 400) for note in row.notes),
+        notes=row.notes,
     )
 
 
 def shared_card(group: SharedResult) -> Card:
     """The card of several models on one board."""
-    names = ", ".join(safe_name(model, 40) for model in group.models)
+    names = ", ".join(group.models)
     how = "an arena each" if group.arenas == "sum" else "taking turns in one arena"
-    problems = [safe_name(v.message, 400) for v in group.violations]
+    problems = [v.message for v in group.violations]
     return Card(
-        title=f"{safe_name(group.name)} together on {safe_name(group.board_name or group.board)}",
+        title=f"{group.name} together on {group.board_name or group.board}",
         verdict=group.verdict.upper(),
         state=STATES[group.verdict],
         target=group.target or "",
         gauges=tuple(gauges(group)),
         arena=f"{names}; {how}",
         estimates=(),
-        problems=tuple(problems if group.error is None else [safe_name(group.error, 500)]),
-        notes=tuple(safe_name(note, 400) for note in group.notes),
+        problems=tuple(problems if group.error is None else [group.error]),
+        notes=group.notes,
     )
 
 
@@ -138,18 +136,18 @@ def _arena(row: Result) -> str:
 
 def _problems(row: Result) -> Iterator[str]:
     if row.error is not None:
-        yield safe_name(row.error, 500)
+        yield row.error
     for violation in row.violations:
-        yield safe_name(violation.message, 400)
+        yield violation.message
     yield from unjudged(row)
     for refusal in row.refusals[:_REASONS]:
         where = (
-            f"Operator {place(refusal.subgraph, refusal.operator)}, {safe_name(refusal.operator_name)}: "
+            f"Operator {place(refusal.subgraph, refusal.operator)}, {refusal.operator_name}: "
             if refusal.operator >= 0
             else ""
         )
-        remedy = f" Remedy: {safe_name(refusal.remedy, 300)}" if refusal.remedy else ""
-        yield f"{where}{safe_name(refusal.reason, 300)}.{remedy}"
+        remedy = f" Remedy: {refusal.remedy}" if refusal.remedy else ""
+        yield f"{where}{refusal.reason}.{remedy}"
     if len(row.refusals) > _REASONS:
         yield f"and {len(row.refusals) - _REASONS} more reasons"
 
@@ -160,7 +158,7 @@ def arena_limit(row: Result) -> Limit | None:
     if rule is None or row.ram is None:
         return None
     beside = 0 if rule.counted == "arena" else row.ram.total_bytes - row.ram.arena_bytes
-    return Limit(rule.limit - beside - int(rule.strict), safe_name(rule.source))
+    return Limit(rule.limit - beside - int(rule.strict), rule.source)
 
 
 def tips(study: Study) -> Iterator[Tip]:
@@ -178,12 +176,12 @@ def _plans(study: Study) -> Iterator[tuple[int, Tip]]:
     plan, patches, limit = study.plan, study.patches, arena_limit(study.shown)
     if plan is not None and plan.gain_bytes > 0:
         told = _gain("mcuplan's plan", plan.before.declare_bytes, plan.after.declare_bytes, limit)
-        yield plan.gain_bytes, Tip(*told, safe_name(f"{command} -o planned.tflite", 400))
+        yield plan.gain_bytes, Tip(*told, f"{command} -o planned.tflite")
     if patches is not None:
         how = f" at {100 * (patches.macs_factor - 1):+.1f}% MACs"
         told = _gain("patch stages", patches.before.declare_bytes, patches.after.declare_bytes, limit, how)
         command += f" --patch --max-overhead {study.max_overhead:g}"
-        yield patches.gain_bytes, Tip(*told, safe_name(f"{command} -o patched.tflite", 400))
+        yield patches.gain_bytes, Tip(*told, f"{command} -o patched.tflite")
 
 
 def _gain(what: str, before: int, after: int, limit: Limit | None, how: str = "") -> tuple[str, str]:
@@ -201,4 +199,4 @@ def _gain(what: str, before: int, after: int, limit: Limit | None, how: str = ""
 def _tip(tip: Help) -> Tip:
     unit = "MACs" if tip.resource == "macs" else "bytes of RAM" if tip.resource == "ram" else "bytes of flash"
     saves = f"up to {tip.saves:,} {unit}" if tip.saves else ""
-    return Tip(safe_name(tip.text.replace("`", ""), 300), saves, safe_name(tip.command, 400))
+    return Tip(tip.text.replace("`", ""), saves, tip.command)

@@ -11,7 +11,6 @@ from mcuplan.findings.diff.difference import Change, Diff
 from mcuplan.reports.html.arena_map import ArenaMap, arena_map, scale_top
 from mcuplan.reports.html.render import render
 from mcuplan.reports.terminal.diff import LABELS, bound_note, growth_sentence, signed
-from mcuplan.text import safe_name
 
 _PARTS, _LISTED = 40, 300
 
@@ -78,8 +77,8 @@ def render_diff(found: Diff, old: Analysis, new: Analysis) -> str:
     top = scale_top((old.arena, new.arena), None)
     return render("diff.html", page=DiffPage(
         version=__version__,
-        old=safe_name(found.old.model, 120),
-        new=safe_name(found.new.model, 120),
+        old=found.old.model,
+        new=found.new.model,
         target=f"{found.target}, {found.tflm_version}{bound_note(found)}",
         growth=tuple(GrowthLine("fail" if g.broken else "pass", growth_sentence(g)) for g in found.growth),
         changes=tuple(map(_table, found.changes)),
@@ -92,15 +91,12 @@ def render_diff(found: Diff, old: Analysis, new: Analysis) -> str:
 
 
 def _line(kind: str, change: OperatorChange | QuantizationChange) -> ListLine:
-    where = f"{change.place} {safe_name(change.operator_name, 40)}"
-    return ListLine(kind, where, safe_name(change.name, 48), safe_name(change.detail, 200))
+    where = f"{change.place} {change.operator_name}"
+    return ListLine(kind, where, change.name, change.detail)
 
 
 def _table(change: Change) -> ChangeTable:
-    parts = [
-        PartLine(safe_name(p.what, 80), safe_name(p.name, 48), f"{p.old:,}", f"{p.new:,}", signed(p.change))
-        for p in change.parts[:_PARTS]
-    ]
+    parts = [PartLine(p.what, p.name, f"{p.old:,}", f"{p.new:,}", signed(p.change)) for p in change.parts[:_PARTS]]
     rest = change.parts[_PARTS:]
     if rest:
         old, new = sum(p.old for p in rest), sum(p.new for p in rest)

@@ -194,7 +194,7 @@ _SHORT = {
 def _details(group: range, rows: Sequence[OperatorRow]) -> str:
     first, last = rows[group[0]], rows[group[-1]]
     most = max((rows[k] for k in group), key=lambda row: row.live_bytes)
-    names = safe_name(first.name) if len(group) == 1 else f"{safe_name(first.name)} to {safe_name(last.name)}"
+    names = first.name if len(group) == 1 else f"{first.name} to {last.name}"
     numbers = f"operator {group[0]}" if len(group) == 1 else f"operators {group[0]} to {group[-1]}"
     shape = " x ".join(map(str, last.output_shape)) or "scalar"
     macs = sum(rows[k].macs or 0 for k in group)

@@ -9,7 +9,7 @@ from mcuplan import __version__
 from mcuplan.reports.documents.report import Report
 from mcuplan.reports.html.cards import Card, card
 from mcuplan.reports.html.render import render
-from mcuplan.text import safe_name, show_bytes
+from mcuplan.text import show_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,5 +34,5 @@ def _row(file: str, report: Report) -> IndexRow:
     facts = ""
     if first.facts is not None and first.flash is not None and first.arena is not None:
         facts = f"{first.facts.operators} operators, {first.facts.activations}, {show_bytes(first.flash.model_bytes)}"
-    name = safe_name(first.model, 80) + (", with patch stages" if file.endswith("-patched.html") else "")
+    name = first.model + (", with patch stages" if file.endswith("-patched.html") else "")
     return IndexRow(file, name, facts, tuple(map(card, report.results)))

@@ -28,7 +28,7 @@ from mcuplan.reports.html.flow import FlowPicture, flow_picture
 from mcuplan.reports.html.pareto import Alternative, ParetoChart, pareto_chart
 from mcuplan.reports.html.study import Study
 from mcuplan.reports.html.table import OperatorTable, operator_table
-from mcuplan.text import safe_name, show_bytes, show_share
+from mcuplan.text import show_bytes, show_share
 
 _BUFFERS = 500
 _PERSISTENT_KINDS = 6
@@ -152,10 +152,10 @@ def _line(study: Study, anchor: str) -> Line:
             f"{ {'ram': 'RAM', 'flash': 'flash', 'macs': 'MACs'}[r.resource] } {show_share(r.figure / max(r.limit, 1))}"
             for r in row.limits.rules
         ]
-        board = safe_name(row.board_name or row.board or ("rule of thumb" if row.error is None else ""), 40)
+        board = row.board_name or row.board or ("rule of thumb" if row.error is None else "")
         return Cell(board, row.verdict.upper(), STATES[row.verdict], ", ".join(parts))
 
-    return Line(anchor, safe_name(study.model, 80), tuple(map(cell, study.results)))
+    return Line(anchor, study.model, tuple(map(cell, study.results)))
 
 
 def _model(study: Study, anchor: str) -> Model:
@@ -169,7 +169,7 @@ def _model(study: Study, anchor: str) -> Model:
         )
     return Model(
         anchor=anchor,
-        name=safe_name(study.model, 120),
+        name=study.model,
         facts=facts,
         peak=_peak(shown),
         state=STATES[shown.verdict],
@@ -183,9 +183,9 @@ def _peak(row: Result) -> str:
     if row.peak is None or not row.peak.buffers:
         return ""
     p = row.peak
-    running = f"operator {place(p.subgraph, p.operator)}, {safe_name(p.operator_name)}"
+    running = f"operator {place(p.subgraph, p.operator)}, {p.operator_name}"
     where = running if p.operator >= 0 else "the start"
-    largest = "; ".join(f"{safe_name(b.what or b.tensor_name, 60)} {show_bytes(b.bytes)}" for b in p.buffers[:3])
+    largest = "; ".join(f"{(b.what or b.tensor_name)} {show_bytes(b.bytes)}" for b in p.buffers[:3])
     more = f"; {len(p.buffers) - 3} more" if len(p.buffers) > 3 else ""
     return f"Memory peaks at {where}: {p.live_bytes:,} bytes are live ({largest}{more})."
 
@@ -197,11 +197,11 @@ def _pictures(study: Study, analysis: Analysis) -> Pictures:
     stages = shown.stages if shown else ()
     patched = frozenset(k for stage in stages for k in range(stage.first, stage.last))
     return Pictures(
-        board=safe_name(study.shown.board_name or study.shown.board or "the rule of thumb"),
+        board=(study.shown.board_name or study.shown.board or "the rule of thumb"),
         maps=_maps(study, analysis),
         plan_note=_plan_note(study),
         plan_steps=tuple(
-            f"{step.name} saves {step.gain_bytes:,} bytes ({safe_name(step.detail, 240)})"
+            f"{step.name} saves {step.gain_bytes:,} bytes ({step.detail})"
             for step in (study.plan.steps if study.plan else ())
             if step.gain_bytes > 0
         ),
@@ -216,7 +216,7 @@ def _pictures(study: Study, analysis: Analysis) -> Pictures:
         pareto=_pareto(study),
         stages=tuple(f"operators {s.first} to {s.last - 1} as a {manner(s)}" for s in stages),
         patched_blocks=patched_block_bars(shown.blocks) if shown else (),
-        patches_note=safe_name(study.patches_note, 300),
+        patches_note=study.patches_note,
         subgraphs=len(analysis.graph.subgraphs),
         table=operator_table(operators, study.model),
         provenance=tuple(_provenance(study, analysis)),
@@ -224,7 +224,7 @@ def _pictures(study: Study, analysis: Analysis) -> Pictures:
 
 
 def _buffer_line(row: BufferRow) -> BufferLine:
-    return BufferLine(row.offset, row.size, f"[{row.start}, {row.end})", safe_name(row.what), safe_name(row.name, 48))
+    return BufferLine(row.offset, row.size, f"[{row.start}, {row.end})", row.what, row.name)
 
 
 def _maps(study: Study, analysis: Analysis) -> tuple[ArenaMap, ...]:
@@ -268,10 +268,10 @@ def _plan_note(study: Study) -> str:
     """How good the plan is, or why there is none."""
     plan = study.plan
     if plan is None:
-        return safe_name(study.plan_note, 300)
+        return study.plan_note
     if plan.optimal:
-        return f"With these operators in this order no placement is smaller: {safe_name(plan.proof, 200)}."
-    return "No smaller plan was found." if plan.gain_bytes <= 0 else f"The plan: {safe_name(plan.proof, 200)}."
+        return f"With these operators in this order no placement is smaller: {plan.proof}."
+    return "No smaller plan was found." if plan.gain_bytes <= 0 else f"The plan: {plan.proof}."
 
 
 def _flash(study: Study, analysis: Analysis) -> tuple[tuple[str, int], ...]:
@@ -320,6 +320,6 @@ def _provenance(study: Study, analysis: Analysis) -> Iterator[Fact]:
     for rule in study.shown.limits.rules:
         unit = "MACs" if rule.resource == "macs" else "bytes"
         label = {"ram": "RAM", "flash": "flash", "macs": "MACs"}[rule.resource]
-        yield Fact(f"Limit on {label}", f"{rule.limit:,} {unit}", safe_name(rule.source, 200))
+        yield Fact(f"Limit on {label}", f"{rule.limit:,} {unit}", rule.source)
     for held in study.shown.limits.estimates:
-        yield Fact(f"Limit on {held.quantity}", show_quantity(held.limit, held.unit), safe_name(held.source, 200))
+        yield Fact(f"Limit on {held.quantity}", show_quantity(held.limit, held.unit), held.source)

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from mcuplan.reports.documents.report import Report
 from mcuplan.reports.html.page import page
 from mcuplan.reports.html.study import Study
+from mcuplan.text import LONGEST, shown
+
+_OURS = re.compile(r"[MmLlHhVvCcZz0-9 .,e-]*|data:text/csv;charset=utf-8;base64,[A-Za-z0-9+/=]*")
+_WORD = 80
+"""Characters up to which a word is shown whole."""
 
 
 def render_report(report: Report, studies: Sequence[Study]) -> str:
@@ -40,14 +46,33 @@ def render(template: str, **values: object) -> str:
 
 @cache
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("mcuplan.reports.html"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        finalize=_filtered,
     )
+    environment.filters |= {"whole": _whole, "data": _data}
+    return environment
+
+
+def _filtered(value: object) -> object:
+    """What every value goes through before it is escaped: only markup of this package's own is left as it is."""
+    return shown(value, _WORD) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _whole(command: str) -> Markup:
+    """A command or a path that is copied: harmless and escaped, its words whole."""
+    return escape(shown(command, LONGEST))
+
+
+def _data(text: str) -> Markup:
+    """Path data of an SVG, or a file as a base64 link, however long: neither can hold markup."""
+    assert _OURS.fullmatch(text)
+    return Markup(text)
 
 
 @cache

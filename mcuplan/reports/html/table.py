@@ -68,6 +68,8 @@ def to_csv(rows: Sequence[TableRow]) -> str:
 
 
 def _no_formula(text: str) -> str:
+    """A cell that is harmless, in a spreadsheet too."""
+    text = safe_name(text)
     return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
@@ -75,14 +77,14 @@ def _row(order: int, row: OperatorRow) -> TableRow:
     return TableRow(
         order=order,
         place=place(row.subgraph, row.operator),
-        kind=safe_name(row.name, 40),
+        kind=row.name,
         shape="×".join(map(str, row.output_shape))[:60],
         type=row.output_type,
         live=row.live_bytes,
         macs=row.macs,
         weights=row.weights_bytes,
         lifespan=f"[{row.lifespan[0]}, {row.lifespan[1]})" if row.lifespan else "",
-        name=safe_name(row.output_name, 48),
+        name=row.output_name,
     )
 
 

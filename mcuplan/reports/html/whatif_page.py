@@ -10,7 +10,7 @@ from mcuplan.estimates.basis import Basis
 from mcuplan.estimates.weights import WeightError
 from mcuplan.estimates.whatif import Step, WhatIf
 from mcuplan.reports.html.render import render
-from mcuplan.text import safe_name, show_count
+from mcuplan.text import show_count
 
 WIDTH, HEIGHT = 480.0, 120.0
 
@@ -73,7 +73,7 @@ def _page(result: WhatIf) -> Page:
         bases.append(result.sparsity.basis)
     notes = (*result.notes, *(note for step in result.steps for note in step.notes))
     return Page(
-        __version__, safe_name(result.model, 200), f"{result.target}, {result.tflm_version}",
+        __version__, result.model, f"{result.target}, {result.tflm_version}",
         tuple(map(_step, result.steps)), tuple(map(_layer, result.weights)), tuple(dict.fromkeys(bases)),
         tuple(dict.fromkeys(notes)),
     )  # fmt: skip
@@ -95,8 +95,8 @@ def _layer(row: WeightError) -> Layer:
         f"int4 {_db(row.int4_tensor_db)}, per channel {_db(row.int4_channel_db)}"
     )
     summary = f"{row.elements:,} weights from {row.low:.3g} to {row.high:.3g}"
-    title = f"operator {row.operator}, {safe_name(row.operator_name, 40)}"
-    return Layer(title, safe_name(row.tensor_name), ratios, f"{row.low:.3g}", f"{row.high:.3g}", summary, _bins(row))
+    title = f"operator {row.operator}, {row.operator_name}"
+    return Layer(title, row.tensor_name, ratios, f"{row.low:.3g}", f"{row.high:.3g}", summary, _bins(row))
 
 
 def _bins(row: WeightError) -> tuple[Bin, ...]:

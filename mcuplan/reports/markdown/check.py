@@ -7,7 +7,7 @@ from itertools import groupby
 
 from mcuplan.findings.costs import place
 from mcuplan.findings.situation import CLOSE
-from mcuplan.reports.ci.problems import board_label, group_findings, result_findings
+from mcuplan.reports.ci.problems import board_label, group_problems, result_problems
 from mcuplan.reports.documents.performance import estimate_facts, unjudged
 from mcuplan.reports.documents.report import Report, Result, Rule, SharedResult
 from mcuplan.reports.markdown.markup import code, html_text, plain
@@ -84,10 +84,10 @@ def _against(rule: Rule) -> str:
 def _sections(report: Report) -> Iterator[list[str]]:
     """What is wrong of every result first, then the details of every model."""
     for row in report.results:
-        messages = [f.message for f in list(result_findings(row))[:_REASONS]]
+        messages = [f.message for f in list(result_problems(row))[:_REASONS]]
         yield from _wrong(row, [*messages, *unjudged(row)], code(row.model))
     for group in report.shared:
-        yield from _wrong(group, [f.message for f in group_findings(group)], code(group.name))
+        yield from _wrong(group, [f.message for f in group_problems(group)], code(group.name))
     for _, rows in groupby(report.results, key=lambda r: r.model):
         worst = max(rows, key=lambda r: (r.verdict != "pass", max((_part(rule) for rule in r.limits.rules), default=0)))
         if worst.arena is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from html import escape
 
-from mcuplan.text import safe_name
+from mcuplan.text import safe_name, shown
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$])")
 
@@ -29,7 +29,7 @@ def plain(text: str, longest: int = 400) -> str:
     >>> plain("<b> *x*")
     '&lt;b&gt; \\\\*x\\\\*'
     """
-    return _quiet(escape(_SPECIAL.sub(r"\\\1", safe_name(text, longest)), quote=False))
+    return _quiet(escape(_SPECIAL.sub(r"\\\1", shown(text, longest=longest)), quote=False))
 
 
 def html_text(name: str, longest: int = 60) -> str:

@@ -1,4 +1,4 @@
-"""The report as lines of text, coloured by verdict alone. Every name from a model goes through ``safe_name``."""
+"""The report as lines of text, coloured by verdict alone."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from mcuplan.findings.situation import CLOSE
 from mcuplan.reports.documents.performance import estimate_facts, unjudged
 from mcuplan.reports.documents.report import Refusal, Report, Result, Rule, SharedResult, Violation
 from mcuplan.reports.terminal.glyphs import Glyphs, bar
-from mcuplan.reports.terminal.lines import Lines
-from mcuplan.text import safe_name, show_bytes, show_count, show_share
+from mcuplan.reports.terminal.lines import COMMAND, PATH, Lines
+from mcuplan.text import safe_name, show_bytes, show_count, show_share, shown
 
 PASS, WARN, FAIL = "green", "yellow", "red"
 _STYLES = {"pass": PASS, "fail": FAIL, "unsupported": FAIL, "error": FAIL}
@@ -24,7 +24,6 @@ _FULL_MODELS = 3
 _FULL_BOARDS = 4
 _REFUSALS = 5
 _NAMED = 8
-_PATH = 200
 
 
 def report_lines(
@@ -94,18 +93,18 @@ def _badness(row: Result) -> tuple[int, float]:
 
 
 def _board(row: Result | SharedResult) -> str:
-    return safe_name(row.board_name or row.board or "no board")
+    return row.board_name or row.board or "no board"
 
 
 def _verdict(row: Result, lines: Lines) -> Iterator[Text]:
     head = Text()
     head.append(f"{row.verdict.upper():<5}", style=f"bold {_STYLES[row.verdict]}")
-    head.append(f" {safe_name(row.model, _PATH)}", style="bold")
+    head.append(f" {row.model}", style="bold")
     if row.board:
         head.append(f" on {_board(row)}")
-    yield from lines.wrapped(head, hang=6)
+    yield from lines.wrapped(head, hang=6, word=PATH)
     if row.error is not None:
-        yield from lines.wrapped(Text(safe_name(row.error, 500)), indent=6)
+        yield from lines.wrapped(Text(row.error), indent=6, word=PATH)
     if row.facts is not None and row.flash is not None:
         facts = row.facts
         yield from lines.wrapped(
@@ -186,10 +185,10 @@ def _refusals(refusals: Sequence[Refusal], lines: Lines) -> Iterator[Text]:
     for refusal in refusals:
         kinds.setdefault((refusal.rule, refusal.reason, refusal.remedy), []).append(refusal)
     for (_, reason, remedy), same in list(kinds.items())[:_REFUSALS]:
-        text = Text(f"{_operators(same)}{safe_name(reason, 300)}{_tensor(same[0])}", style=FAIL)
+        text = Text(f"{_operators(same)}{reason}{_tensor(same[0])}", style=FAIL)
         yield from lines.wrapped(text, indent=2, hang=2)
         if remedy:
-            yield from lines.wrapped(Text(f"remedy: {safe_name(remedy, 300)}"), indent=4, hang=2)
+            yield from lines.wrapped(Text(f"remedy: {remedy}"), indent=4, hang=2)
     if len(kinds) > _REFUSALS:
         yield Text(f"  and {len(kinds) - _REFUSALS} more reasons (all are in --format json)")
 
@@ -200,22 +199,20 @@ def _operators(refusals: Sequence[Refusal]) -> str:
     if not places:
         return ""
     if len(places) == 1:
-        return f"operator {places[0]}, {safe_name(refusals[0].operator_name)}: "
+        return f"operator {places[0]}, {refusals[0].operator_name}: "
     more = f" and {len(places) - _NAMED} more" if len(places) > _NAMED else ""
     return f"operators {', '.join(places[:_NAMED])}{more}: "
 
 
 def _tensor(refusal: Refusal) -> str:
-    return f" (tensor {safe_name(refusal.tensor_name, 40)!r})" if refusal.tensor_name else ""
+    return f" (tensor '{refusal.tensor_name}')" if refusal.tensor_name else ""
 
 
 def _peak(row: Result, which: str, lines: Lines) -> Iterator[Text]:
     if row.peak is None:
         return
     p = row.peak
-    where = (
-        f"operator {place(p.subgraph, p.operator)}, {safe_name(p.operator_name)}" if p.operator >= 0 else "the start"
-    )
+    where = f"operator {place(p.subgraph, p.operator)}, {p.operator_name}" if p.operator >= 0 else "the start"
     yield Text()
     head = Text(f"Memory peaks at {where}{which}", style="bold")
     head.append(f": {p.live_bytes:,} bytes live in {len(p.buffers)} buffers", style="not bold")
@@ -230,12 +227,11 @@ def _costs(row: Result, which: str, lines: Lines) -> Iterator[Text]:
     for cost in row.costs:
         show = show_count if cost.resource == "macs" else show_bytes
         line = Text(f"  {_LABELS[cost.resource]:<6}{show_share(cost.share):>5} {show(cost.amount):>9}  ")
-        line.append(safe_name(cost.what, 70))
+        line.append(shown(cost.what))
         room = lines.width - line.cell_len - 3
         if cost.name and room >= 12:
             line.append(f"  {safe_name(cost.name, min(room - 1, 40))}", style="dim")
-        line.truncate(lines.width)
-        yield line
+        yield lines.cut(line)
 
 
 def _help(tips: Sequence[Help], lines: Lines) -> Iterator[Text]:
@@ -246,7 +242,7 @@ def _help(tips: Sequence[Help], lines: Lines) -> Iterator[Text]:
     for tip in tips:
         gain = f" (saves {tip.saves:,} bytes)" if tip.saves else ""
         command = f": {tip.command}" if tip.command else ""
-        yield from lines.wrapped(Text(f"- {safe_name(tip.text, 200)}{gain}{command}"), indent=2, hang=2)
+        yield from lines.wrapped(Text(f"- {tip.text}{gain}{command}"), indent=2, hang=2, word=COMMAND)
 
 
 def _why(rows: Sequence[Result], lines: Lines) -> Iterator[Text]:
@@ -264,7 +260,7 @@ def _notes(notes: Sequence[str], lines: Lines) -> Iterator[Text]:
     if notes:
         yield Text()
     for note in notes[:3]:
-        yield from lines.wrapped(Text(f"Note: {safe_name(note, 300)}"), hang=6)
+        yield from lines.wrapped(Text(f"Note: {note}"), hang=6)
     if len(notes) > 3:
         yield Text(f"      and {len(notes) - 3} more notes (all are in --format json)")
 
@@ -276,12 +272,12 @@ def _short(row: Result, lines: Lines) -> Iterator[Text]:
     parts = [f"{_LABELS[r.resource]} {show_share(r.figure / max(r.limit, 1)):>4}" for r in row.limits.rules]
     if parts:
         line.append(f"  {'  '.join(parts)} ")
-    line.append(f" {safe_name(row.model, _PATH)}")
+    line.append(f" {row.model}")
     if row.board:
         line.append(f" on {_board(row)}")
-    yield from lines.wrapped(line, hang=6)
+    yield from lines.wrapped(line, hang=6, word=PATH)
     if row.error is not None:
-        yield from lines.wrapped(Text(safe_name(row.error, 500)), indent=6)
+        yield from lines.wrapped(Text(row.error), indent=6, word=PATH)
     yield from _violations(row.violations, Lines(lines.width, margin=4))
     for said in unjudged(row):
         yield from lines.wrapped(Text(said, style=WARN), indent=4, hang=2)
@@ -291,14 +287,14 @@ def _short(row: Result, lines: Lines) -> Iterator[Text]:
 def _shared(group: SharedResult, lines: Lines, glyphs: Glyphs) -> Iterator[Text]:
     head = Text()
     head.append(f"{group.verdict.upper():<5}", style=f"bold {_STYLES[group.verdict]}")
-    head.append(f" {safe_name(group.name)}", style="bold")
+    head.append(f" {group.name}", style="bold")
     head.append(f" together on {_board(group)}")
     yield from lines.wrapped(head, hang=6)
-    members = ", ".join(safe_name(m, 40) for m in group.models)
+    members = ", ".join(group.models)
     how = "an arena each" if group.arenas == "sum" else "taking turns in one arena"
     yield from lines.wrapped(Text(f"{members}; {how}"), indent=6)
     if group.error is not None:
-        yield from lines.wrapped(Text(safe_name(group.error, 500)), indent=6)
+        yield from lines.wrapped(Text(group.error), indent=6, word=PATH)
     yield from _figures(group, lines, glyphs)
     yield from _violations(group.violations, lines)
     yield from _notes(group.notes, lines)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from rich.text import Text
 
 from mcuplan.findings.diff.difference import Change, Diff, Growth
-from mcuplan.reports.terminal.lines import Lines
-from mcuplan.text import safe_name, show_bytes, show_count
+from mcuplan.reports.terminal.lines import PATH, Lines
+from mcuplan.text import show_bytes, show_count
 
 LABELS = {"arena": "arena", "ram": "RAM", "flash": "flash", "macs": "MACs"}
 _PARTS, _LISTED = 8, 12
@@ -17,7 +17,7 @@ _PARTS, _LISTED = 8, 12
 def diff_lines(found: Diff, width: int) -> Iterator[Text]:
     """The totals, what made them change, operators and quantization that changed, and limits on growth."""
     lines = Lines(width)
-    yield from lines.wrapped(Text(f"{safe_name(found.old.model, 200)} -> {safe_name(found.new.model, 200)}", "bold"))
+    yield from lines.wrapped(Text(f"{found.old.model} -> {found.new.model}", "bold"), word=PATH)
     yield from lines.wrapped(Text(f"{found.target}, {found.tflm_version}{bound_note(found)}"), indent=2)
     yield Text()
     for change in found.changes:
@@ -68,11 +68,10 @@ def _parts(change: Change, lines: Lines) -> Iterator[Text]:
     unit = "" if change.resource == "macs" else " bytes"
     yield Text(f"{LABELS[change.resource]} {signed(change.change)}{unit}, of which", style="bold")
     for part in change.parts[:_PARTS]:
-        name = f"  {safe_name(part.name, 40)}" if part.name else ""
-        line = Text(f"  {signed(part.change):>12}  {safe_name(part.what, 80)}")
+        name = f"  {part.name}" if part.name else ""
+        line = Text(f"  {signed(part.change):>12}  {part.what}")
         line.append(name, style="dim")
-        line.truncate(lines.width)
-        yield line
+        yield lines.cut(line)
     rest = change.parts[_PARTS:]
     if rest:
         yield Text(f"  {signed(sum(part.change for part in rest)):>12}  {len(rest)} smaller changes")
@@ -88,10 +87,10 @@ def _operators(found: Diff, lines: Lines) -> Iterator[Text]:
     )
     yield Text(f"Operators: {counts}", style="bold")
     for change in found.operators[:_LISTED]:
-        detail = f": {safe_name(change.detail, 160)}" if change.detail else ""
-        text = Text(f"{change.kind:<8} {change.place} {safe_name(change.operator_name, 40)}{detail}")
+        detail = f": {change.detail}" if change.detail else ""
+        text = Text(f"{change.kind:<8} {change.place} {change.operator_name}{detail}")
         if change.name:
-            text.append(f"  {safe_name(change.name, 40)}", style="dim")
+            text.append(f"  {change.name}", style="dim")
         yield from lines.wrapped(text, indent=2, hang=9)
     if len(found.operators) > _LISTED:
         yield Text(f"  and {len(found.operators) - _LISTED} more (all are in --format json)")
@@ -104,10 +103,10 @@ def _quantization(found: Diff, lines: Lines) -> Iterator[Text]:
     count = len(found.quantization)
     yield Text(f"Quantization: {count} tensor{'s' * (count != 1)} changed", style="bold")
     for change in found.quantization[:_LISTED]:
-        what = f"{change.place} {safe_name(change.operator_name, 40)} {change.role}: {safe_name(change.detail, 120)}"
+        what = f"{change.place} {change.operator_name} {change.role}: {change.detail}"
         text = Text(what)
         if change.name:
-            text.append(f"  {safe_name(change.name, 40)}", style="dim")
+            text.append(f"  {change.name}", style="dim")
         yield from lines.wrapped(text, indent=2, hang=2)
     if count > _LISTED:
         yield Text(f"  and {count - _LISTED} more (all are in --format json)")

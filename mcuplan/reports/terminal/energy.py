@@ -12,15 +12,15 @@ from mcuplan.estimates.energy import EnergyReport, RamUse
 from mcuplan.reports.terminal.estimates import basis_lines, note_lines
 from mcuplan.reports.terminal.grid import Column, grid
 from mcuplan.reports.terminal.lines import Lines
-from mcuplan.text import safe_name, show_share
+from mcuplan.text import show_share
 
 
 def energy_lines(report: EnergyReport, width: int) -> Iterator[Text]:
     """Energy of each model, average power, battery, memory, prices; sources and errors."""
     lines = Lines(width)
-    yield Text(", ".join(safe_name(s.model, max(width, 20)) for s in report.stages), style="bold")
+    yield lines.title(", ".join(s.model for s in report.stages))
     if report.board:
-        yield Text(f"  on {safe_name(report.board)}")
+        yield lines.cut(Text(f"  on {report.board}"))
     yield Text()
     yield from _stages(report, width)
     if report.average is not None:
@@ -30,7 +30,7 @@ def energy_lines(report: EnergyReport, width: int) -> Iterator[Text]:
     if report.battery_hours is not None:
         days = report.battery_hours / 24
         span = f"{days:,.1f} days" if days < 730 else f"{days / 365.25:,.1f} years"
-        yield Text(f"battery: {safe_name(report.battery or '')} lasts {span}")
+        yield lines.cut(Text(f"battery: {report.battery or ''} lasts {span}"))
     if report.grams_co2_a_year is not None:
         yield Text(f"CO2: {report.grams_co2_a_year:,.1f} g a year")
     yield Text()
@@ -50,7 +50,7 @@ def _stages(report: EnergyReport, width: int) -> Iterator[Text]:
     )  # fmt: skip
     cells = [
         (
-            safe_name(s.model, 40), f"{s.probability:g}", f"{s.bound_float32.total_uj:,.2f} uJ",
+            s.model, f"{s.probability:g}", f"{s.bound_float32.total_uj:,.2f} uJ",
             f"{s.bound_int8.total_uj:,.2f} uJ",
             f"{s.bound_float32.total_uj / s.bound_int8.total_uj:.1f}x" if s.bound_int8.total_uj else "-",
             "unknown" if s.microseconds is None else f"{s.microseconds / 1e3:,.1f} ms",
@@ -79,7 +79,7 @@ def _average(power: AveragePower, width: int) -> Iterator[Text]:
     columns = (Column("average power of", least=12), Column("power", right=True), Column("share", right=True))
     cells = [
         (
-            safe_name(share.name, 50), watts_text(share.watts),
+            share.name, watts_text(share.watts),
             show_share(share.watts / power.known_watts) if share.watts is not None and power.known_watts else "",
         )
         for share in power.shares
@@ -95,7 +95,7 @@ def _tinyml(report: EnergyReport) -> str:
 
 
 def _ram(ram: RamUse, lines: Lines) -> Iterator[Text]:
-    parts = "".join(f" + {safe_name(name)} {size:,}" for name, size in ram.buffers)
+    parts = "".join(f" + {name} {size:,}" for name, size in ram.buffers)
     text = f"RAM: {ram.total_bytes:,} bytes (models {ram.models_bytes:,}{parts})"
     if ram.available_bytes is not None:
         text += f" of {ram.available_bytes:,}: {'fits' if ram.fits else 'does not fit'}"
@@ -110,8 +110,8 @@ def _bill(bill: Bill, width: int) -> Iterator[Text]:
         Column("source", least=8, optional=True),
     )
     cells = [
-        (safe_name(line.name), "unknown" if line.amount is None else f"{line.amount:,.2f} {line.currency}",
-         str(line.year or ""), safe_name(line.source))
+        (line.name, "unknown" if line.amount is None else f"{line.amount:,.2f} {line.currency}",
+         str(line.year or ""), line.source)
         for line in bill.lines
     ]  # fmt: skip
     totals = " + ".join(f"{amount:,.2f} {currency}" for currency, amount in bill.totals)

@@ -14,15 +14,15 @@ from mcuplan.estimates.weights import WeightError
 from mcuplan.estimates.whatif import WhatIf
 from mcuplan.estimates.worth import LayerWorth
 from mcuplan.reports.terminal.grid import Column, grid
-from mcuplan.reports.terminal.lines import Lines
-from mcuplan.text import safe_name, show_count, show_share
+from mcuplan.reports.terminal.lines import PATH, Lines
+from mcuplan.text import show_count, show_share
 
 _WORST = 10
 
 
 def heading(model: str, target: str, version: str, width: int) -> Iterator[Text]:
     """The model and what the figures are for."""
-    yield Text(safe_name(model, max(width, 20)), style="bold")
+    yield Lines(width).title(model)
     yield from Lines(width).wrapped(Text(f"  {target}, {version}"), hang=2)
 
 
@@ -30,14 +30,14 @@ def basis_lines(bases: Iterable[Basis], width: int) -> Iterator[Text]:
     """Each source and its error, once."""
     lines = Lines(width)
     for basis in dict.fromkeys(bases):
-        yield from lines.wrapped(Text(f"source: {basis.source}"), hang=2)
-        yield from lines.wrapped(Text(f"error: {basis.error}"), hang=2)
+        yield from lines.wrapped(Text(f"source: {basis.source}"), hang=2, word=PATH)
+        yield from lines.wrapped(Text(f"error: {basis.error}"), hang=2, word=PATH)
 
 
 def note_lines(notes: Iterable[str], width: int) -> Iterator[Text]:
     """Remarks, one sentence each."""
     for note in dict.fromkeys(notes):
-        yield from Lines(width).wrapped(Text(f"note: {safe_name(note, 400)}"), hang=2)
+        yield from Lines(width).wrapped(Text(f"note: {note}"), hang=2)
 
 
 def whatif_lines(result: WhatIf, width: int) -> Iterator[Text]:
@@ -67,7 +67,7 @@ def _steps(result: WhatIf, width: int) -> Iterator[Text]:
     )  # fmt: skip
     rows: list[tuple[str, ...]] = [
         (
-            safe_name(step.name, 60), _bound(step.footprint.arena_bytes, step.footprint.exact),
+            step.name, _bound(step.footprint.arena_bytes, step.footprint.exact),
             f"{step.footprint.activations_bytes:,}", f"{step.footprint.model_bytes:,}",
             f"{step.footprint.code_bytes:,}", show_count(step.footprint.macs),
         )
@@ -100,8 +100,8 @@ def weight_table(rows: Sequence[WeightError], width: int, worst: int = _WORST) -
     )  # fmt: skip
     cells = [
         (
-            str(r.operator), safe_name(r.operator_name, 24), f"{r.elements:,}", _db(r.int8_tensor_db),
-            _db(r.int8_channel_db), _db(r.int4_tensor_db), _db(r.int4_channel_db), safe_name(r.tensor_name, 30),
+            str(r.operator), r.operator_name, f"{r.elements:,}", _db(r.int8_tensor_db),
+            _db(r.int8_channel_db), _db(r.int4_tensor_db), _db(r.int4_channel_db), r.tensor_name,
         )
         for r in rows[:worst]
     ]  # fmt: skip
@@ -118,7 +118,7 @@ def _db(ratio: float | None) -> str:
 def latency_lines(model: str, latency: Latency, width: int) -> Iterator[Text]:
     """Time by operator and in all."""
     lines = Lines(width)
-    yield Text(safe_name(model, max(width, 20)), style="bold")
+    yield lines.title(model)
     yield from lines.wrapped(Text(f"  {latency.system}"), hang=2)
     yield Text()
     if any(row.microseconds is not None for row in latency.operators):
@@ -134,8 +134,7 @@ def _operator_times(latency: Latency, width: int) -> Iterator[Text]:
         Column("#", right=True), Column("operator", least=12), Column("ms", right=True), Column("share", right=True),
     )  # fmt: skip
     cells = [
-        (str(row.operator), safe_name(row.name, 30), *_time_cells(row.microseconds, latency.covered_us))
-        for row in latency.operators
+        (str(row.operator), row.name, *_time_cells(row.microseconds, latency.covered_us)) for row in latency.operators
     ]
     yield from grid(columns, cells, width)
 
@@ -147,7 +146,7 @@ def _time_cells(us: float | None, total: float) -> tuple[str, str]:
 def _total_time(latency: Latency) -> str:
     if latency.total_us is not None:
         return f"one inference: about {latency.total_us / 1e3:,.1f} ms (error below)"
-    missing = ", ".join(safe_name(name) for name in latency.missing)
+    missing = ", ".join(name for name in latency.missing)
     measured = f"; the other operators take {latency.covered_us / 1e3:,.1f} ms" if latency.covered_us else ""
     return f"one inference: unknown, for {missing} was not measured{measured}"
 
@@ -163,7 +162,7 @@ def worth_table(rows: Sequence[LayerWorth], width: int, most: int = _WORST) -> I
         (
             ", ".join(map(str, row.operators)), str(row.filters), str(row.removed), f"{row.arena_saved:,}",
             f"{row.flash_saved:,}", show_count(row.macs_saved), show_share(row.norm_lost),
-            safe_name(row.operator_names[0], 24),
+            row.operator_names[0],
         )
         for row in rows[:most]
     ]  # fmt: skip
@@ -181,10 +180,10 @@ def sparsity_table(counted: Sparsity, width: int, most: int = _WORST) -> Iterato
     )  # fmt: skip
     cells = [
         (
-            str(row.operator), safe_name(row.operator_name, 24), f"{row.elements:,}",
+            str(row.operator), row.operator_name, f"{row.elements:,}",
             show_share(row.zeros / row.elements) if row.elements else "-",
             show_share(row.small / row.elements) if row.elements else "-", f"{row.stored_bytes:,}",
-            f"{row.compressed_bytes:,}", safe_name(row.tensor_name, 30),
+            f"{row.compressed_bytes:,}", row.tensor_name,
         )
         for row in counted.layers[:most]
     ]  # fmt: skip

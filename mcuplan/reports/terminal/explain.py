@@ -13,7 +13,7 @@ from mcuplan.findings.explanation import Explanation, OperatorBytes
 from mcuplan.reports.terminal.glyphs import Glyphs, bar
 from mcuplan.reports.terminal.grid import Bars, Column, grid
 from mcuplan.reports.terminal.lines import Lines
-from mcuplan.text import safe_name, show_share
+from mcuplan.text import show_share
 from mcuplan.tflm.recording import Comparison
 from mcuplan.tflm.results import ArenaPrediction
 
@@ -23,7 +23,7 @@ def explanation_lines(explanation: Explanation, width: int, glyphs: Glyphs) -> I
     total = explanation.declare_bytes
     rows = [
         (row.section, f"{row.bytes:,}{'' if row.exact else ' or less'}", show_share(row.bytes / max(total, 1)),
-         safe_name(row.what, 70), safe_name(row.name, 40))
+         row.what, row.name)
         for row in explanation.rows
     ]  # fmt: skip
     rows.append(("total", f"{total:,}", "100%", f"to declare ({explanation.used_bytes:,} used after Invoke)", ""))
@@ -48,7 +48,7 @@ def operator_bytes_table(operators: Sequence[OperatorBytes], width: int) -> Iter
     )  # fmt: skip
     rows = [
         (
-            place(o.subgraph, o.operator), safe_name(o.name, 32), f"{o.node:,}", f"{o.options:,}", f"{o.op_data:,}",
+            place(o.subgraph, o.operator), o.name, f"{o.node:,}", f"{o.options:,}", f"{o.op_data:,}",
             f"{o.buffers:,}", f"{o.persistent:,}{'' if o.exact else ' or less'}", f"{o.scratch:,}" if o.scratch else "",
         )
         for o in operators
@@ -71,10 +71,10 @@ def note_lines(arena: ArenaPrediction, diagnostics: Sequence[Diagnostic], width:
     """Why figures are bounds, and the traps that the model holds."""
     lines = Lines(width)
     for note in arena.notes:
-        yield from lines.wrapped(Text(f"bound: {safe_name(note, 300)}"), hang=2)
+        yield from lines.wrapped(Text(f"bound: {note}"), hang=2)
     for diagnostic in diagnostics:
-        where = f" ({safe_name(diagnostic.name, 40)})" if diagnostic.name else ""
-        yield from lines.wrapped(Text(f"note: {safe_name(diagnostic.message, 300)}{where}"), hang=2)
+        where = f" ({diagnostic.name})" if diagnostic.name else ""
+        yield from lines.wrapped(Text(f"note: {diagnostic.message}{where}"), hang=2)
 
 
 def comparison_lines(rows: Sequence[Comparison], width: int) -> Iterator[Text]:
@@ -85,7 +85,7 @@ def comparison_lines(rows: Sequence[Comparison], width: int) -> Iterator[Text]:
     )  # fmt: skip
     cells = [
         (
-            safe_name(row.name, 60),
+            row.name,
             f"{row.predicted.used:,}" if row.predicted else "-",
             f"{row.logged.used:,}" if row.logged else "-",
             f"{row.difference:+,}" if row.difference else "equal",

@@ -10,14 +10,14 @@ from mcuplan.estimates.frontier import Frontier, Point
 from mcuplan.reports.terminal.estimates import basis_lines, note_lines
 from mcuplan.reports.terminal.grid import Column, grid
 from mcuplan.reports.terminal.lines import Lines
-from mcuplan.text import safe_name, show_count
+from mcuplan.text import show_count
 
 
 def frontier_lines(result: Frontier, width: int) -> Iterator[Text]:
     """Limits, the given model, and every point of the frontier."""
     lines = Lines(width)
-    yield Text(safe_name(result.model, max(width, 20)), style="bold")
-    yield from lines.wrapped(Text(f"  limits: {'; '.join(map(safe_name, result.limits))}"), hang=4)
+    yield lines.title(result.model)
+    yield from lines.wrapped(Text(f"  limits: {'; '.join(result.limits)}"), hang=4)
     yield Text()
     columns = (
         Column("width", right=True), Column("input", right=True), Column("RAM", right=True),

@@ -7,17 +7,24 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
+from mcuplan.reports.terminal.lines import harmless
+from mcuplan.text import WORD
+
 _GAP = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column. ``least`` is the width it may shrink to (None: never shrinks); ``optional`` ones may go."""
+    """One column. ``least`` is the width it may shrink to (None: never shrinks); ``optional`` ones may go.
+
+    Text of more than ``most`` characters keeps its beginning and end.
+    """
 
     heading: str
     right: bool = False
     least: int | None = None
     optional: bool = False
+    most: int = WORD
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +44,9 @@ def grid(
     Where they do not fit, the widest shrinkable column shrinks first; then optional columns go, from the right; then
     the bars; then lines are cut.
     """
-    cells = [[cell if isinstance(cell, Text) else Text(cell) for cell in row] for row in rows]
-    natural = [
-        max([Text(column.heading).cell_len, *(row[i].cell_len for row in cells)]) for i, column in enumerate(columns)
-    ]
+    cells = [[_cell(cell, column) for cell, column in zip(row, columns, strict=True)] for row in rows]
+    headings = [_cell(column.heading, column) for column in columns]
+    natural = [max([headings[i].cell_len, *(row[i].cell_len for row in cells)]) for i in range(len(columns))]
     shown = list(range(len(columns)))
     for_bars = bars.least + _GAP if bars else 0
     widths = _shrunk([columns[i] for i in shown], [natural[i] for i in shown], width - for_bars)
@@ -51,10 +57,14 @@ def grid(
         shown.remove(spare[-1])
         widths = _shrunk([columns[i] for i in shown], [natural[i] for i in shown], width - for_bars)
     room = min(width - _total(widths) - _GAP, bars.most) if bars else 0
-    yield _line([Text(columns[i].heading) for i in shown], [columns[i] for i in shown], widths, width, "bold")
+    yield _line([headings[i] for i in shown], [columns[i] for i in shown], widths, width, "bold")
     for index, row in enumerate(cells):
         bar = bars.draw[index](room) if bars and room >= bars.least else None
         yield _line([row[i] for i in shown], [columns[i] for i in shown], widths, width, bar=bar)
+
+
+def _cell(cell: str | Text, column: Column) -> Text:
+    return harmless(cell if isinstance(cell, Text) else Text(cell), column.most, column.most)
 
 
 def _total(widths: Sequence[int]) -> int:

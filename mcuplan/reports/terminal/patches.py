@@ -20,7 +20,6 @@ from mcuplan.reports.documents.plan import PlanReport
 from mcuplan.reports.terminal.glyphs import Glyphs
 from mcuplan.reports.terminal.grid import Bars, Column, grid
 from mcuplan.reports.terminal.lines import Lines
-from mcuplan.text import safe_name
 
 _MANY = 24
 """Blocks shown at most; of more, those that patch stages change come first."""
@@ -63,8 +62,8 @@ def _stage_row(stage: StageShown) -> tuple[str, ...]:
 
 def _operators(stage: StageShown) -> str:
     if stage.last - stage.first == 1:
-        return f"{stage.first} {safe_name(stage.first_operator, 24)}"
-    return f"{stage.first}-{stage.last - 1} {safe_name(stage.first_operator, 24)}..."
+        return f"{stage.first} {stage.first_operator}"
+    return f"{stage.first}-{stage.last - 1} {stage.first_operator}..."
 
 
 def front_lines(front: Sequence[FrontShown], chosen_bytes: int, width: int) -> Iterator[Text]:
@@ -98,7 +97,7 @@ def block_lines(found: Sequence[BlockShown], width: int, glyphs: Glyphs, title: 
     )  # fmt: skip
     rows = [
         (
-            safe_name(block.kind, 28),
+            block.kind,
             f"{block.first}-{block.last}" if block.last > block.first else f"{block.first}",
             f"{block.before_bytes:,}",
             f"{block.after_bytes:,}",
@@ -124,7 +123,7 @@ def advice_lines(advice: Sequence[AdviceShown], width: int) -> Iterator[Text]:
         told = f"operators {stage.first} to {stage.last - 1}: what a designer could change (accuracy needs training)"
         yield from Lines(width).wrapped(Text(told), hang=2)
         for sentence in stage.sentences:
-            yield from Lines(width).wrapped(Text(f"  {safe_name(sentence, 300)}"), hang=4)
+            yield from Lines(width).wrapped(Text(f"  {sentence}"), hang=4)
 
 
 def streamed_lines(found: StreamedShown, width: int, glyphs: Glyphs) -> Iterator[Text]:
@@ -145,7 +144,7 @@ def streamed_lines(found: StreamedShown, width: int, glyphs: Glyphs) -> Iterator
         told = f"  operators {stage.first} to {stage.last - 1} in {pieces}, {kept}"
         yield from lines.wrapped(Text(told), hang=4)
     if found.obstacle is not None:
-        yield from lines.wrapped(Text(f"  {safe_name(found.obstacle, 300)}"), hang=4)
+        yield from lines.wrapped(Text(f"  {found.obstacle}"), hang=4)
     points = found.front[:: max(-(-len(found.front) // _POINTS), 1)]
     told = ", ".join(f"{point.live_bytes:,} at {point.macs_factor:g}x" for point in points)
     yield from lines.wrapped(Text(f"  Pareto front: {told}"), hang=4)

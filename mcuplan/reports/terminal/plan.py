@@ -13,9 +13,9 @@ from mcuplan.reports.documents.plan import PlanReport
 from mcuplan.reports.terminal.check import FAIL, PASS
 from mcuplan.reports.terminal.glyphs import Glyphs
 from mcuplan.reports.terminal.grid import Column, grid
-from mcuplan.reports.terminal.lines import Lines
+from mcuplan.reports.terminal.lines import PATH, Lines
 from mcuplan.reports.terminal.patches import advice_lines, block_lines, front_lines, stage_lines, streamed_lines
-from mcuplan.text import safe_name, show_share
+from mcuplan.text import show_share
 from mcuplan.tflm.results import ArenaPrediction, PlannedBuffer
 
 _ROWS = 16
@@ -27,7 +27,7 @@ def plan_lines(
 ) -> Iterator[Text]:
     """The plan of one model."""
     lines = Lines(width)
-    yield Text(safe_name(report.model, max(width, 20)), style="bold")
+    yield lines.title(report.model)
     yield from lines.wrapped(Text(f"  {report.target}, {report.tflm_version}"), hang=2)
     yield Text()
     yield from _steps(report, width)
@@ -37,9 +37,7 @@ def plan_lines(
     for saving in report.savings:
         yield from lines.wrapped(Text(f"file: {saving.saved_bytes:,} bytes less, {saving.name}"), hang=2)
     if report.output is not None:
-        yield from lines.wrapped(
-            Text(f"written: {safe_name(report.output, 200)}, {report.output_bytes:,} bytes"), hang=2
-        )
+        yield from lines.wrapped(Text(f"written: {report.output}, {report.output_bytes:,} bytes"), hang=2, word=PATH)
     yield from _patches(report, width, glyphs)
     if show_map:
         yield Text()
@@ -66,7 +64,7 @@ def _steps(report: PlanReport, width: int) -> Iterator[Text]:
     rows = [("given model", f"{report.before.declare_bytes:,}", "", "the file's order, TFLM's own plan")]
     for step in report.steps:
         rows.append((step.name, f"{step.after_bytes:,}", f"{step.gain_bytes:,}" if step.gain_bytes else "-",
-                     safe_name(step.detail, 80)))  # fmt: skip
+                     step.detail))  # fmt: skip
     before, after = report.before, report.after
     share = show_share(report.gain_bytes / max(before.declare_bytes, 1))
     rows.append(("planned model", f"{after.declare_bytes:,}", f"{report.gain_bytes:,}", f"{share} less"))
@@ -136,9 +134,9 @@ def arena_map(graph: Graph, arena: ArenaPrediction, width: int) -> Iterator[Text
         yield Text(f"{(row + 1) * height // rows:>{label},} |{cells}")
     yield Text(f"{'step':>{label}} {first}{arena.steps!s:>{room - len(str(first)) + 1}}")
     for b in named[:_NAMED]:
-        name = safe_name(tensor_name(graph, b), 40)
         yield from Lines(width).wrapped(
-            Text(f"{letter[id(b)]}  {b.size:,} bytes at {b.offset:,}: {describe(graph, b)} {name}"), hang=3
+            Text(f"{letter[id(b)]}  {b.size:,} bytes at {b.offset:,}: {describe(graph, b)} {tensor_name(graph, b)}"),
+            hang=3,
         )
 
 

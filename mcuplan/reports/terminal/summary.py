@@ -11,13 +11,13 @@ from mcuplan.findings.costs import place
 from mcuplan.findings.peak import live_steps, lower_bound, peak_step
 from mcuplan.reports.terminal.lines import Lines
 from mcuplan.reports.terminal.tables import shape_text
-from mcuplan.text import safe_name, show_count
+from mcuplan.text import show_count
 
 
 def summary_lines(model: str, analysis: Analysis, width: int) -> Iterator[Text]:
     """Inputs, outputs, sizes and where memory peaks."""
     graph, arena, lines = analysis.graph, analysis.arena, Lines(width)
-    yield Text(safe_name(model, max(width, 20)), style="bold")
+    yield lines.title(model)
     operators = sum(len(subgraph.operators) for subgraph in graph.subgraphs)
     parts = f", {len(graph.subgraphs)} subgraphs" if len(graph.subgraphs) > 1 else ""
     yield from lines.wrapped(
@@ -30,7 +30,7 @@ def summary_lines(model: str, analysis: Analysis, width: int) -> Iterator[Text]:
     for word, tensors in (("input", graph.main.inputs), ("output", graph.main.outputs)):
         for t in tensors:
             tensor = graph.main.tensors[t]
-            what = f"{word} {shape_text(tensor.shape)} {tensor.dtype.label} {safe_name(tensor.name, 40)}"
+            what = f"{word} {shape_text(tensor.shape)} {tensor.dtype.label} {tensor.name}"
             yield from lines.wrapped(Text(what), hang=2)
     steps = live_steps(graph, arena)
     top = peak_step(steps)
@@ -43,6 +43,6 @@ def summary_lines(model: str, analysis: Analysis, width: int) -> Iterator[Text]:
         hang=2,
     )
     if top is not None and top.operator >= 0:
-        name = safe_name(graph.subgraphs[top.subgraph].operators[top.operator].label)
+        name = graph.subgraphs[top.subgraph].operators[top.operator].label
         where = f"memory peaks at operator {place(top.subgraph, top.operator)}, {name}: {top.live_bytes:,} bytes"
         yield from lines.wrapped(Text(where), hang=2)

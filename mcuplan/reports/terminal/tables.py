@@ -1,4 +1,4 @@
-"""Tables for terminals: inspections, boards, comparisons. Every name from a model goes through ``safe_name``."""
+"""Tables for terminals: inspections, boards, comparisons."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mcuplan.reports.terminal.check import FAIL, PASS
 from mcuplan.reports.terminal.glyphs import Glyphs, bar
 from mcuplan.reports.terminal.grid import Bars, Column, grid
 from mcuplan.reports.terminal.lines import Lines
-from mcuplan.text import safe_name, show_bytes, show_count, show_share
+from mcuplan.text import show_bytes, show_count, show_share
 
 if TYPE_CHECKING:
     from mcuplan.boards import Board
@@ -51,8 +51,8 @@ def operator_table(rows: Sequence[OperatorRow], width: int, glyphs: Glyphs) -> I
         [
             (
                 place(row.subgraph, row.operator),
-                safe_name(row.name, 32),
-                safe_name(shape_text(row.output_shape), 24),
+                row.name,
+                shape_text(row.output_shape),
                 row.output_type,
                 "?" if row.macs is None else show_count(row.macs) if row.macs else "",
                 show_bytes(row.weights_bytes) if row.weights_bytes else "",
@@ -93,9 +93,9 @@ def block_table(rows: Sequence[BlockRow], width: int, glyphs: Glyphs) -> Iterato
         [
             (
                 str(index),
-                safe_name(row.kind, 32),
+                row.kind,
                 place(row.subgraph, row.first) + (f"-{row.last}" if row.last > row.first else ""),
-                safe_name(shape_text(row.output_shape), 24),
+                shape_text(row.output_shape),
                 show_count(row.macs) if row.macs else "",
                 show_bytes(row.weights_bytes) if row.weights_bytes else "",
                 f"{row.live_bytes:,}",
@@ -119,8 +119,8 @@ def buffer_table(rows: Sequence[BufferRow], width: int) -> Iterator[Text]:
                 f"{row.offset:,}{'*' if row.offline else ''}",
                 f"{row.size:,}",
                 f"[{row.start}, {row.end})",
-                safe_name(row.what, 60),
-                safe_name(row.name, 60),
+                row.what,
+                row.name,
             )
             for row in rows
         ],
@@ -227,7 +227,7 @@ def comparison(report: Report, width: int) -> Iterator[Text]:
         if start:
             yield Text()
         chosen = models[start : start + per_table]
-        columns = (Column("board", least=12), *(Column(safe_name(_short(model), _CELL - 2)) for model in chosen))
+        columns = (Column("board", least=12), *(Column(_short(model)) for model in chosen))
         yield from grid(columns, [(b, *(_cell(by_pair.get((m, b))) for m in chosen)) for b in boards], width)
 
 
@@ -237,7 +237,7 @@ def cheapest(report: Report, boards: Sequence[Board], width: int) -> Iterator[Te
     by_id = {board.id: board for board in boards}
     for model in dict.fromkeys(result.model for result in report.results):
         passed = [by_id[r.board] for r in report.results if r.model == model and r.verdict == "pass" and r.board]
-        name = safe_name(_short(model))
+        name = _short(model)
         if not passed:
             yield from lines.wrapped(Text(f"{name}: passes on none of these boards", style=FAIL), hang=2)
             continue

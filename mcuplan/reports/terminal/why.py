@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from rich.text import Text
 
 from mcuplan.findings.change import Change
-from mcuplan.reports.terminal.lines import Lines
-from mcuplan.text import safe_name
+from mcuplan.reports.terminal.lines import COMMAND, Lines, harmless
 
 
 def why_lines(changes: Sequence[Change], passes: bool, lines: Lines, where: str = "") -> Iterator[Text]:
@@ -19,12 +18,12 @@ def why_lines(changes: Sequence[Change], passes: bool, lines: Lines, where: str 
     if not changes:
         yield from lines.wrapped(Text("nothing that mcuplan can work out"), indent=2)
     for number, change in enumerate(changes, 1):
-        head = Text(f"{number} {safe_name(change.text, 200)}: ")
-        head.append(safe_name(change.effect, 200), style="green" if change.verdict == "pass" else "")
+        head = Text(f"{number} {change.text}: ")
+        head.append(change.effect, style="green" if change.verdict == "pass" else "")
         yield from lines.wrapped(head, indent=2, hang=2)
-        yield from lines.wrapped(Text(f"{gain_text(change)}; costs {safe_name(change.cost, 200)}"), indent=4)
+        yield from lines.wrapped(Text(f"{gain_text(change)}; costs {change.cost}"), indent=4)
         # A command is copied: it is never broken.
-        yield Text(f"    {safe_name(change.command, 1000)}")
+        yield harmless(Text(f"    {change.command}"), COMMAND, COMMAND)
 
 
 def gain_text(change: Change) -> str:
