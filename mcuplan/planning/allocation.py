@@ -25,6 +25,9 @@ from mcuplan.tflm.target import Target
 ALIGNMENT = 16
 """Bytes: what TFLM rounds tensors to, and where the plan puts groups."""
 
+SCRATCH_ALIGNMENT = 4
+"""Bytes: what kernels need of their scratch, which TFLM puts wherever the tensors around it end."""
+
 Progress = Callable[[int], None]
 """Called with the best height in bytes whenever it falls."""
 
@@ -43,6 +46,11 @@ class Layout:
     optimal: bool
     proof: str
     aliases: tuple[AliasOption, ...]
+
+
+def misaligned(buffer: PlannedBuffer) -> bool:
+    """Whether a buffer is scratch at an address where its kernel cannot use it."""
+    return buffer.tensor < 0 and bool(buffer.size) and buffer.offset % SCRATCH_ALIGNMENT != 0
 
 
 class ArenaProblem:
@@ -138,7 +146,7 @@ class ArenaProblem:
             return found
 
         def height(offsets: Mapping[Hashable, int]) -> int:
-            return self.head(spread(offsets))
+            return self.score(spread(offsets))
 
         solution = solve(problem, objective=height, effort=effort, time_limit=time_limit, progress=progress)
         offsets = spread(solution.offsets)
@@ -155,6 +163,12 @@ class ArenaProblem:
     def head(self, offsets: Sequence[int]) -> int:
         """Bytes of the non-persistent section that TFLM's planner makes of tensor offsets (metadata order)."""
         return max((b.end for b in self.replay(offsets)), default=0)
+
+    def score(self, offsets: Sequence[int]) -> int:
+        """The :meth:`head`, and that once more for each scratch buffer that would lie where no kernel can use it."""
+        buffers = self.replay(offsets)
+        head = max((b.end for b in buffers), default=0)
+        return head * (1 + sum(map(misaligned, buffers)))
 
     def replay(self, offsets: Sequence[int]) -> tuple[PlannedBuffer, ...]:
         """TFLM's plan with tensors at ``offsets`` and scratch placed by TFLM."""

@@ -106,7 +106,7 @@ def predict(graph: Graph, target: Target | str = DEFAULT_TARGET, *, recording: b
     requests = sizes["ScratchBufferRequest"] * (scratch + data.spare_scratch_requests)
     infos = sizes["pointer"] * len(graph.subgraphs) + sizes["AllocationInfo"] * (tensors + scratch)
     planning = _up(requests + infos, align) + sizes["GreedyPlannerPerBuffer"] * len(buffers) + _up(planning_tail, align)
-    final = _up(head, align) + _up(tail, align)
+    final = _final_bytes(head, planning_tail + margin, tail, align)
     notes = tuple(_notes(graph, target, prepared.unknown_operators, buffers))
     bounded_tail = sum(a.used for a in persistent if not a.exact)
     bounded_head = [b for b in buffers if not b.exact]
@@ -127,6 +127,22 @@ def predict(graph: Graph, target: Target | str = DEFAULT_TARGET, *, recording: b
         bounded_bytes=bounded_tail + most_live(bounded_head),
         notes=notes,
     )
+
+
+def _final_bytes(head: int, planning_tail: int, tail: int, alignment: int) -> int:
+    """Bytes with which both sections have room, rounded up to ``alignment``, which the arena begins and ends at.
+
+    Planning is done when the head has room below the tail rounded down to the alignment; what follows (inputs and
+    outputs) may come as close to the head's end as it likes. Offline plans can end anywhere.
+    Sources: micro/micro_allocator.cc, ``CommitStaticMemoryPlan``; single_arena_buffer_allocator.cc,
+    ``GetAvailableMemory`` and ``AllocatePersistentBuffer``.
+
+    Examples
+    --------
+    >>> [_final_bytes(head, 2_600, 2_788, 16) for head in (4_752, 4_745, 4_741)]
+    [7552, 7536, 7536]
+    """
+    return _up(head + max(_up(planning_tail, alignment), tail), alignment)
 
 
 def _notes(

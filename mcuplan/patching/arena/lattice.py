@@ -308,7 +308,7 @@ class Lattice:
     def _least(self, path: Path) -> int:
         """Bytes of arena to declare that every plan beginning with ``path`` takes."""
         persistent = self.outside.persistent_bytes + path.growth
-        final = min(_up(max(path.peak, peak)) + _up(persistent + growth) for peak, growth in self._ahead[path.at])
+        final = min(_up(max(path.peak, peak) + persistent + growth) for peak, growth in self._ahead[path.at])
         return max(final, _up(self.outside.planning_bytes + path.planning))
 
 

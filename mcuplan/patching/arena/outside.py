@@ -25,8 +25,8 @@ class Outside:
         self._main = graph.main
         self._bytes = {t: size for (s, t), size in problem.bytes.items() if s == 0}
         self._pieces = [
-            (frozenset(t for s, t in tensors if s == 0), _use(buffer))
-            for buffer, tensors in problem.arrangement(problem.every).pieces
+            (frozenset(t for s, t in piece.tensors if s == 0), _use(piece.buffer))
+            for piece in problem.arrangement(problem.every).pieces
         ]
         self._steps = [problem.run.steps[0, k][-1] for k in range(len(graph.main.operators))]
         self.operator_bytes = [sum(use[step] for _, use in self._pieces) for step in self._steps]

@@ -6,42 +6,56 @@ strips consume them.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from mcuplan.graph import Graph
 from mcuplan.memory import Buffer, Problem, lower_bound, solve
 from mcuplan.patching.arena.blocks import Blocks, TieError
 from mcuplan.patching.arena.touches import Run, Touch, buffer_of, bytes_in_use
 from mcuplan.patching.writing.build import Draft, Place, Tie
-from mcuplan.planning.allocation import ALIGNMENT, ArenaProblem
+from mcuplan.planning.allocation import ALIGNMENT, ArenaProblem, misaligned
 from mcuplan.rewriting.edit import set_offline_plan
 from mcuplan.tflm.aliasing import Relation
 from mcuplan.tflm.arena import predict
 from mcuplan.tflm.offline import ONLINE
-from mcuplan.tflm.results import ArenaPrediction
+from mcuplan.tflm.results import ArenaPrediction, PlannedBuffer
 from mcuplan.tflm.target import Target
 
 
 @dataclass(frozen=True)
 class PlannedDraft:
-    """A draft with offsets in it: the graph to write and what TFLM makes of it."""
+    """A draft with offsets in it: the graph to write and what TFLM makes of it.
+
+    ``usable`` tells that all scratch, which TFLM places, comes to lie where kernels can use it.
+    """
 
     graph: Graph
     arena: ArenaPrediction
     lower_bound_bytes: int
+    usable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A buffer of the allocation problem: ``tensors`` at displacements in bytes, or ``scratch`` by its number in
+    TFLM's plan (-1: none)."""
+
+    buffer: Buffer
+    tensors: Mapping[Place, int]
+    scratch: int = -1
 
 
 @dataclass(frozen=True)
 class Arrangement:
-    """The blocks for one choice of ties, as an allocation problem; scratch pieces have no tensors.
+    """The blocks for one choice of ties, as an allocation problem.
 
     ``trails`` tells that outputs of convolutions and pools outside the stages lie some rows before their inputs.
     """
 
     choices: frozenset[str]
     trails: bool
-    pieces: tuple[tuple[Buffer, dict[Place, int]], ...]
+    pieces: tuple[Piece, ...]
     allocation: Problem
     lower_bound_bytes: int
 
@@ -70,7 +84,7 @@ class DraftProblem:
                 if known and wanted and not blocks.tie(tie.inner, tie.outer, tie.at):
                     raise TieError(f"tensors {tie.inner} and {tie.outer} are tied in two ways")
             pieces = tuple(self._pieces(blocks))
-            allocation = Problem(tuple(buffer for buffer, _ in pieces))
+            allocation = Problem(tuple(piece.buffer for piece in pieces))
             self._arranged[choices, trails] = Arrangement(choices, trails, pieces, allocation, lower_bound(allocation))
         return self._arranged[choices, trails]
 
@@ -128,8 +142,8 @@ class DraftProblem:
 
     # -- the allocation problem --------------------------------------------------------------------------------------
 
-    def _pieces(self, blocks: Blocks) -> Iterator[tuple[Buffer, dict[Place, int]]]:
-        """Every buffer of the problem and the tensors in it with their displacements; scratch has none."""
+    def _pieces(self, blocks: Blocks) -> Iterator[Piece]:
+        """Every buffer of the problem."""
         members: dict[Place, dict[Place, int]] = {}
         for place in self.bytes:
             root, at = blocks.find(place)
@@ -144,45 +158,71 @@ class DraftProblem:
             size = max(at + self.bytes[place] for place, at in displaced.items())
             used = bytes_in_use([(t, displaced[t.place]) for t in touches.get(root, ())])
             if used:
-                yield buffer_of(number, _up(size), used), displaced
+                yield Piece(buffer_of(number, _up(size), used), displaced)
                 number += 1
-        for b in self.problem.stock.plan:
+        for i, b in enumerate(self.problem.stock.plan):
             if b.tensor < 0 and b.size:
                 used = dict.fromkeys(self.run.steps.get((b.subgraph, b.operator), ()), (0, b.size))
                 if used:
-                    yield buffer_of(number, b.size, used), {}
+                    yield Piece(buffer_of(number, b.size, used), {}, i)
                     number += 1
-
-    @property
-    def declare_bound(self) -> int:
-        """Bytes of arena to declare if the solver met the lower bound."""
-        return _up(self.lower_bound_bytes) + _up(self.problem.stock.persistent_bytes)
 
     def plan(self, effort: str = "default", time_limit: float | None = None) -> PlannedDraft:
         """Solve, write the offsets into the graph and replay TFLM."""
         planned = [self._placed(arrangement, effort, time_limit) for arrangement in self.arrangements()]
-        return min(planned, key=lambda p: (p.arena.declare_bytes, p.arena.nonpersistent_bytes))
+        return min(planned, key=lambda p: (not p.usable, p.arena.declare_bytes, p.arena.nonpersistent_bytes))
 
     def _placed(self, arrangement: Arrangement, effort: str, time_limit: float | None) -> PlannedDraft:
+        """Offsets with which all scratch is aligned: what comes to lie wrong is tried at the arena's begin."""
+        pinned: dict[int, int] = {}
+        while True:
+            offsets = self._offsets(arrangement, pinned, effort, time_limit)
+            replayed = self.problem.replay(offsets)
+            wrong = [i for i, b in enumerate(replayed) if misaligned(b) and i not in pinned]
+            if not wrong:
+                break
+            pinned = self._at_begin(replayed, {*pinned, *wrong})
+        graph = set_offline_plan(self.draft.graph, offsets)
+        usable = not any(misaligned(b) for b in replayed)
+        return PlannedDraft(graph, predict(graph, self.target), self.lower_bound_bytes, usable)
+
+    def _at_begin(self, buffers: Sequence[PlannedBuffer], chosen: set[int]) -> dict[int, int]:
+        """Offsets for scratch at the begin of the arena, where TFLM puts it if no tensor is there: largest first."""
+        found: dict[int, int] = {}
+        for i in sorted(chosen, key=lambda i: (-buffers[i].size, -i)):
+            same_step = [
+                k for k in found if buffers[k].first <= buffers[i].last and buffers[i].first <= buffers[k].last
+            ]
+            found[i] = max((found[k] + buffers[k].size for k in same_step), default=0)
+        return found
+
+    def _offsets(
+        self, arrangement: Arrangement, pinned: Mapping[int, int], effort: str, time_limit: float | None
+    ) -> list[int]:
+        """Offsets of all tensors, in metadata order, with ``pinned`` scratch (by number in TFLM's plan) where it is."""
         first = [0]
         for subgraph in self.draft.graph.subgraphs:
             first.append(first[-1] + len(subgraph.tensors))
+        pieces = arrangement.pieces
+        allocation = arrangement.allocation
+        if pinned:
+            allocation = Problem(tuple(replace(p.buffer, offset=pinned.get(p.scratch)) for p in pieces))
 
         def spread(offsets: Mapping[Hashable, int]) -> list[int]:
             found = [ONLINE] * self.problem.tensor_count
-            for buffer, tensors in arrangement.pieces:
-                for (s, t), at in tensors.items():
-                    found[first[s] + t] = offsets[buffer.id] + at
+            for piece in pieces:
+                for (s, t), at in piece.tensors.items():
+                    found[first[s] + t] = offsets[piece.buffer.id] + at
             return found
 
-        solution = solve(
-            arrangement.allocation,
-            objective=lambda offsets: self.problem.head(spread(offsets)),
-            effort=effort,
-            time_limit=time_limit,
+        return spread(
+            solve(
+                allocation,
+                objective=lambda offsets: self.problem.score(spread(offsets)),
+                effort=effort,
+                time_limit=time_limit,
+            ).offsets
         )
-        graph = set_offline_plan(self.draft.graph, spread(solution.offsets))
-        return PlannedDraft(graph, predict(graph, self.target), self.lower_bound_bytes)
 
 
 def _up(size: int) -> int:

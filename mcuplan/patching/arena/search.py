@@ -6,7 +6,7 @@ and replayed as TFLM would plan them, until no other combination can be better t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mcuplan.errors import McuplanError
 from mcuplan.graph import Graph
@@ -17,6 +17,7 @@ from mcuplan.patching.arena.space import EFFORTS, Effort
 from mcuplan.patching.writing.build import Draft
 from mcuplan.patching.writing.forms import write_stage
 from mcuplan.patching.writing.reader import WINDOWED, StageReader
+from mcuplan.proof.memory.static_check import static_check
 from mcuplan.rewriting.cleanup import CleanupStep, clean_up, may_renumber
 from mcuplan.rewriting.edit import set_offline_plan
 from mcuplan.tflm.aliasing import readable_rules
@@ -138,8 +139,15 @@ class _Placed:
     def declare_bytes(self) -> int:
         return self.draft.arena.declare_bytes
 
-    def rank(self) -> tuple[int, int]:
-        return self.declare_bytes, self.path.extra_macs
+    @property
+    def usable(self) -> bool:
+        return self.draft.usable
+
+    def rank(self) -> tuple[bool, int, int]:
+        return not self.usable, self.declare_bytes, self.path.extra_macs
+
+    def fits(self, most_bytes: int) -> bool:
+        return self.usable and self.declare_bytes <= most_bytes
 
     def hope(self) -> tuple[int, int]:
         """As it would rank if it could be placed without a gap."""
@@ -199,9 +207,9 @@ class _Search:
             if tries == self.effort.placed:
                 break
             found = self._place(path)
-            if found.declare_bytes > fit_bytes:
+            if not found.fits(fit_bytes):
                 found = self._place(path, self.effort.solver)
-            if found.declare_bytes <= fit_bytes:
+            if found.fits(fit_bytes) and self._stands(found):
                 return found
         return None
 
@@ -212,7 +220,7 @@ class _Search:
         tries = 0
         for least, path in self.lattice.paths(Limits(self.extra_macs, below_bytes=self.before.declare_bytes)):
             bound = least if bound is None else bound
-            if tries == self.effort.placed or (best is not None and least >= best.declare_bytes):
+            if tries == self.effort.placed or (best is not None and best.fits(least)):
                 break
             if not path.choices:
                 continue  # the model as it is, its tensors over one another: that is a plan without stages
@@ -222,8 +230,23 @@ class _Search:
         if best is None:
             return None, bound
         hopeful = min(self.placed.values(), key=_Placed.hope)
-        finalists = (best, self._easier(best), self._easier(hopeful))
-        return min((self._place(found.path, self.effort.solver) for found in finalists), key=_Placed.rank), bound
+        for found in (best, self._easier(best), self._easier(hopeful)):
+            self._place(found.path, self.effort.solver)
+        return self._first_that_stands(), bound
+
+    def _first_that_stands(self) -> _Placed | None:
+        """The best of those placed whose plan the static check proves."""
+        for found in sorted((p for p in self.placed.values() if p.path.choices), key=_Placed.rank):
+            if found.declare_bytes < self.before.declare_bytes and self._stands(found):
+                return found
+        return None
+
+    def _stands(self, found: _Placed) -> bool:
+        """Whether the plan stands the proof that it will have to stand; one that does not is dropped."""
+        if found.usable and not static_check(found.draft.graph, self.target):
+            return True
+        self.placed[found.path.choices] = replace(found, draft=replace(found.draft, usable=False))
+        return False
 
     def _easier(self, best: _Placed) -> _Placed:
         """Hill climbing from one that is placed, to forms that leave more room while they run."""
@@ -278,7 +301,9 @@ class _Search:
 
     def _front(self) -> tuple[FrontPoint, ...]:
         points = [FrontPoint(self.before.declare_bytes, 1.0, ())]
-        points += [FrontPoint(p.declare_bytes, self._factor(p.path), p.path.choices) for p in self.placed.values()]
+        points += [
+            FrontPoint(p.declare_bytes, self._factor(p.path), p.path.choices) for p in self.placed.values() if p.usable
+        ]
         front: list[FrontPoint] = []
         for point in sorted(points, key=lambda p: (p.macs_factor, p.declare_bytes)):
             if not front or point.declare_bytes < front[-1].declare_bytes:
