@@ -14,10 +14,10 @@ from mcuplan.operators import operator_macs
 from mcuplan.operators.geometry.regions import NOTHING
 from mcuplan.operators.geometry.stages import (
     Direction,
+    MappedStage,
     PatchError,
     Region,
     Span,
-    Stage,
     barriers,
     cuts,
     line_buffers,
@@ -32,11 +32,11 @@ from mcuplan.zoo.builder import Builder
 from mcuplan.zoo.windows import Padding
 
 
-def stage_of(graph: Graph, first: int, last: int) -> Stage:
-    return next(s for s in stages(graph) if (s.first, s.last) == (first, last))
+def stage_of(graph: Graph, first: int, last: int) -> MappedStage:
+    return next(s for s in stages(graph) if (s.first, s.last) == (first, last + 1))
 
 
-def whole_stage(graph: Graph) -> Stage:
+def whole_stage(graph: Graph) -> MappedStage:
     return stage_of(graph, 0, len(graph.main.operators) - 1)
 
 
@@ -44,7 +44,7 @@ def region(rows: tuple[int, int], columns: tuple[int, int]) -> Region:
     return Region(Span(*rows), Span(*columns))
 
 
-def two_convolutions(size: int) -> tuple[Graph, Stage]:
+def two_convolutions(size: int) -> tuple[Graph, MappedStage]:
     b = Builder()
     x = b.input((1, size, size, 4))
     graph = b.graph([b.conv2d(b.conv2d(x, 4, 3), 4, 3)])
@@ -60,9 +60,9 @@ def test_two_3x3_convolutions_need_two_and_four_more_rows_and_columns() -> None:
     _, stage = two_convolutions(16)
     (middle,) = stage.inner
     found = required(stage, region((4, 8), (6, 12)))
-    assert found[stage.output] == region((4, 8), (6, 12))
+    assert found[stage.result] == region((4, 8), (6, 12))
     assert found[middle] == region((3, 9), (5, 13))
-    assert found[stage.input] == region((2, 10), (4, 14))
+    assert found[stage.source] == region((2, 10), (4, 14))
 
 
 def test_halos_are_clipped_at_the_borders() -> None:
@@ -70,7 +70,7 @@ def test_halos_are_clipped_at_the_borders() -> None:
     (middle,) = stage.inner
     corner = required(stage, region((0, 8), (0, 8)))
     assert corner[middle] == region((0, 9), (0, 9))
-    assert corner[stage.input] == region((0, 10), (0, 10))
+    assert corner[stage.source] == region((0, 10), (0, 10))
 
 
 def test_2x2_patches_of_two_convolutions_overlap_by_an_eighth() -> None:
@@ -83,7 +83,7 @@ def test_2x2_patches_of_two_convolutions_overlap_by_an_eighth() -> None:
     assert overlap(graph, stage, (8, 8), (8, 8)) == (580, 512)
 
 
-def overlap(graph: Graph, stage: Stage, rows: tuple[int, ...], columns: tuple[int, ...]) -> tuple[int, int]:
+def overlap(graph: Graph, stage: MappedStage, rows: tuple[int, ...], columns: tuple[int, ...]) -> tuple[int, int]:
     """MACs of the stage in patches and as it is, in units of the first operator's MACs a position."""
     macs = {op.operator: operator_macs(graph, graph.main, graph.main.operators[op.operator]) for op in stage.operators}
     sizes = {op.operator: graph.main.tensors[op.outputs[0]].shape for op in stage.operators}
@@ -125,11 +125,11 @@ def test_mobilenet_v2_overlap() -> None:
     assert round(extra_2 / network, 4) == 0.0294
     assert round(extra_4 / base_4, 4) == 0.3059
     assert round(extra_4 / network, 4) == 0.0932
-    inner = required(stage, region((7, 14), (7, 14)))[stage.input]
+    inner = required(stage, region((7, 14), (7, 14)))[stage.source]
     assert (len(inner.rows), len(inner.columns)) == (75, 75)
 
 
-def overlap_macs(graph: Graph, stage: Stage, sizes: tuple[int, ...]) -> tuple[int, int]:
+def overlap_macs(graph: Graph, stage: MappedStage, sizes: tuple[int, ...]) -> tuple[int, int]:
     total = base = 0
     needs = [required(stage, patch) for patch in patches(stage, sizes, sizes)]
     for op in stage.operators:
@@ -155,8 +155,8 @@ def test_explicit_padding_shifts_and_reads_nothing_in_the_border() -> None:
     b = Builder()
     graph = b.graph([b.pad(b.input((1, 6, 6, 1)), ((0, 0), (2, 1), (0, 3), (0, 0)))])
     stage = whole_stage(graph)
-    assert required(stage, region((1, 5), (0, 9)))[stage.input] == region((0, 3), (0, 6))
-    assert not required(stage, region((0, 2), (0, 9)))[stage.input]
+    assert required(stage, region((1, 5), (0, 9)))[stage.source] == region((0, 3), (0, 6))
+    assert not required(stage, region((0, 2), (0, 9)))[stage.source]
 
 
 def test_dilated_taps_outside_the_input_do_not_count() -> None:
@@ -164,8 +164,8 @@ def test_dilated_taps_outside_the_input_do_not_count() -> None:
     b = Builder()
     graph = b.graph([b.conv2d(b.input((1, 6, 6, 1)), 1, 2, dilation=4)])
     stage = whole_stage(graph)
-    assert required(stage, region((0, 1), (0, 6)))[stage.input].rows == Span(2, 3)
-    assert required(stage, region((5, 6), (0, 6)))[stage.input].rows == Span(3, 4)
+    assert required(stage, region((0, 1), (0, 6)))[stage.source].rows == Span(2, 3)
+    assert required(stage, region((5, 6), (0, 6)))[stage.source].rows == Span(3, 4)
 
 
 def test_residual_and_branches_take_the_larger_need() -> None:
@@ -173,12 +173,12 @@ def test_residual_and_branches_take_the_larger_need() -> None:
     made.residual(3)
     graph, _ = made.finish()
     stage = whole_stage(graph)
-    assert required(stage, region((5, 6), (5, 6)))[stage.input] == region((3, 8), (3, 8))
+    assert required(stage, region((5, 6), (5, 6)))[stage.source] == region((3, 8), (3, 8))
     made = Network(12, 12)
     made.branches(1, 5)
     graph, _ = made.finish()
     stage = whole_stage(graph)
-    assert required(stage, region((5, 6), (5, 6)))[stage.input] == region((3, 8), (3, 8))
+    assert required(stage, region((5, 6), (5, 6)))[stage.source] == region((3, 8), (3, 8))
 
 
 def test_concatenation_of_rows_reads_only_the_part_that_is_asked_for() -> None:
@@ -200,7 +200,7 @@ def test_stages_of_a_residual_block() -> None:
     graph, _ = made.finish()
     # Operators: depthwise, depthwise, add. The branch alone is a stage while its input lives on; the second
     # depthwise with the add reads two tensors and is none.
-    assert [(s.first, s.last) for s in stages(graph)] == [(0, 0), (0, 1), (0, 2), (1, 1)]
+    assert [(s.first, s.last) for s in stages(graph)] == [(0, 1), (0, 2), (0, 3), (1, 2)]
     assert cuts(whole_stage(graph)) == ()
 
 
@@ -218,7 +218,7 @@ def test_an_output_inside_ends_a_stage() -> None:
     b = Builder()
     middle = b.conv2d(b.input((1, 8, 8, 1)), 1, 3)
     graph = b.graph([middle, b.conv2d(middle, 1, 3)])
-    assert [(s.first, s.last) for s in stages(graph)] == [(0, 0), (1, 1)]
+    assert [(s.first, s.last) for s in stages(graph)] == [(0, 1), (1, 2)]
 
 
 def test_barriers_say_why() -> None:
@@ -262,7 +262,7 @@ def test_regions_outside_and_patches_that_do_not_add_up_are_refused() -> None:
     with pytest.raises(PatchError, match="do not divide 8"):
         patches(stage, (4, 3), (8,))
     with pytest.raises(PatchError, match="cannot be kept"):
-        strips(stage, (4, 4), (stage.input,))
+        strips(stage, (4, 4), (stage.source,))
 
 
 # -- strips -------------------------------------------------------------------------------------------------------
@@ -277,7 +277,7 @@ def test_streaming_computes_each_row_once() -> None:
     assert [step.computed[middle] for step in steps] == [Span(0, 3), Span(3, 5), Span(5, 7), Span(7, 8)]
     assert [step.kept[middle] for step in steps] == [Span(1, 3), Span(3, 5), Span(5, 7), NOTHING]
     assert [step.held[middle] for step in steps][1:] == [Span(1, 3), Span(3, 5), Span(5, 7)]
-    assert [step.needed[stage.input] for step in steps] == [Span(0, 4), Span(2, 6), Span(4, 8), Span(6, 8)]
+    assert [step.needed[stage.source] for step in steps] == [Span(0, 4), Span(2, 6), Span(4, 8), Span(6, 8)]
     assert line_buffers(steps) == {middle: 2}
 
 
@@ -286,12 +286,12 @@ def test_recompute_computes_halos_again() -> None:
     (middle,) = stage.inner
     steps = strips(stage, (2, 2, 2, 2))
     assert [step.computed[middle] for step in steps] == [Span(0, 3), Span(1, 5), Span(3, 7), Span(5, 8)]
-    assert [step.needed[stage.input] for step in steps] == [Span(0, 4), Span(0, 6), Span(2, 8), Span(4, 8)]
+    assert [step.needed[stage.source] for step in steps] == [Span(0, 4), Span(0, 6), Span(2, 8), Span(4, 8)]
     assert line_buffers(steps) == {}
 
 
 @st.composite
-def divided(draw: st.DrawFn) -> tuple[Stage, tuple[Read, ...], tuple[int, ...], Direction]:
+def divided(draw: st.DrawFn) -> tuple[MappedStage, tuple[Read, ...], tuple[int, ...], Direction]:
     graph, reads = draw(networks())
     stage = draw(st.sampled_from(stages(graph)))
     direction = draw(st.sampled_from(list(Direction)))
@@ -305,7 +305,7 @@ def divided(draw: st.DrawFn) -> tuple[Stage, tuple[Read, ...], tuple[int, ...], 
 @settings(max_examples=60, deadline=None)
 @given(divided(), st.data())
 def test_required_regions_against_taps(
-    case: tuple[Stage, tuple[Read, ...], tuple[int, ...], Direction], data: st.DataObject
+    case: tuple[MappedStage, tuple[Read, ...], tuple[int, ...], Direction], data: st.DataObject
 ) -> None:
     stage, reads, _, _ = case
     wanted = Region(
@@ -316,14 +316,14 @@ def test_required_regions_against_taps(
     )
     found = required(stage, wanted)
     rows, columns = traced(stage, reads, wanted.rows, 0), traced(stage, reads, wanted.columns, 1)
-    for tensor in (stage.input, *stage.inner):
+    for tensor in (stage.source, *stage.inner):
         for span, places in ((found[tensor].rows, rows[tensor]), (found[tensor].columns, columns[tensor])):
             assert (span.begin, span.end) == (min(places), max(places) + 1) if places else not span
 
 
-def traced(stage: Stage, reads: tuple[Read, ...], wanted: Span, axis: int) -> dict[int, set[int]]:
+def traced(stage: MappedStage, reads: tuple[Read, ...], wanted: Span, axis: int) -> dict[int, set[int]]:
     """The positions of each tensor that are read for ``wanted``: each operator computes a run of positions."""
-    needed: dict[int, set[int]] = {stage.output: set(range(wanted.begin, wanted.end))}
+    needed: dict[int, set[int]] = {stage.result: set(range(wanted.begin, wanted.end))}
     for op in reversed(stage.operators):
         places = needed.get(op.outputs[0], set())
         computed = range(min(places), max(places) + 1) if places else ()
@@ -337,7 +337,7 @@ def traced(stage: Stage, reads: tuple[Read, ...], wanted: Span, axis: int) -> di
 @settings(max_examples=60, deadline=None)
 @given(divided(), st.data())
 def test_strips_have_what_their_readers_need(
-    case: tuple[Stage, tuple[Read, ...], tuple[int, ...], Direction], data: st.DataObject
+    case: tuple[MappedStage, tuple[Read, ...], tuple[int, ...], Direction], data: st.DataObject
 ) -> None:
     """Run the strips with nothing but what they say is held and computed: every tap must be there."""
     stage, reads, sizes, direction = case
@@ -347,10 +347,10 @@ def test_strips_have_what_their_readers_need(
     buffers: dict[int, set[int]] = {t: set() for t in kept}
     once: dict[int, list[int]] = {t: [] for t in kept}
     for step in steps:
-        present = {stage.input: positions(step.needed[stage.input])}
+        present = {stage.source: positions(step.needed[stage.source])}
         for op in stage.operators:
             tensor = op.outputs[0]
-            span = step.computed[tensor] if tensor != stage.output else step.output
+            span = step.computed[tensor] if tensor != stage.result else step.output
             for read in reads:
                 if read.output == tensor:
                     used = set().union(*((read.rows, read.columns)[axis][o] for o in range(span.begin, span.end)))

@@ -14,7 +14,7 @@ from patching_networks import Read, networks
 from mcuplan.graph import Graph
 from mcuplan.operators.geometry.eligibility import Direction
 from mcuplan.operators.geometry.regions import NOTHING, Span, even
-from mcuplan.operators.geometry.stages import PatchError, Stage, cuts, stages, strips
+from mcuplan.operators.geometry.stages import MappedStage, PatchError, cuts, stages, strips
 from mcuplan.patching.inputs import NetworkInput
 from mcuplan.patching.live.cost import LiveAccounting, LiveCost, LiveModel
 from mcuplan.patching.live.search import DEFAULT_GRAPH_SPACE, GraphSpace, Halos, search_graph
@@ -26,11 +26,11 @@ STREAMED = LiveAccounting(NetworkInput.STREAMED)
 REREAD = LiveAccounting(NetworkInput.REREAD)
 
 
-def two_convolutions() -> tuple[Graph, Stage]:
+def two_convolutions() -> tuple[Graph, MappedStage]:
     b = Builder()
     x = b.input((1, 8, 8, 4))
     graph = b.graph([b.conv2d(b.conv2d(x, 4, 3), 4, 3)])
-    return graph, next(s for s in stages(graph) if s.last - s.first == 1)
+    return graph, next(s for s in stages(graph) if s.last - s.first == 2)
 
 
 # -- by hand ------------------------------------------------------------------------------------------------------
@@ -91,7 +91,7 @@ def test_shortcuts_count_while_a_stage_runs_beside_them() -> None:
     b = Builder()
     x = b.input((1, 8, 8, 4))
     graph = b.graph([b.add(b.conv2d(b.conv2d(x, 4, 3), 4, 3), x)])
-    branch = next(s for s in stages(graph) if (s.first, s.last) == (0, 1))
+    branch = next(s for s in stages(graph) if (s.first, s.last) == (0, 2))
     cost = LiveModel(graph).cost(branch, (2,) * 4)
     # The whole input stays for the add; before the last strip 6 rows of the output are written, after it all 8.
     assert cost.operator_bytes == (32 * (8 + 3 + 6), 32 * (8 + 3 + 8))
@@ -100,7 +100,9 @@ def test_shortcuts_count_while_a_stage_runs_beside_them() -> None:
 # -- against a trace of rows --------------------------------------------------------------------------------------
 
 
-def traced(model: LiveModel, stage: Stage, heights: tuple[int, ...], kept: set[int], reads: tuple[Read, ...]) -> int:
+def traced(
+    model: LiveModel, stage: MappedStage, heights: tuple[int, ...], kept: set[int], reads: tuple[Read, ...]
+) -> int:
     """Live bytes of the stage's inner tensors at most: every computed row from its operator to its last read."""
     steps = strips(stage, heights, kept)
     births: dict[tuple[int, int, int], int] = {}
@@ -110,7 +112,7 @@ def traced(model: LiveModel, stage: Stage, heights: tuple[int, ...], kept: set[i
         for op in stage.operators:
             time += 1
             out = op.outputs[0]
-            for read in (r for r in reads if r.output == out and r.input != stage.input):
+            for read in (r for r in reads if r.output == out and r.input != stage.source):
                 own = -1 if read.input in kept else number
                 for o in range(step.computed[out].begin, step.computed[out].end):
                     for row in read.rows[o]:
@@ -140,15 +142,15 @@ def test_no_more_rows_are_live_than_counted(case: tuple[Graph, tuple[Read, ...]]
     kept = data.draw(st.sets(st.sampled_from(stage.inner))) if stage.inner else set()
     heights = even(stage.rows, data.draw(st.integers(1, stage.rows)))
     cost = model.cost(stage, heights, kept=kept)
-    ends = (stage.input, stage.output)
-    fixed = sum(map(model.bytes_of, ends)) + model.passing_bytes(stage.first, stage.last, ends)
+    ends = (stage.source, stage.result)
+    fixed = sum(map(model.bytes_of, ends)) + model.passing_bytes(stage.first, stage.last - 1, ends)
     assert traced(model, stage, heights, kept, reads) <= cost.ram_bytes - fixed
     assert cost.ram_bytes <= fixed + sum(map(model.bytes_of, stage.inner))
     if kept == set(stage.inner) and every_row_is_read(stage):
-        assert cost.macs == sum(model.macs[stage.first : stage.last + 1])
+        assert cost.macs == sum(model.macs[stage.first : stage.last])
 
 
-def every_row_is_read(stage: Stage) -> bool:
+def every_row_is_read(stage: MappedStage) -> bool:
     (step,) = strips(stage, (stage.rows,))
     rows = {op.outputs[0]: op.inputs[0].rows.output for op in stage.operators}
     columns = strips(stage, (stage.columns,), direction=Direction.COLUMNS)[0]
@@ -163,7 +165,7 @@ def every_row_is_read(stage: Stage) -> bool:
 SPACE = GraphSpace(heights=(1, 2, 3), parts=(2,))
 
 
-def ways(model: LiveModel, stage: Stage, space: GraphSpace) -> Iterator[LiveCost]:
+def ways(model: LiveModel, stage: MappedStage, space: GraphSpace) -> Iterator[LiveCost]:
     for height in space.heights:
         if height < stage.rows:
             for halos in space.halos:
@@ -180,7 +182,7 @@ def every_plan(model: LiveModel, space: GraphSpace) -> list[tuple[int, int]]:
     for k in range(count):
         choices[k, k + 1].add((model.layer_by_layer[k], model.macs[k]))
     for stage in stages(model.graph):
-        choices[stage.first, stage.last + 1] |= {(c.ram_bytes, c.macs) for c in ways(model, stage, space)}
+        choices[stage.first, stage.last] |= {(c.ram_bytes, c.macs) for c in ways(model, stage, space)}
     best: dict[int, set[tuple[int, int]]] = {0: {(0, 0)}}
     for end in range(1, count + 1):
         best[end] = set()
@@ -208,7 +210,7 @@ def test_front_is_that_of_every_plan(case: tuple[Graph, tuple[Read, ...]], accou
     for point in found.front.points:
         plan = found.plan(point)
         assert plan.ram_bytes == point.ram_bytes
-        inside = {k for cost in plan.stages for k in range(cost.stage.first, cost.stage.last + 1)}
+        inside = {k for cost in plan.stages for k in range(cost.stage.first, cost.stage.last)}
         outside = sum(macs for k, macs in enumerate(found.model.macs) if k not in inside)
         assert sum(cost.macs for cost in plan.stages) + outside == point.macs
 

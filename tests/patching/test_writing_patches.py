@@ -9,11 +9,13 @@ from random_networks import random_network
 
 from mcuplan.graph import Graph
 from mcuplan.operators import model_macs
+from mcuplan.operators.geometry.eligibility import Direction
+from mcuplan.operators.geometry.stages import PatchStage, halo, mapped
 from mcuplan.patching.arena.trials import Trials
 from mcuplan.patching.writing.build import Draft
 from mcuplan.patching.writing.forms import Kind, StageForm, even_cuts, stage_cost, write_stage
-from mcuplan.patching.writing.patches import find_patches, halo
-from mcuplan.patching.writing.reader import Stage, StageReader, UnsupportedStageError
+from mcuplan.patching.writing.patches import find_patches
+from mcuplan.patching.writing.reader import StageReader, UnsupportedStageError
 from mcuplan.proof.function.same_function import same_function
 from mcuplan.tflm import Target
 from mcuplan.tflm.results import Refusal
@@ -22,7 +24,7 @@ from mcuplan.zoo.builder import Builder
 from mcuplan.zoo.windows import Padding
 
 
-def whole(graph: Graph) -> tuple[StageReader, Stage]:
+def whole(graph: Graph) -> tuple[StageReader, PatchStage]:
     reader = StageReader(graph)
     return reader, list(reader.stages(0))[-1]
 
@@ -39,8 +41,8 @@ def test_the_lectures_example() -> None:
     patches = find_patches(reader.net(stage, "crop"), 4, 4)
     for axis in (patches.rows, patches.columns):
         assert (axis.size, axis.begins, axis.drops, axis.places) == (6, (0, 2), (0, 2), (0, 4))
-    assert halo(patches.net) == 4
-    assert halo(patches.net, columns=True) == 4
+    assert halo(mapped(reader.graph, stage)) == 4
+    assert halo(mapped(reader.graph, stage), Direction.COLUMNS) == 4
 
 
 def test_patches_inside_need_their_halo_on_both_sides() -> None:

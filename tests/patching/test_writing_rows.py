@@ -7,11 +7,12 @@ import pytest
 from mcuplan.graph import Graph
 from mcuplan.operators import Axis, model_macs
 from mcuplan.operators.geometry import SAME, window_axis
+from mcuplan.operators.geometry.stages import PatchStage
 from mcuplan.patching.writing.build import Draft
 from mcuplan.patching.writing.flow import find_flow
 from mcuplan.patching.writing.forms import Kind, StageForm, even_cuts, stage_cost, stage_strips, write_stage
-from mcuplan.patching.writing.reader import Stage, StageReader
-from mcuplan.patching.writing.rows import Layer, Span, UnsupportedStageError, Window
+from mcuplan.patching.writing.reader import StageReader
+from mcuplan.patching.writing.rows import Layer, RowsRead, RowWindow, UnsupportedStageError
 from mcuplan.zoo.builder import Builder
 
 
@@ -22,7 +23,7 @@ def two_convolutions(height: int = 8) -> Graph:
     return b.graph([b.conv2d(x, 2, 3, name="second")])
 
 
-def whole(graph: Graph) -> tuple[StageReader, Stage]:
+def whole(graph: Graph) -> tuple[StageReader, PatchStage]:
     reader = StageReader(graph)
     return reader, list(reader.stages(0))[-1]
 
@@ -48,8 +49,8 @@ def test_recomputed_halo() -> None:
     reader, stage = whole(two_convolutions())
     net, strips = stage_strips(reader, stage, StageForm(Kind.STRIPS, (0, 4, 8), "crop", stream=False))
     first = net.layers[0].output
-    assert [s[first] for s in strips] == [Window(0, 0, 5), Window(3, 3, 8)]
-    assert [s[net.source] for s in strips] == [Window(0, 0, 6), Window(2, 2, 8)]
+    assert [s[first] for s in strips] == [RowWindow(0, 0, 5), RowWindow(3, 3, 8)]
+    assert [s[net.source] for s in strips] == [RowWindow(0, 0, 6), RowWindow(2, 2, 8)]
 
 
 def test_kept_halo() -> None:
@@ -57,7 +58,7 @@ def test_kept_halo() -> None:
     reader, stage = whole(two_convolutions())
     net, strips = stage_strips(reader, stage, StageForm(Kind.STRIPS, (0, 4, 8), "crop"))
     first = net.layers[0].output
-    assert [s[first] for s in strips] == [Window(0, 0, 5), Window(3, 5, 8)]
+    assert [s[first] for s in strips] == [RowWindow(0, 0, 5), RowWindow(3, 5, 8)]
     assert strips[1][first].kept == 2
 
 
@@ -76,26 +77,26 @@ def test_explicit_padding_costs_no_macs_and_cropping_does() -> None:
 @pytest.mark.parametrize(
     ("size", "kernel", "stride", "begin", "end", "span"),
     [
-        (8, 3, 1, 0, 4, Span(0, 5, 5, 0)),
-        (8, 3, 1, 4, 8, Span(3, 8, 5, 1)),
-        (8, 3, 1, 2, 4, Span(1, 5, 4, 1)),
+        (8, 3, 1, 0, 4, RowsRead(0, 5, 5, 0)),
+        (8, 3, 1, 4, 8, RowsRead(3, 8, 5, 1)),
+        (8, 3, 1, 2, 4, RowsRead(1, 5, 4, 1)),
         # Even size, stride 2: TFLite pads nothing above, so an even number of rows must be given.
-        (8, 3, 2, 1, 2, Span(2, 6, 2, 0)),
-        (8, 3, 2, 3, 4, Span(6, 8, 1, 0)),
+        (8, 3, 2, 1, 2, RowsRead(2, 6, 2, 0)),
+        (8, 3, 2, 3, 4, RowsRead(6, 8, 1, 0)),
         # Odd size, stride 2: one row of padding above, which an odd number of rows has too.
-        (9, 3, 2, 0, 2, Span(0, 5, 3, 0)),
-        (9, 1, 2, 1, 3, Span(2, 5, 2, 0)),
+        (9, 3, 2, 0, 2, RowsRead(0, 5, 3, 0)),
+        (9, 1, 2, 1, 3, RowsRead(2, 5, 2, 0)),
     ],
 )
-def test_cropped_spans(size: int, kernel: int, stride: int, begin: int, end: int, span: Span) -> None:
+def test_cropped_spans(size: int, kernel: int, stride: int, begin: int, end: int, span: RowsRead) -> None:
     axis = window_axis(size, kernel, stride, 1, SAME)
     assert Layer(0, (0,), 1, axis, crops=True).span(begin, end) == span
 
 
 def test_pad_span() -> None:
     layer = Layer(0, (0,), 1, Axis(8, 11, 1, 1, 1, 2, 1), pads=True)
-    assert layer.span(0, 4) == Span(0, 2, 4, 0, 2, 0)
-    assert layer.span(8, 11) == Span(6, 8, 3, 0, 0, 1)
+    assert layer.span(0, 4) == RowsRead(0, 2, 4, 0, 2, 0)
+    assert layer.span(8, 11) == RowsRead(6, 8, 3, 0, 0, 1)
     assert layer.span(0, 2).empty
 
 

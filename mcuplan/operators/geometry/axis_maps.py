@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import accumulate, pairwise
 
@@ -30,6 +30,8 @@ class AxisMap:
     input: int
     low: tuple[int, ...]
     high: tuple[int, ...]
+    axis: Axis | None = field(default=None, compare=False, repr=False)
+    """The sliding window that the map is of; None for mirrors and resizes."""
 
     @property
     def output(self) -> int:
@@ -77,7 +79,7 @@ class AxisMap:
 @lru_cache(_SHARED_MAPS)
 def identity(size: int) -> AxisMap:
     """Position ``o`` reads position ``o``: element-wise operators, concatenation on channels."""
-    return AxisMap(size, tuple(range(size)), tuple(range(1, size + 1)))
+    return windowed(Axis(size, size, 1, 1, 1, 0, 0))
 
 
 @lru_cache(_SHARED_MAPS)
@@ -88,7 +90,7 @@ def windowed(axis: Axis) -> AxisMap:
     broadcast). Explicit padding is a window of one tap.
     """
     ends = [_taps_inside(axis, o * axis.stride - axis.before) for o in range(axis.output)]
-    return AxisMap(axis.input, tuple(low for low, _ in ends), tuple(high for _, high in ends))
+    return AxisMap(axis.input, tuple(low for low, _ in ends), tuple(high for _, high in ends), axis)
 
 
 def _taps_inside(axis: Axis, start: int) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from enum import IntEnum
 from functools import cache
 from importlib import resources
 
-from mcuplan.graph import Graph, Subgraph, Tensor
+from mcuplan.graph import Graph, Tensor
 from mcuplan.operators.facts import OperatorFacts, constant_values
 from mcuplan.operators.geometry import axis_maps as maps
 from mcuplan.operators.geometry.axis_maps import AxisMap
@@ -65,8 +65,7 @@ class _RefusedError(Exception):
 
 def operator_maps(graph: Graph, subgraph: int = 0) -> tuple[OperatorMap | Barrier, ...]:
     """Each operator of a subgraph as a map or a barrier, in order."""
-    chosen = graph.subgraphs[subgraph]
-    return tuple(_operator_map(graph, chosen, i) for i in range(len(chosen.operators)))
+    return tuple(operator_map(graph, i, subgraph) for i in range(len(graph.subgraphs[subgraph].operators)))
 
 
 @cache
@@ -75,18 +74,20 @@ def _kinds() -> Mapping[str, str]:
     return {name: kind for kind, names in json.loads(text)["kinds"].items() for name in names}
 
 
-def _operator_map(graph: Graph, subgraph: Subgraph, index: int) -> OperatorMap | Barrier:
-    op = subgraph.operators[index]
+def operator_map(graph: Graph, index: int, subgraph: int = 0) -> OperatorMap | Barrier:
+    """Operator ``index`` of a subgraph as a map or a barrier."""
+    chosen = graph.subgraphs[subgraph]
+    op = chosen.operators[index]
     kind = _kinds().get(op.name)
     if kind is None:
         return Barrier(index, f"{op.label} does not work row by row")
-    facts = OperatorFacts(graph, subgraph, op)
+    facts = OperatorFacts(graph, chosen, op)
     try:
         for tensor in facts.outputs:
             _check_feature_map(tensor.tensor, "writes")
         activations = [t.index for t in facts.inputs if t.present and not t.constant]
         for t in activations:
-            _check_feature_map(subgraph.tensors[t], "reads")
+            _check_feature_map(chosen.tensors[t], "reads")
         if not activations:
             raise _RefusedError(f"{op.label} reads no activation")
         return OperatorMap(index, _RULES[kind](facts), op.outputs)

@@ -6,18 +6,30 @@ rectangle that holds all that its readers' rectangles read. Halos are clipped at
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from mcuplan.errors import McuplanError
 from mcuplan.graph import Graph, Subgraph
-from mcuplan.operators.geometry.eligibility import Barrier, Direction, OperatorMap, operator_maps
+from mcuplan.operators.geometry.eligibility import Barrier, Direction, OperatorMap, operator_map, operator_maps
 from mcuplan.operators.geometry.regions import NOTHING, Region, Span, hull
 
 __all__ = [
-    "Direction", "PatchError", "Region", "Span", "Stage", "Strip", "barriers", "cuts", "line_buffers", "patches",
-    "required", "stages", "strips",
+    "Direction",
+    "MappedStage",
+    "PatchError",
+    "PatchStage",
+    "Region",
+    "Span",
+    "Strip",
+    "barriers",
+    "cuts",
+    "line_buffers",
+    "patches",
+    "required",
+    "stages",
+    "strips",
 ]  # fmt: skip
 
 
@@ -26,19 +38,26 @@ class PatchError(McuplanError):
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """Operators ``[first, last]`` of one subgraph that read one feature map and hand one on.
+class PatchStage:
+    """Operators ``[first, last)`` of one subgraph that read one feature map and hand one on (tensors).
 
     Nothing else of the network sees inside: every other activation that they read or write stays among them.
-    ``rows`` and ``columns`` are the output's size. ``run`` holds the maps of a longer run that begins at operator
-    ``start`` (stages of one run share it).
+    """
+
+    first: int
+    last: int
+    source: int
+    result: int
+
+
+@dataclass(frozen=True, slots=True)
+class MappedStage(PatchStage):
+    """A stage of ``subgraph`` with what its operators read: ``rows`` and ``columns`` are the result's size.
+
+    ``run`` holds the maps of a longer run that begins at operator ``start`` (stages of one run share it).
     """
 
     subgraph: int
-    first: int
-    last: int
-    input: int
-    output: int
     rows: int
     columns: int
     start: int = field(repr=False, compare=False)
@@ -47,15 +66,15 @@ class Stage:
     @property
     def operators(self) -> tuple[OperatorMap, ...]:
         """The maps of its operators, in order."""
-        return self.run[self.first - self.start : self.last - self.start + 1]
+        return self.run[self.first - self.start : self.last - self.start]
 
     @property
     def inner(self) -> tuple[int, ...]:
-        """The tensors that it writes, its output left out, in order."""
-        return tuple(t for op in self.operators for t in op.outputs if t != self.output)
+        """The tensors that it writes, its result left out, in order."""
+        return tuple(t for op in self.operators for t in op.outputs if t != self.result)
 
     def size(self, direction: Direction) -> int:
-        """Rows or columns of its output."""
+        """Rows or columns of its result."""
         return self.rows if direction is Direction.ROWS else self.columns
 
 
@@ -64,68 +83,101 @@ def barriers(graph: Graph, subgraph: int = 0) -> tuple[Barrier, ...]:
     return tuple(found for found in operator_maps(graph, subgraph) if isinstance(found, Barrier))
 
 
-def stages(graph: Graph, subgraph: int = 0) -> tuple[Stage, ...]:
-    """Every stage of a subgraph, by first and then by last operator.
+def patch_stages(
+    subgraph: Subgraph, reads: Callable[[int], Collection[int] | None], first: int, last: int | None = None
+) -> Iterator[PatchStage]:
+    """Every stage that begins with operator ``first``, shortest first; it ends at ``last`` at the latest.
 
     A stage is a run of the execution order, hence convex. Tensors of the rest of the network may be live meanwhile,
     such as the shortcut of a residual block whose branch is the stage.
+
+    Parameters
+    ----------
+    subgraph
+        The operators.
+    reads
+        The activations that an operator reads; None where it cannot stand inside a stage.
+    first, last
+        Operators.
+    """
+    produced: set[int] = set()
+    entries: set[int] = set()
+    for k in range(first, len(subgraph.operators) if last is None else last):
+        read = reads(k)
+        if read is None:
+            return
+        entries |= set(read) - produced
+        if len(entries) > 1:
+            return
+        own = subgraph.operators[k].outputs
+        produced |= set(own)
+        outward = [t for t in produced if _seen_outside(subgraph, t, k)]
+        if entries and len(outward) == 1 and outward[0] in own:
+            yield PatchStage(first, k + 1, min(entries), outward[0])
+
+
+def stages(graph: Graph, subgraph: int = 0) -> tuple[MappedStage, ...]:
+    """Every stage of a subgraph, by first and then by last operator.
 
     Examples
     --------
     >>> from mcuplan.zoo import build
     >>> found = stages(build("person-detection"))
-    >>> max(stage.last - stage.first + 1 for stage in found)
+    >>> max(stage.last - stage.first for stage in found)
     29
     """
-    chosen = graph.subgraphs[subgraph]
     found = operator_maps(graph, subgraph)
-    return tuple(stage for begin, run in _runs(found) for stage in _stages_of(chosen, subgraph, begin, run))
+    return tuple(stage for start, run in _runs(found) for stage in _stages_of(graph, subgraph, start, run))
+
+
+def mapped(graph: Graph, stage: PatchStage, subgraph: int = 0) -> MappedStage:
+    """The stage with what its operators read.
+
+    Raises
+    ------
+    PatchError
+        Where one of them cannot stand inside a stage.
+    """
+    found = [operator_map(graph, k, subgraph) for k in range(stage.first, stage.last)]
+    for item in found:
+        if isinstance(item, Barrier):
+            raise PatchError(f"operator {item.operator}: {item.reason}")
+    run = tuple(item for item in found if isinstance(item, OperatorMap))
+    _, rows, columns, _ = graph.subgraphs[subgraph].tensors[stage.result].shape
+    ends = stage.source, stage.result
+    return MappedStage(stage.first, stage.last, *ends, subgraph, rows, columns, stage.first, run)
 
 
 def _runs(found: Sequence[OperatorMap | Barrier]) -> Iterator[tuple[int, tuple[OperatorMap, ...]]]:
     """The longest runs without a barrier, with the operator that each begins at."""
-    run: list[OperatorMap] = []
-    for item in found:
-        if isinstance(item, OperatorMap):
-            run.append(item)
-            continue
-        if run:
-            yield run[0].operator, tuple(run)
-        run = []
-    if run:
-        yield run[0].operator, tuple(run)
+    for mapped, items in groupby(found, key=lambda item: isinstance(item, OperatorMap)):
+        if mapped:
+            run = tuple(item for item in items if isinstance(item, OperatorMap))
+            yield run[0].operator, run
 
 
-def _stages_of(subgraph: Subgraph, index: int, start: int, run: tuple[OperatorMap, ...]) -> Iterator[Stage]:
-    for first in range(len(run)):
-        produced: set[int] = set()
-        entries: set[int] = set()
-        for last in range(first, len(run)):
-            entries |= {i.tensor for i in run[last].inputs} - produced
-            produced |= set(run[last].outputs)
-            if len(entries) > 1:
-                break
-            outward = [t for t in produced if _seen_outside(subgraph, t, run[last].operator)]
-            if entries and len(outward) == 1 and outward[0] in run[last].outputs:
-                _, rows, columns, _ = subgraph.tensors[outward[0]].shape
-                yield Stage(
-                    index, run[first].operator, run[last].operator, min(entries), outward[0], rows, columns, start, run
-                )
+def _stages_of(graph: Graph, index: int, start: int, run: tuple[OperatorMap, ...]) -> Iterator[MappedStage]:
+    subgraph = graph.subgraphs[index]
+    reads = {op.operator: [i.tensor for i in op.inputs] for op in run}
+    for op in run:
+        for stage in patch_stages(subgraph, reads.get, op.operator, start + len(run)):
+            _, rows, columns, _ = subgraph.tensors[stage.result].shape
+            yield MappedStage(stage.first, stage.last, stage.source, stage.result, index, rows, columns, start, run)
 
 
 def _seen_outside(subgraph: Subgraph, tensor: int, last: int) -> bool:
     return tensor in subgraph.outputs or any(k > last for k in subgraph.consumers.get(tensor, ()))
 
 
-def cuts(stage: Stage) -> tuple[int, ...]:
+def cuts(stage: MappedStage) -> tuple[int, ...]:
     """Inner tensors that are all that crosses from the operators before to those behind: between blocks."""
     readers = {i.tensor: op.operator for op in stage.operators for i in op.inputs}
     found: list[int] = []
-    live = {stage.input: readers[stage.input]}
+    live = {stage.source: readers[stage.source]}
     for op in stage.operators[:-1]:
         live |= {t: readers[t] for t in op.outputs if t in readers}
         live = {t: last for t, last in live.items() if last > op.operator}
-        if len(live) == 1 and stage.input not in live:
+        if len(live) == 1 and stage.source not in live:
             found.extend(live)
     return tuple(dict.fromkeys(found))
 
@@ -133,7 +185,7 @@ def cuts(stage: Stage) -> tuple[int, ...]:
 # -- regions ------------------------------------------------------------------------------------------------------
 
 
-def required(stage: Stage, output_region: Region) -> Mapping[int, Region]:
+def required(stage: MappedStage, output_region: Region) -> Mapping[int, Region]:
     """The region of each tensor of ``stage`` that ``output_region`` needs, by tensor index.
 
     The stage's input and output are among them; a tensor of which nothing is needed has an empty region.
@@ -150,13 +202,13 @@ def required(stage: Stage, output_region: Region) -> Mapping[int, Region]:
     return {tensor: Region(rows[tensor], columns[tensor]) for tensor in rows}
 
 
-def _backwards(stage: Stage, wanted: Span, direction: Direction) -> dict[int, Span]:
+def _backwards(stage: MappedStage, wanted: Span, direction: Direction) -> dict[int, Span]:
     return _walk(stage, wanted, direction, {})
 
 
-def _walk(stage: Stage, wanted: Span, direction: Direction, fixed: Mapping[int, Span]) -> dict[int, Span]:
+def _walk(stage: MappedStage, wanted: Span, direction: Direction, fixed: Mapping[int, Span]) -> dict[int, Span]:
     """What each tensor must hold for output span ``wanted``, where tensors in ``fixed`` are computed as given there."""
-    needed = {stage.output: wanted}
+    needed = {stage.result: wanted}
     for op in reversed(stage.operators):
         computed = hull(fixed.get(t, needed.get(t, NOTHING)) for t in op.outputs)
         for tensor in op.outputs:
@@ -166,7 +218,32 @@ def _walk(stage: Stage, wanted: Span, direction: Direction, fixed: Mapping[int, 
     return needed
 
 
-def patches(stage: Stage, rows: Sequence[int], columns: Sequence[int]) -> tuple[Region, ...]:
+def halo(stage: MappedStage, direction: Direction = Direction.ROWS) -> int:
+    """Positions of the source that two neighbouring strips (of columns, patches) both read, away from the borders.
+
+    That is the receptive field of one position of the result less the step to the next one. Position ``o`` of the
+    result needs positions ``[low + o * step, high + o * step]`` of each tensor, bounds that windows add up to.
+
+    Raises
+    ------
+    PatchError
+        Where an operator does not slide, such as a resize.
+    """
+    needs = {stage.result: (1, 0, 0)}
+    for op in reversed(stage.operators):
+        step, low, high = needs[next(t for t in op.outputs if t in needs)]
+        for entry in op.inputs:
+            axis = entry.along(direction).axis
+            if axis is None:
+                raise PatchError(f"operator {op.operator} does not slide over its input")
+            first, last = low * axis.stride - axis.before, high * axis.stride - axis.before + axis.extent - 1
+            _, lowest, highest = needs.get(entry.tensor, (0, first, last))
+            needs[entry.tensor] = step * axis.stride, min(lowest, first), max(highest, last)
+    step, low, high = needs[stage.source]
+    return high - low + 1 - step
+
+
+def patches(stage: MappedStage, rows: Sequence[int], columns: Sequence[int]) -> tuple[Region, ...]:
     """The output cut into patches of the given heights and widths, row by row.
 
     Raises
@@ -180,7 +257,7 @@ def patches(stage: Stage, rows: Sequence[int], columns: Sequence[int]) -> tuple[
     return tuple(Region(r, c) for r in ends[0] for c in ends[1])
 
 
-def _checked(stage: Stage, sizes: Sequence[int], direction: Direction) -> list[Span]:
+def _checked(stage: MappedStage, sizes: Sequence[int], direction: Direction) -> list[Span]:
     if sum(sizes) != stage.size(direction) or min(sizes, default=0) < 1:
         raise PatchError(f"patches of {list(sizes)} {direction.name.lower()} do not divide {stage.size(direction)}")
     bounds = [0]
@@ -210,7 +287,7 @@ class Strip:
 
 
 def strips(
-    stage: Stage, sizes: Sequence[int], kept: Collection[int] = (), direction: Direction = Direction.ROWS
+    stage: MappedStage, sizes: Sequence[int], kept: Collection[int] = (), direction: Direction = Direction.ROWS
 ) -> tuple[Strip, ...]:
     """The steps of ``stage`` with its output in strips of ``sizes``.
 
@@ -222,7 +299,7 @@ def strips(
         Rows (or columns) of the output in each step; they may differ.
     kept
         Inner tensors whose halos stay in line buffers from one step to the next, so that each of their rows is
-        computed once. Halos of the others are recomputed. All of :attr:`Stage.inner` gives streaming, none gives
+        computed once. Halos of the others are recomputed. All of :attr:`MappedStage.inner` gives streaming, none gives
         patches with recompute.
     direction
         Strips of rows or of columns.
@@ -253,7 +330,7 @@ def _part(span: Span, end: int) -> Span:
     return Span(span.begin, min(span.end, end)) if span and span.begin < end else NOTHING
 
 
-def _computed(stage: Stage, needed: Mapping[int, Span], own: Mapping[int, Span]) -> dict[int, Span]:
+def _computed(stage: MappedStage, needed: Mapping[int, Span], own: Mapping[int, Span]) -> dict[int, Span]:
     computed: dict[int, Span] = {}
     for op in stage.operators:
         span = hull(own.get(t, needed[t]) for t in op.outputs)
@@ -262,7 +339,7 @@ def _computed(stage: Stage, needed: Mapping[int, Span], own: Mapping[int, Span])
 
 
 def _computed_once(
-    stage: Stage, outputs: Sequence[Span], kept: Collection[int], direction: Direction
+    stage: MappedStage, outputs: Sequence[Span], kept: Collection[int], direction: Direction
 ) -> list[dict[int, Span]]:
     """For each step, the rows of the kept tensors that are computed in it: those that no step before needed.
 

@@ -21,11 +21,12 @@ from itertools import count
 
 from mcuplan.graph import Graph
 from mcuplan.operators import model_macs
+from mcuplan.operators.geometry.stages import PatchStage
 from mcuplan.patching.arena.outside import Outside
 from mcuplan.patching.arena.space import Effort, forms
 from mcuplan.patching.arena.trials import Trial, Trials
 from mcuplan.patching.writing.forms import Kind, StageCost, StageForm, balanced, stage_cost
-from mcuplan.patching.writing.reader import WINDOWED, Stage, StageReader, UnsupportedStageError
+from mcuplan.patching.writing.reader import WINDOWED, StageReader, UnsupportedStageError
 from mcuplan.planning.allocation import ALIGNMENT
 from mcuplan.tflm.target import Target
 
@@ -44,7 +45,7 @@ class StageChoice:
     persistent section.
     """
 
-    stage: Stage
+    stage: PatchStage
     form: StageForm
     macs: int
     whole_macs: int
@@ -111,9 +112,9 @@ class Lattice:
         self.trials = Trials(graph, target)
         self.macs = model_macs(graph).total
         self._progress = progress
-        self._forms: dict[Stage, list[_Option]] = {}
-        self._balanced: set[tuple[Stage, StageForm]] = set()
-        self._passing: dict[Stage, int] = {}
+        self._forms: dict[PatchStage, list[_Option]] = {}
+        self._balanced: set[tuple[PatchStage, StageForm]] = set()
+        self._passing: dict[PatchStage, int] = {}
         self._stages, self._floor = self._useful_stages()
 
     @property
@@ -171,7 +172,7 @@ class Lattice:
                     if found.choices[i].live_bytes < choice.live_bytes:
                         yield self._least(found), found
 
-    def _combined(self, stages: Sequence[tuple[Stage, StageForm]]) -> Path:
+    def _combined(self, stages: Sequence[tuple[PatchStage, StageForm]]) -> Path:
         """The path through stages in forms that were tried."""
         path = Path(peak=self._floor)
         for stage, form in stages:
@@ -224,7 +225,7 @@ class Lattice:
             (*path.choices, StageChoice(stage, option.form, cost.macs, cost.whole_macs, live, trial.growth)),
         )
 
-    def _options(self, stage: Stage) -> Sequence[_Option]:
+    def _options(self, stage: PatchStage) -> Sequence[_Option]:
         """The stage's forms that no tried one beats."""
         if stage not in self._forms:
             found = []
@@ -236,7 +237,7 @@ class Lattice:
             self._forms[stage] = found
         return self._forms[stage]
 
-    def _tried(self, stage: Stage, option: _Option) -> _Option | None:
+    def _tried(self, stage: PatchStage, option: _Option) -> _Option | None:
         """The option made exact, if nothing was in the way; its forms lose those that it beats."""
         options = self._forms[stage]
         known = next((o for o in options if o.form == option.form), None)
@@ -248,7 +249,7 @@ class Lattice:
         self._forms[stage] = others if tried is None else [*others, tried]
         return tried
 
-    def _uneven(self, stage: Stage, tried: _Option | None) -> Iterator[_Option]:
+    def _uneven(self, stage: PatchStage, tried: _Option | None) -> Iterator[_Option]:
         """A form with uneven strips beside one with even ones that was just tried, where that needs less."""
         if tried is None or tried.form.kind is not Kind.STRIPS or (stage, tried.form) in self._balanced:
             return
@@ -262,7 +263,7 @@ class Lattice:
 
     # -- bounds --------------------------------------------------------------------------------------------------
 
-    def _useful_stages(self) -> tuple[dict[int, list[Stage]], int]:
+    def _useful_stages(self) -> tuple[dict[int, list[PatchStage]], int]:
         """Stages that can help, by first operator, and the bytes in use that every plan has at least.
 
         Such a stage has an operator with a window, and one that needs more than any plan must have.
@@ -271,7 +272,7 @@ class Lattice:
         windowed = [op.name in WINDOWED for op in operators]
         every = [s for k in range(len(operators)) for s in self.reader.stages(k) if any(windowed[s.first : s.last])]
         floor = min(peak for peak, _ in self._rest(every)[0])
-        found: dict[int, list[Stage]] = {}
+        found: dict[int, list[PatchStage]] = {}
         for stage in every:
             if max(self.outside.operator_bytes[stage.first : stage.last]) > floor:
                 found.setdefault(stage.first, []).append(stage)
@@ -281,10 +282,10 @@ class Lattice:
     def _ahead(self) -> list[list[tuple[int, int]]]:
         return self._rest([stage for stages in self._stages.values() for stage in stages])
 
-    def _rest(self, stages: list[Stage]) -> list[list[tuple[int, int]]]:
+    def _rest(self, stages: list[PatchStage]) -> list[list[tuple[int, int]]]:
         """For each boundary, (bytes in use, persistent growth) of what may come behind it, at least; best pairs."""
         operators = self.outside.operator_bytes
-        by_first: dict[int, list[Stage]] = {}
+        by_first: dict[int, list[PatchStage]] = {}
         for stage in stages:
             by_first.setdefault(stage.first, []).append(stage)
         rest: list[list[tuple[int, int]]] = [[(0, 0)]]
@@ -297,10 +298,10 @@ class Lattice:
             rest.append(_best_pairs(pairs))
         return rest[::-1]
 
-    def _stage_least(self, stage: Stage) -> int:
+    def _stage_least(self, stage: PatchStage) -> int:
         return self._passing_bytes(stage) + self.outside.ends_bytes(stage)
 
-    def _passing_bytes(self, stage: Stage) -> int:
+    def _passing_bytes(self, stage: PatchStage) -> int:
         if stage not in self._passing:
             self._passing[stage] = self.outside.passing_bytes(stage)
         return self._passing[stage]
@@ -341,7 +342,7 @@ class _Edge:
     """A stage behind a path that is not exact yet: as it is, or in a form of which the rows are known."""
 
     path: Path
-    stage: Stage
+    stage: PatchStage
     option: _Option | None = None
 
 

@@ -6,9 +6,9 @@ from collections import Counter
 
 from mcuplan.graph import Graph
 from mcuplan.memory import Buffer
+from mcuplan.operators.geometry.stages import PatchStage
 from mcuplan.patching.arena.placing import DraftProblem
 from mcuplan.patching.writing.build import Draft
-from mcuplan.patching.writing.reader import Stage
 from mcuplan.tflm.target import Target
 
 
@@ -33,14 +33,14 @@ class Outside:
         self.persistent_bytes = stock.persistent_bytes
         self.planning_bytes = stock.planning_peak_bytes
 
-    def passing_bytes(self, stage: Stage) -> int:
+    def passing_bytes(self, stage: PatchStage) -> int:
         """Bytes of the rest of the network that are in use while the stage runs, at most."""
         operators = range(stage.first, stage.last)
         own = {t for k in operators for t in (*self._main.operators[k].inputs, *self._main.operators[k].outputs)}
         others = [use for tensors, use in self._pieces if tensors and not tensors & own]
         return max(sum(use[self._steps[k]] for use in others) for k in operators)
 
-    def ends_bytes(self, stage: Stage) -> int:
+    def ends_bytes(self, stage: PatchStage) -> int:
         """Bytes of the larger one of the stage's source and result: both are whole at some time."""
         return max(self._bytes.get(stage.source, 0), self._bytes.get(stage.result, 0))
 

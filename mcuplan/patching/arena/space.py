@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from mcuplan.graph import Graph
+from mcuplan.operators.geometry.stages import PatchStage
 from mcuplan.patching.writing.forms import Kind, StageForm, even_cuts
-from mcuplan.patching.writing.reader import Form, Stage
+from mcuplan.patching.writing.reader import Form
 
 _PADDINGS: tuple[Form, ...] = ("pad", "crop")
 
@@ -41,7 +42,7 @@ EFFORTS: Mapping[str, Effort] = {
 }
 
 
-def forms(graph: Graph, stage: Stage, effort: Effort) -> Iterator[StageForm]:
+def forms(graph: Graph, stage: PatchStage, effort: Effort) -> Iterator[StageForm]:
     """The forms of a stage: loops with and without border strips, strips written out, and loops over patches."""
     _, height, width, _ = graph.main.tensors[stage.result].shape
     divisors = [rows for rows in range(1, height) if height % rows == 0][: effort.rows]

@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from mcuplan.graph import Graph
+from mcuplan.operators.geometry.stages import PatchStage
 from mcuplan.patching.arena.placing import DraftProblem
 from mcuplan.patching.writing.build import Draft
 from mcuplan.patching.writing.forms import StageForm, write_stage
-from mcuplan.patching.writing.reader import Stage, UnsupportedStageError
+from mcuplan.patching.writing.reader import UnsupportedStageError
 from mcuplan.rewriting.edit import keep_tensors
 from mcuplan.tflm.arena import predict
 from mcuplan.tflm.support import unsupported
@@ -36,14 +37,14 @@ class Trials:
         self.graph = graph
         self.target = target
         self.tried = 0
-        self._stages: dict[Stage, tuple[Graph, Stage, int, int, int]] = {}
-        self._found: dict[tuple[Stage, StageForm], Trial | None] = {}
+        self._stages: dict[PatchStage, tuple[Graph, PatchStage, int, int, int]] = {}
+        self._found: dict[tuple[PatchStage, StageForm], Trial | None] = {}
 
-    def known(self, stage: Stage, form: StageForm) -> bool:
+    def known(self, stage: PatchStage, form: StageForm) -> bool:
         """Whether this was tried already."""
         return (stage, form) in self._found
 
-    def __call__(self, stage: Stage, form: StageForm) -> Trial | None:
+    def __call__(self, stage: PatchStage, form: StageForm) -> Trial | None:
         """What the stage costs in this form; None where it cannot be written so, or TFLM would refuse it."""
         key = stage, form
         if key not in self._found:
@@ -51,7 +52,7 @@ class Trials:
             self._found[key] = self._try(stage, form)
         return self._found[key]
 
-    def _try(self, stage: Stage, form: StageForm) -> Trial | None:
+    def _try(self, stage: PatchStage, form: StageForm) -> Trial | None:
         if stage not in self._stages:
             graph, inner = cut_out(self.graph, stage)
             stock = predict(graph, self.target)
@@ -71,7 +72,7 @@ class Trials:
         )
 
 
-def cut_out(graph: Graph, stage: Stage) -> tuple[Graph, Stage]:
+def cut_out(graph: Graph, stage: PatchStage) -> tuple[Graph, PatchStage]:
     """The stage's operators as a graph of their own, and the stage in it.
 
     A source that is read or given out behind the stage stays whole: it is an output of that graph too.
@@ -84,4 +85,4 @@ def cut_out(graph: Graph, stage: Stage) -> tuple[Graph, Stage]:
         main, operators=operators, inputs=(stage.source,), outputs=(stage.result, *([stage.source] if later else []))
     )
     small = keep_tensors(replace(graph, subgraphs=(alone,), metadata=(), signatures=()), 0, used)
-    return small, Stage(0, len(operators), used.index(stage.source), used.index(stage.result))
+    return small, PatchStage(0, len(operators), used.index(stage.source), used.index(stage.result))

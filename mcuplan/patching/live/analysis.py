@@ -102,7 +102,7 @@ def _chosen(found: GraphSearch, max_overhead: float | None, max_ram_bytes: int |
 
 def per_block(plan: GraphPlan, blocks: Sequence[tuple[int, int]]) -> tuple[BlockMemory, ...]:
     """Most live bytes of each block, without and with the plan's stages."""
-    staged = {k for cost in plan.stages for k in range(cost.stage.first, cost.stage.last + 1)}
+    staged = {k for cost in plan.stages for k in range(cost.stage.first, cost.stage.last)}
     return tuple(
         BlockMemory(
             first,
@@ -126,15 +126,15 @@ def _obstacle(found: GraphSearch, plan: GraphPlan, subgraph: int) -> Obstacle | 
     reason = next((b.reason for b in barriers(model.graph, subgraph) if b.operator == at), None)
     if reason is not None:
         return Obstacle(at, plan.ram_bytes, f"the peak is at {where}: {reason}")
-    stage = next((c.stage for c in plan.stages if c.stage.first <= at <= c.stage.last), None)
-    ends = (stage.input, stage.output) if stage is not None else ()
+    stage = next((c.stage for c in plan.stages if c.stage.first <= at < c.stage.last), None)
+    ends = (stage.source, stage.result) if stage is not None else ()
     whole = {
         t: model.bytes_of(t)
         for t, (first, last) in model.lifespans.items()
-        if first <= at <= last and (stage is None or t in ends or not stage.first <= first <= stage.last)
+        if first <= at <= last and (stage is None or t in ends or not stage.first <= first < stage.last)
     }
     if not whole:
-        inside = "" if stage is None else f", inside the stage of operators {stage.first} to {stage.last}"
+        inside = "" if stage is None else f", inside the stage of operators {stage.first} to {stage.last - 1}"
         return Obstacle(at, plan.ram_bytes, f"the peak is at {where}{inside}")
     largest = max(sorted(whole), key=whole.__getitem__)
     given = "the network's input" if largest in model.subgraph.inputs else f"tensor {largest}"

@@ -20,7 +20,7 @@ from mcuplan.graph import Graph
 from mcuplan.operators import operator_macs
 from mcuplan.operators.geometry.eligibility import Direction
 from mcuplan.operators.geometry.regions import NOTHING
-from mcuplan.operators.geometry.stages import PatchError, Stage, Strip, strips
+from mcuplan.operators.geometry.stages import MappedStage, PatchError, Strip, strips
 from mcuplan.patching.inputs import NetworkInput
 
 
@@ -40,7 +40,7 @@ class LiveAccounting:
 class LiveCost:
     """A stage of a graph in strips or patches: live bytes while each operator runs, at most, and MACs."""
 
-    stage: Stage
+    stage: MappedStage
     heights: tuple[int, ...]
     widths: tuple[int, ...]
     kept: tuple[int, ...]
@@ -105,13 +105,13 @@ class LiveModel:
             if begin < first and end > last and t not in but
         )
 
-    def dies_inside(self, stage: Stage) -> bool:
+    def dies_inside(self, stage: MappedStage) -> bool:
         """Whether nobody reads the stage's input after the stage."""
-        return self.lifespans[stage.input][1] <= stage.last
+        return self.lifespans[stage.source][1] < stage.last
 
     def cost(
         self,
-        stage: Stage,
+        stage: MappedStage,
         heights: Sequence[int],
         widths: Sequence[int] = (),
         kept: Collection[int] = (),
@@ -140,16 +140,16 @@ class LiveModel:
         columns = strips(stage, widths or (stage.columns,), direction=Direction.COLUMNS)
         return _Count(self, stage, rows, columns, bool(widths)).cost(tuple(heights), tuple(widths), tuple(sorted(kept)))
 
-    def comes_once(self, stage: Stage) -> bool:
+    def comes_once(self, stage: MappedStage) -> bool:
         """Whether the stage's input comes row by row and cannot be read again."""
-        return stage.input in self.from_outside and self.accounting.network_input is NetworkInput.STREAMED
+        return stage.source in self.from_outside and self.accounting.network_input is NetworkInput.STREAMED
 
 
 class _Count:
     """Counts one stage, step by step and operator by operator."""
 
     def __init__(
-        self, model: LiveModel, stage: Stage, rows: Sequence[Strip], columns: Sequence[Strip], patched: bool
+        self, model: LiveModel, stage: MappedStage, rows: Sequence[Strip], columns: Sequence[Strip], patched: bool
     ) -> None:
         self.model = model
         self.stage = stage
@@ -164,8 +164,8 @@ class _Count:
             for column in self.columns:
                 for place, op in enumerate(self.stage.operators):
                     peaks[place] = max(peaks[place], self._live(step, column, op.operator))
-        ends = self.stage.input, self.stage.output
-        passing = self.model.passing_bytes(self.stage.first, self.stage.last, ends)
+        ends = self.stage.source, self.stage.result
+        passing = self.model.passing_bytes(self.stage.first, self.stage.last - 1, ends)
         return LiveCost(self.stage, heights, widths, kept, tuple(p + passing for p in peaks), self._macs())
 
     def _macs(self) -> int:
@@ -183,7 +183,7 @@ class _Count:
             self._inner_rows(t, op.operator, step, operator) * len(column.computed[t]) * self.model.position_bytes(t)
             for op in self.stage.operators
             for t in op.outputs
-            if t != self.stage.output
+            if t != self.stage.result
         )
         return inner + self._input(step, column, operator) + self._output(step, operator)
 
@@ -200,7 +200,7 @@ class _Count:
     def _input(self, step: int, column: Strip, operator: int) -> int:
         """Bytes of the stage's input that are live while ``operator`` runs."""
         stage, model = self.stage, self.model
-        tensor = stage.input
+        tensor = stage.source
         _, height, width, _ = model.subgraph.tensors[tensor].shape
         if not model.dies_inside(stage):
             return model.bytes_of(tensor)
@@ -216,15 +216,15 @@ class _Count:
 
     def _first_read(self, step: int) -> int:
         """The first row of the stage's input that this step or a later one reads; its height after the last."""
-        height = self.model.subgraph.tensors[self.stage.input].shape[1]
-        later = (row.needed[self.stage.input] for row in self.rows[step:])
+        height = self.model.subgraph.tensors[self.stage.source].shape[1]
+        later = (row.needed[self.stage.source] for row in self.rows[step:])
         return min((span.begin for span in later if span), default=height)
 
     def _output(self, step: int, operator: int) -> int:
         """Bytes of the stage's output that are written once ``operator`` has run."""
         stage, model = self.stage, self.model
         if not model.accounting.rows_die:
-            return model.bytes_of(stage.output)
+            return model.bytes_of(stage.result)
         output = self.rows[step].output
-        written = output.end if operator == stage.last or self.patched else output.begin
-        return written * stage.columns * model.position_bytes(stage.output)
+        written = output.end if operator == stage.last - 1 or self.patched else output.begin
+        return written * stage.columns * model.position_bytes(stage.result)

@@ -23,7 +23,7 @@ from mcuplan.graph import Graph
 from mcuplan.operators.geometry.eligibility import OperatorMap
 from mcuplan.operators.geometry.regions import NOTHING, Span, even, hull
 from mcuplan.operators.geometry.row_arrays import Ints, begins, row_map, strip_ends
-from mcuplan.operators.geometry.stages import Stage, cuts, stages
+from mcuplan.operators.geometry.stages import MappedStage, cuts, stages
 from mcuplan.patching.inputs import NetworkInput
 from mcuplan.patching.live.cost import LiveAccounting, LiveCost, LiveModel
 from mcuplan.patching.pareto import Curve, Front, Point, Step, merge
@@ -132,7 +132,7 @@ class GraphSearch:
         return GraphPlan(tuple(found), tuple(after), before, point.macs, sum(self.model.macs))
 
     def _cost(self, step: Step) -> LiveCost:
-        stage = self._stages[step.first, step.end - 1]
+        stage = self._stages[step.first, step.end]
         recipe = self._recipes[step.code]
         widths = even(stage.columns, recipe.width) if recipe.width else ()
         kept = _kept(stage, recipe.halos)
@@ -151,10 +151,10 @@ class GraphSearch:
             for first, live, macs in sweep.costs(possible):
                 found.setdefault(first, []).append(Curve.point(live, macs, code))
         for first, curves in found.items():
-            at = first, last + 1
+            at = first, last
             self._edges[at] = merge([self._edges[at], *curves] if at in self._edges else curves)
 
-    def _ways(self, stage: Stage) -> Iterator[_Recipe]:
+    def _ways(self, stage: MappedStage) -> Iterator[_Recipe]:
         for height in sorted(h for h in self.space.heights if h < stage.rows):
             for halos in self.space.halos:
                 yield _Recipe(height, 0, halos)
@@ -185,7 +185,7 @@ def search_graph(
     return GraphSearch(LiveModel(graph, subgraph, accounting), subgraph, space, progress)
 
 
-def _kept(stage: Stage, halos: Halos) -> tuple[int, ...]:
+def _kept(stage: MappedStage, halos: Halos) -> tuple[int, ...]:
     if halos is Halos.RECOMPUTED:
         return ()
     return cuts(stage) if halos is Halos.BETWEEN_BLOCKS else stage.inner
@@ -222,23 +222,23 @@ class _Sweep:
     ``live[k]`` is an array of rows of patches x columns of patches, for the operator ``last - k``.
     """
 
-    def __init__(self, model: LiveModel, stage: Stage, recipe: _Recipe, kept: Collection[int]) -> None:
+    def __init__(self, model: LiveModel, stage: MappedStage, recipe: _Recipe, kept: Collection[int]) -> None:
         self.model = model
         self.stage = stage
         self.kept = kept
         self.patched = recipe.width > 0
         self.ends = strip_ends(stage.rows, recipe.height)
         columns = strip_ends(stage.columns, recipe.width or stage.columns)
-        self.rows: dict[int, Spans] = {stage.output: (begins(self.ends), self.ends)}
-        self.columns: dict[int, Spans] = {stage.output: (begins(columns), columns)}
-        self.reached: dict[int, Ints] = {stage.output: self.ends}
-        self.whole: dict[int, Span] = {stage.output: Span(0, stage.rows)}
+        self.rows: dict[int, Spans] = {stage.result: (begins(self.ends), self.ends)}
+        self.columns: dict[int, Spans] = {stage.result: (begins(columns), columns)}
+        self.reached: dict[int, Ints] = {stage.result: self.ends}
+        self.whole: dict[int, Span] = {stage.result: Span(0, stage.rows)}
         self.held_before: list[NDArray[np.int64]] = []
         self.readers: dict[int, int] = {}
         self.macs = 0
         self.live: NDArray[np.int64] = np.zeros((0, len(self.ends), len(columns)), dtype=np.int64)
 
-    def costs(self, wanted: dict[int, Stage]) -> Iterator[tuple[int, int, int]]:
+    def costs(self, wanted: dict[int, MappedStage]) -> Iterator[tuple[int, int, int]]:
         """``(first operator, live bytes, MACs)`` of each wanted stage, by first operator, backwards."""
         for op in reversed(self.stage.operators):
             self._take(op)
@@ -254,7 +254,7 @@ class _Sweep:
         self.macs += a_position * int(_length(rows).sum()) * int(_length(columns).sum())
         self.live = np.concatenate((self.live, self._earlier()[None]), axis=0)
         for tensor in op.outputs:
-            if tensor != self.stage.output:
+            if tensor != self.stage.result:
                 self._add(tensor, op.operator, rows, columns)
         whole = hull(self.whole.get(t, NOTHING) for t in op.outputs)
         reached = self._reach(op.outputs)
@@ -284,7 +284,7 @@ class _Sweep:
 
     def _computed(self, op: OperatorMap) -> tuple[Spans, Spans]:
         nothing = np.zeros_like(self.ends)
-        no_columns = np.zeros_like(self.columns[self.stage.output][0])
+        no_columns = np.zeros_like(self.columns[self.stage.result][0])
         rows, columns = (nothing, nothing), (no_columns, no_columns)
         for t in op.outputs:
             if t in self.rows:
@@ -301,7 +301,7 @@ class _Sweep:
 
     def _add(self, tensor: int, producer: int, rows: Spans, columns: Spans) -> None:
         """Count a tensor whose producer was just reached: the last entry of ``live``."""
-        last = self.stage.last
+        last = self.stage.last - 1
         reader = self.readers.get(tensor, producer)
         widths = (_length(columns) * self.model.position_bytes(tensor))[None, :]
         during = slice(last - reader, last - producer + 1)
@@ -316,22 +316,22 @@ class _Sweep:
         self.live[: last - reader] += (_length((first[1:], ends))[:, None] * widths)[None]
         self.held_before.append(_length(before)[:, None] * widths)
 
-    def _peak(self, stage: Stage) -> int:
+    def _peak(self, stage: MappedStage) -> int:
         given = self._input(stage)
         taken = self._output(stage)
-        ends = stage.input, stage.output
-        return int((self.live + given + taken).max()) + self.model.passing_bytes(stage.first, stage.last, ends)
+        ends = stage.source, stage.result
+        return int((self.live + given + taken).max()) + self.model.passing_bytes(stage.first, stage.last - 1, ends)
 
-    def _input(self, stage: Stage) -> NDArray[np.int64]:
+    def _input(self, stage: MappedStage) -> NDArray[np.int64]:
         """Bytes of the stage's input for each operator, strip and column of patches, or one number for all."""
-        model, tensor = self.model, stage.input
+        model, tensor = self.model, stage.source
         if not model.dies_inside(stage):
             return np.array(model.bytes_of(tensor))
         _, height, width, _ = model.subgraph.tensors[tensor].shape
         outside = tensor in model.from_outside
         if not outside and not model.accounting.rows_die:
             return np.array(model.bytes_of(tensor))
-        done = np.arange(stage.last, stage.first - 1, -1) > self.readers[tensor]
+        done = np.arange(stage.last - 1, stage.first - 1, -1) > self.readers[tensor]
         needed = self.rows[tensor]
         if outside and model.accounting.network_input is NetworkInput.REREAD:
             looked_at = _length(needed)[:, None] * _length(self.columns[tensor]) * model.position_bytes(tensor)
@@ -342,11 +342,11 @@ class _Sweep:
         rows = np.where(done[:, None], come - first[1:], come - first[:-1])
         return np.maximum(rows, 0)[:, :, None] * (width * model.position_bytes(tensor))
 
-    def _output(self, stage: Stage) -> NDArray[np.int64]:
+    def _output(self, stage: MappedStage) -> NDArray[np.int64]:
         model = self.model
         if not model.accounting.rows_die:
-            return np.array(model.bytes_of(stage.output))
-        a_row = stage.columns * model.position_bytes(stage.output)
+            return np.array(model.bytes_of(stage.result))
+        a_row = stage.columns * model.position_bytes(stage.result)
         rows = np.broadcast_to(
             self.ends if self.patched else begins(self.ends), (len(self.live), len(self.ends))
         ).copy()

@@ -16,7 +16,7 @@ from mcuplan.graph import DType
 from mcuplan.patching.writing.flow import Flow, displaced
 from mcuplan.patching.writing.loop import Run, ends_bytes
 from mcuplan.patching.writing.patches import Patches
-from mcuplan.patching.writing.rows import Layer, StageNet, Strip
+from mcuplan.patching.writing.rows import Layer, StageNet, StripRows
 
 _NODE = 44
 """A node and its output."""
@@ -39,7 +39,7 @@ class Least:
     growth: int
 
 
-def least_of_strips(net: StageNet, strips: Sequence[Strip], run: Run | None) -> Least:
+def least_of_strips(net: StageNet, strips: Sequence[StripRows], run: Run | None) -> Least:
     """The least that strips take, written out or, with ``run``, partly as one loop."""
     if run is None:
         inside = max(_live(net, list(_steps(net, strips)), {net.source: net.height(net.source)}))
@@ -90,7 +90,7 @@ class _Step:
     made: int
 
 
-def _steps(net: StageNet, strips: Sequence[Strip]) -> Iterator[_Step]:
+def _steps(net: StageNet, strips: Sequence[StripRows]) -> Iterator[_Step]:
     for strip in strips:
         for layer in net.layers:
             window = strip[layer.output]
@@ -152,7 +152,7 @@ def _live(net: StageNet, steps: Sequence[_Step], there: Mapping[int, int]) -> It
                 held[t] = size
 
 
-def _growth(net: StageNet, strips: Sequence[Strip]) -> int:
+def _growth(net: StageNet, strips: Sequence[StripRows]) -> int:
     """Persistent bytes of the operators of all strips, without those that the model has anyway."""
     total = -sum(_clone(net, layer) for layer in net.layers if layer.operator >= 0)
     for strip in strips:

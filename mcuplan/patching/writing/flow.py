@@ -15,10 +15,11 @@ from dataclasses import dataclass, replace
 
 from mcuplan.graph import DType, Quantization, Subgraph, Tensor
 from mcuplan.operators import Axis
+from mcuplan.operators.geometry.stages import PatchStage
 from mcuplan.patching.writing.build import GraphBuilder, SubgraphBuilder, stored
 from mcuplan.patching.writing.loop import Places, Variables, begin_over_source, displacement, next_turn
-from mcuplan.patching.writing.reader import Stage, UnsupportedStageError
-from mcuplan.patching.writing.rows import Layer, StageNet, Strip, Window
+from mcuplan.patching.writing.reader import UnsupportedStageError
+from mcuplan.patching.writing.rows import Layer, RowWindow, StageNet, StripRows
 from mcuplan.patching.writing.strips import StripWriter
 
 _ENDLESS = 1 << 30
@@ -43,12 +44,12 @@ class Flow:
     turns: int
     masked: Mapping[int, int]
     base: int
-    strip: Strip
+    strip: StripRows
 
-    def later(self, turns: int) -> Strip:
+    def later(self, turns: int) -> StripRows:
         """The windows some turns after :attr:`strip`."""
         moved = {t: turns * self.rows[t] for t in self.strip}
-        return {t: Window(*(row + moved[t] for row in (w.low, w.new, w.high))) for t, w in self.strip.items()}
+        return {t: RowWindow(*(row + moved[t] for row in (w.low, w.new, w.high))) for t, w in self.strip.items()}
 
     def source_row(self, turn: int) -> int:
         """Where the source is read in a turn; behind its end, where rows are masked, its last rows."""
@@ -163,7 +164,7 @@ def _starts(net: StageNet, rows: Mapping[int, int]) -> dict[int, int]:
     return starts
 
 
-def _turn(net: StageNet, rows: Mapping[int, int], starts: Mapping[int, int], turn: int) -> Strip:
+def _turn(net: StageNet, rows: Mapping[int, int], starts: Mapping[int, int], turn: int) -> StripRows:
     new = {t: starts[t] + turn * rows[t] for t in rows if t in starts}
     lows = dict(new)
     for layer in net.layers:
@@ -171,7 +172,7 @@ def _turn(net: StageNet, rows: Mapping[int, int], starts: Mapping[int, int], tur
         for t in layer.inputs:
             lows[t] = min(lows[t], span.begin)
     used = {net.source, *(layer.output for layer in net.layers)}
-    return {t: Window(lows[t], new[t], new[t] + rows[t]) for t in used}
+    return {t: RowWindow(lows[t], new[t], new[t] + rows[t]) for t in used}
 
 
 def displaced(flow: Flow) -> int | None:
@@ -201,7 +202,13 @@ class FlowWriter:
     """Writes one stage as a flow into a graph under construction."""
 
     def __init__(
-        self, parent: GraphBuilder, main: SubgraphBuilder, net: StageNet, stage: Stage, result_rows: int, over: bool
+        self,
+        parent: GraphBuilder,
+        main: SubgraphBuilder,
+        net: StageNet,
+        stage: PatchStage,
+        result_rows: int,
+        over: bool,
     ) -> None:
         self.parent = parent
         self.main = main

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from mcuplan.graph import Subgraph
+from mcuplan.operators.geometry.stages import PatchStage
 from mcuplan.patching.writing.build import Draft, GraphBuilder, SubgraphBuilder
 from mcuplan.patching.writing.estimate import Least, least_of_flow, least_of_patches, least_of_strips
 from mcuplan.patching.writing.flow import FlowWriter, find_flow
 from mcuplan.patching.writing.loop import LoopWriter, find_run
 from mcuplan.patching.writing.patches import Patches, PatchWriter, find_patches
-from mcuplan.patching.writing.reader import Form, Stage, StageReader, UnsupportedStageError
-from mcuplan.patching.writing.rows import StageNet, Strip, stage_macs, strip_windows
+from mcuplan.patching.writing.reader import Form, StageReader, UnsupportedStageError
+from mcuplan.patching.writing.rows import StageNet, StripRows, stage_macs, strip_windows
 from mcuplan.patching.writing.strips import StripWriter
 
 
@@ -57,7 +58,7 @@ def even_cuts(height: int, rows: int) -> tuple[int, ...]:
     return (*range(0, height, rows), height)
 
 
-def stage_strips(reader: StageReader, stage: Stage, form: StageForm) -> tuple[StageNet, list[Strip]]:
+def stage_strips(reader: StageReader, stage: PatchStage, form: StageForm) -> tuple[StageNet, list[StripRows]]:
     """The stage's layers and the windows of each of its strips."""
     net = reader.net(stage, form.padding)
     keep = set(net.tensors) - net.free() if form.stream else set()
@@ -78,7 +79,7 @@ class StageCost:
         return self.macs - self.whole_macs
 
 
-def stage_cost(reader: StageReader, stage: Stage, form: StageForm) -> StageCost:
+def stage_cost(reader: StageReader, stage: PatchStage, form: StageForm) -> StageCost:
     """What a stage costs in a form, without writing it out.
 
     Raises
@@ -100,7 +101,7 @@ def stage_cost(reader: StageReader, stage: Stage, form: StageForm) -> StageCost:
     return StageCost(sum(layer.row_macs * net.height(layer.output) for layer in net.layers), macs, least)
 
 
-def balanced(reader: StageReader, stage: Stage, form: StageForm) -> StageForm:
+def balanced(reader: StageReader, stage: PatchStage, form: StageForm) -> StageForm:
     """The form with its strips made uneven, so that the hungriest of them needs less; the form itself where none does.
 
     Borders between strips are moved one at a time, by ever smaller steps, as long as that helps.
@@ -125,11 +126,11 @@ def balanced(reader: StageReader, stage: Stage, form: StageForm) -> StageForm:
     return best
 
 
-def _patches(reader: StageReader, stage: Stage, form: StageForm) -> Patches:
+def _patches(reader: StageReader, stage: PatchStage, form: StageForm) -> Patches:
     return find_patches(reader.net(stage, "crop"), form.cuts[1], form.columns)
 
 
-def write_stage(draft: Draft, stage: Stage, form: StageForm) -> Draft:
+def write_stage(draft: Draft, stage: PatchStage, form: StageForm) -> Draft:
     """The graph with a stage run strip by strip; its result is the same bit for bit.
 
     Write the last stage of a graph first: operators behind a stage get other indices.
@@ -163,7 +164,7 @@ def write_stage(draft: Draft, stage: Stage, form: StageForm) -> Draft:
     return Draft(graph, tuple(parent.ties), (*older, *parent.loops), frozenset(parent.own))
 
 
-def _unrolled(builder: SubgraphBuilder, writer: StripWriter, stage: Stage, strips: Sequence[Strip]) -> None:
+def _unrolled(builder: SubgraphBuilder, writer: StripWriter, stage: PatchStage, strips: Sequence[StripRows]) -> None:
     parts = []
     for j, strip in enumerate(strips):
         after = strips[j + 1] if j + 1 < len(strips) else None

@@ -15,9 +15,10 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from mcuplan.graph import DType, Operator, Subgraph, Tensor
+from mcuplan.operators.geometry.stages import PatchStage
 from mcuplan.patching.writing.build import GraphBuilder, Loop, SubgraphBuilder, Tie
-from mcuplan.patching.writing.reader import Stage, UnsupportedStageError
-from mcuplan.patching.writing.rows import StageNet, Strip
+from mcuplan.patching.writing.reader import UnsupportedStageError
+from mcuplan.patching.writing.rows import StageNet, StripRows
 from mcuplan.patching.writing.strips import StripWriter
 from mcuplan.planning.allocation import ALIGNMENT
 
@@ -35,7 +36,7 @@ class Run:
     result_rows: int
 
 
-def _likeness(net: StageNet, strip: Strip, after: Strip) -> tuple[object, ...]:
+def _likeness(net: StageNet, strip: StripRows, after: StripRows) -> tuple[object, ...]:
     """What two strips must share to be turns of one loop: all rows counted from their windows' first."""
     spans: list[object] = []
     for layer in net.layers:
@@ -51,7 +52,7 @@ def _likeness(net: StageNet, strip: Strip, after: Strip) -> tuple[object, ...]:
     return tuple(spans), rows, moves
 
 
-def find_run(net: StageNet, strips: Sequence[Strip]) -> Run:
+def find_run(net: StageNet, strips: Sequence[StripRows]) -> Run:
     """The longest run of strips that are alike.
 
     Raises
@@ -101,7 +102,7 @@ def ends_bytes(net: StageNet, displaced: int | None) -> int:
     return source + result if displaced is None else max(result, displaced + source)
 
 
-def still_needed(net: StageNet, strips: Sequence[Strip]) -> list[int]:
+def still_needed(net: StageNet, strips: Sequence[StripRows]) -> list[int]:
     """For each strip, the first row of the source that a later one reads."""
     found = [net.height(net.source)]
     for strip in reversed(strips[1:]):
@@ -239,8 +240,8 @@ class LoopWriter:
         parent: GraphBuilder,
         main: SubgraphBuilder,
         net: StageNet,
-        stage: Stage,
-        strips: Sequence[Strip],
+        stage: PatchStage,
+        strips: Sequence[StripRows],
         over: bool,
     ) -> None:
         self.parent = parent
@@ -273,7 +274,7 @@ class LoopWriter:
             result = self._put(part, self.strips[j], result, last=after is None)
         return self._subgraphs
 
-    def _put(self, part: int | None, strip: Strip, result: int | None, last: bool) -> int | None:
+    def _put(self, part: int | None, strip: StripRows, result: int | None, last: bool) -> int | None:
         """Put a border strip's rows into the result."""
         if part is None:
             return result

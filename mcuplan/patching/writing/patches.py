@@ -16,9 +16,10 @@ from itertools import product
 from mcuplan.graph import Subgraph
 from mcuplan.operators import Axis, window_axis
 from mcuplan.operators.geometry import SAME, VALID
+from mcuplan.operators.geometry.stages import PatchStage
 from mcuplan.patching.writing.build import GraphBuilder, SubgraphBuilder
 from mcuplan.patching.writing.loop import Places, Variables, begin_over_source, displacement, next_turn
-from mcuplan.patching.writing.reader import Stage, UnsupportedStageError
+from mcuplan.patching.writing.reader import UnsupportedStageError
 from mcuplan.patching.writing.rows import Layer, StageNet
 
 
@@ -127,24 +128,6 @@ def _needed(steps: Sequence[Step], source: int, source_size: int, begin: int, en
     return need.get(source, (0, 0))
 
 
-def halo(net: StageNet, columns: bool = False) -> int:
-    """Positions of the source that two neighbouring strips (or patches, along ``columns``) both read.
-
-    That is the receptive field of one position of the result less the step to the next one, away from the borders.
-    """
-    steps = steps_of(net, columns)
-    endless = [
-        replace(step, size=_ENDLESS, window=replace(step.window, input=_ENDLESS) if step.window else None)
-        for step in steps
-    ]
-    at = _ENDLESS >> 10
-    first, last = (_needed(endless, net.source, _ENDLESS, at, at + n) for n in (1, 2))
-    return (first[1] - first[0]) - ((last[1] - last[0]) - (first[1] - first[0]))
-
-
-_ENDLESS = 1 << 40
-
-
 def _parts(steps: Sequence[Step], source: int, source_size: int, begin: int, size: int) -> dict[int, Part] | None:
     """What a region of the source gives of each map; None where strides would put windows elsewhere."""
     parts = {source: Part(begin, size, begin, begin + size)}
@@ -249,7 +232,9 @@ def find_patches(net: StageNet, rows: int, columns: int) -> Patches:
 class PatchWriter:
     """Writes one stage as a loop over patches into a graph under construction."""
 
-    def __init__(self, parent: GraphBuilder, main: SubgraphBuilder, patches: Patches, stage: Stage, over: bool) -> None:
+    def __init__(
+        self, parent: GraphBuilder, main: SubgraphBuilder, patches: Patches, stage: PatchStage, over: bool
+    ) -> None:
         self.parent = parent
         self.main = main
         self.stage = stage

@@ -9,9 +9,11 @@ from typing import Literal
 from mcuplan.graph import DType, Graph, Operator, Tensor
 from mcuplan.operators import Axis, OperatorFacts, Window, constant_values, operator_macs
 from mcuplan.operators.geometry import SAME
+from mcuplan.operators.geometry.eligibility import Barrier, operator_map
+from mcuplan.operators.geometry.stages import PatchStage, patch_stages
 from mcuplan.patching.writing.rows import Layer, StageNet, UnsupportedStageError
 
-__all__ = ["Form", "Stage", "StageReader", "UnsupportedStageError", "spatial"]
+__all__ = ["Form", "StageReader", "UnsupportedStageError"]
 
 Form = Literal["pad", "crop"]
 """How SAME padding is kept inside strips: an explicit PAD, or rows computed and thrown away."""
@@ -30,62 +32,37 @@ _PADDED = frozenset({DType.FLOAT32, DType.INT8, DType.INT16})
 """Element types for which PAD fills with the value that stands for 0 (micro/kernels/pad_common.cc)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """Operators ``[first, last)`` of the main subgraph, which read ``source`` and make ``result`` (tensors)."""
-
-    first: int
-    last: int
-    source: int
-    result: int
-
-
-def spatial(tensor: Tensor) -> bool:
-    """True for a map that can be cut by rows: static shape (1, rows, columns, channels)."""
-    return tensor.rank == 4 and tensor.shape[0] == 1 and min(tensor.shape) > 0 and tensor.dtype in _SLICED
-
-
 def _row_inputs(graph: Graph, op: Operator) -> tuple[int, ...]:
     tensors = graph.main.tensors
     return tuple(i for i in op.inputs if i >= 0 and not graph.is_constant(tensors[i]))
 
 
 def _supported(graph: Graph, index: int) -> str | None:
-    """Why operator ``index`` of the main subgraph cannot be inside a stage; None where it can."""
+    """Why operator ``index`` of the main subgraph cannot be inside a stage that is written; None where it can.
+
+    Beside what stands in the way of any stage (:mod:`mcuplan.operators.geometry.eligibility`) there is what no strip
+    can be written of: operators without a form here, element types that TFLM does not copy, maps over one another.
+    """
+    found = operator_map(graph, index)
+    if isinstance(found, Barrier):
+        return found.reason
     main = graph.main
     op = main.operators[index]
     name = op.label
     if op.name not in WINDOWED | POINTWISE | {"PAD", "CONCATENATION"}:
-        return f"{name} has no rows to cut"
+        return f"{name} is never written by rows"
     if len(op.outputs) != 1:
         return f"{name} has {len(op.outputs)} outputs"
     output = main.tensors[op.outputs[0]]
-    inputs = [main.tensors[i] for i in _row_inputs(graph, op)]
-    if not inputs or any(t.is_variable for t in (*inputs, output)):
-        return f"{name} reads no map"
-    for tensor in (*inputs, output):
-        if tensor.is_dynamic or (tensor.shape_signature is not None and -1 in tensor.shape_signature[1:]):
-            return f"{name} has a shape that is only known at run time"
-        if tensor.rank != 4:
-            return f"{name} has {tensor.rank}-dimensional tensors"
-        if tensor.shape[0] != 1:
-            return f"{name} works on a batch of {tensor.shape[0]}"
-        if not spatial(tensor):
-            return f"{name} has elements of type {tensor.dtype.label}, which TFLM's SLICE does not take"
-    facts = OperatorFacts(graph, main, op)
-    if op.name in WINDOWED and (facts.window is None or len(inputs) != 1):
-        return f"{name} has a filter that is not constant"
-    if op.name in WINDOWED and facts.hybrid:
-        return f"{name} with integer weights finds one scale for its whole float input"
-    if op.name in POINTWISE:
-        if any(t.shape != output.shape for t in inputs):
-            return f"{name} broadcasts one map over another"
-        shapes = [main.tensors[i].shape for i in op.inputs if i >= 0 and graph.is_constant(main.tensors[i])]
-        if any((len(shape) > 2 and max(shape[:-2]) > 1) or (len(shape) > 1 and shape[-2] > 1) for shape in shapes):
-            return f"{name} has a constant that differs from row to row"
+    inputs = [main.tensors[entry.tensor] for entry in found.inputs]
+    if any(tensor.dtype not in _SLICED for tensor in (*inputs, output)):
+        odd = next(tensor for tensor in (*inputs, output) if tensor.dtype not in _SLICED)
+        return f"{name} has elements of type {odd.dtype.label}, which TFLM's SLICE does not take"
+    if op.name in POINTWISE and any(t.shape != output.shape for t in inputs):
+        return f"{name} broadcasts one map over another"
     if op.name == "PAD" and _paddings(graph, op) is None:
-        return "PAD has paddings that are not constant, or pads channels"
-    if op.name == "CONCATENATION" and (op.option("axis", 0) % 4 != 3 or len(inputs) != len(op.inputs)):
+        return "PAD crops, or pads channels"
+    if op.name == "CONCATENATION" and op.option("axis", 0) % 4 != 3:
         return "CONCATENATION does not join channels of maps"
     return None
 
@@ -121,7 +98,7 @@ class StageReader:
         self.graph = graph
         self._reasons: dict[int, str | None] = {}
         self._rows: dict[int, _Rows] = {}
-        self._nets: dict[tuple[Stage, Form], StageNet] = {}
+        self._nets: dict[tuple[PatchStage, Form], StageNet] = {}
 
     def supported(self, index: int) -> str | None:
         """Why operator ``index`` cannot be inside a stage; None where it can."""
@@ -149,29 +126,14 @@ class StageReader:
             )
         return self._rows[index]
 
-    def stages(self, first: int, last: int | None = None) -> Iterator[Stage]:
-        """Every stage that begins with operator ``first``, shortest first; ends at ``last`` at the latest.
+    def stages(self, first: int, last: int | None = None) -> Iterator[PatchStage]:
+        """Every stage that begins with operator ``first``, shortest first; ends at ``last`` at the latest."""
+        return patch_stages(self.graph.main, self._reads, first, last)
 
-        A stage has one map coming in, and one going out that is not read or given out before the stage's end.
-        """
-        main = self.graph.main
-        made: list[int] = []
-        entering: set[int] = set()
-        for k in range(first, len(main.operators) if last is None else last):
-            if self.supported(k) is not None:
-                return
-            rows = self._operator(k)
-            entering.update(i for i in rows.inputs if i not in made)
-            if len(entering) != 1:
-                return
-            made.append(rows.output)
-            leaving = [t for t in made if t in main.outputs or any(c > k for c in main.consumers.get(t, ()))]
-            if any(t in main.outputs for t in leaving if t != made[-1]):
-                return
-            if leaving == [made[-1]]:
-                yield Stage(first, k + 1, next(iter(entering)), made[-1])
+    def _reads(self, index: int) -> tuple[int, ...] | None:
+        return self._operator(index).inputs if self.supported(index) is None else None
 
-    def net(self, stage: Stage, form: Form) -> StageNet:
+    def net(self, stage: PatchStage, form: Form) -> StageNet:
         """The stage's operators as layers; with form ``pad`` SAME convolutions become PAD and VALID ones.
 
         Raises
@@ -183,7 +145,7 @@ class StageReader:
             self._nets[stage, form] = self._net(stage, form)
         return self._nets[stage, form]
 
-    def _net(self, stage: Stage, form: Form) -> StageNet:
+    def _net(self, stage: PatchStage, form: Form) -> StageNet:
         main = self.graph.main
         tensors = {stage.source: main.tensors[stage.source]}
         layers: list[Layer] = []

@@ -22,7 +22,7 @@ class UnsupportedStageError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class RowsRead:
     """Input rows ``[begin, end)`` that give some output rows.
 
     ``top`` and ``bottom`` are rows of padding to add (PAD only), ``drop`` the rows that come before the wanted ones
@@ -68,20 +68,20 @@ class Layer:
     same: bool = False
     row_macs: int = 0
 
-    def span(self, begin: int, end: int) -> Span:
+    def span(self, begin: int, end: int) -> RowsRead:
         """The input rows that output rows ``[begin, end)`` need."""
         if self.crops:
             return _cropped(self.rows, begin, end)
         first, last = self.rows.needs(begin, end)
         if not self.pads:
-            return Span(first, last, end - begin)
+            return RowsRead(first, last, end - begin)
         top = min(max(self.rows.before - begin, 0), end - begin)
         bottom = min(max(end - self.rows.before - self.rows.input, 0), end - begin)
-        return Span(first, last, end - begin, 0, top, bottom)
+        return RowsRead(first, last, end - begin, 0, top, bottom)
 
 
 @lru_cache(maxsize=1 << 16)
-def _cropped(rows: Axis, begin: int, end: int) -> Span:
+def _cropped(rows: Axis, begin: int, end: int) -> RowsRead:
     """The rows to give a SAME operator so that its own padding puts the windows where the whole map has them.
 
     TFLite pads ``total // 2`` rows before the input, where ``total`` depends on the number of rows given
@@ -91,7 +91,7 @@ def _cropped(rows: Axis, begin: int, end: int) -> Span:
     last_tap = (end - 1) * rows.stride - rows.before + rows.extent
     first, last = rows.needs(begin, end)
     reach = rows.extent + rows.stride
-    found: list[tuple[int, int, int, Span]] = []
+    found: list[tuple[int, int, int, RowsRead]] = []
     for low in range(first, max(first - reach, 0) - 1, -1):
         for high in range(last, min(last + reach, rows.input) + 1):
             own = window_axis(high - low, rows.kernel, rows.stride, rows.dilation, SAME)
@@ -101,9 +101,9 @@ def _cropped(rows: Axis, begin: int, end: int) -> Span:
                 continue
             if (first_tap < low and low > 0) or (last_tap > high and high < rows.input):
                 continue
-            found.append((own.output, high - low, high, Span(low, high, own.output, drop)))
+            found.append((own.output, high - low, high, RowsRead(low, high, own.output, drop)))
     if not found:  # the whole map always fits
-        return Span(0, rows.input, rows.output, begin)
+        return RowsRead(0, rows.input, rows.output, begin)
     return min(found, key=lambda row: row[:3])[3]
 
 
@@ -135,7 +135,7 @@ class StageNet:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class RowWindow:
     """Rows ``[low, high)`` of a tensor in one strip; those from ``new`` on are computed, the others kept."""
 
     low: int
@@ -148,11 +148,11 @@ class Window:
         return self.new - self.low
 
 
-Strip = Mapping[int, Window]
+StripRows = Mapping[int, RowWindow]
 """The windows of one strip, by tensor."""
 
 
-def strip_windows(net: StageNet, cuts: Sequence[int], keep: Collection[int]) -> list[Strip]:
+def strip_windows(net: StageNet, cuts: Sequence[int], keep: Collection[int]) -> list[StripRows]:
     """The windows of every strip.
 
     Parameters
@@ -164,22 +164,22 @@ def strip_windows(net: StageNet, cuts: Sequence[int], keep: Collection[int]) -> 
     keep
         Tensors whose rows are kept from strip to strip as far as the next strip needs them again.
     """
-    strips: list[Strip] = []
-    before: Strip = {}
+    strips: list[StripRows] = []
+    before: StripRows = {}
     for begin, end in pairwise(cuts):
         before = _windows(net, begin, end, before, keep)
         strips.append(before)
     return strips
 
 
-def _windows(net: StageNet, begin: int, end: int, before: Strip, keep: Collection[int]) -> Strip:
+def _windows(net: StageNet, begin: int, end: int, before: StripRows, keep: Collection[int]) -> StripRows:
     wanted: dict[int, tuple[int, int]] = {net.result: (begin, end)}
-    found: dict[int, Window] = {}
+    found: dict[int, RowWindow] = {}
     for layer in reversed(net.layers):
         t = layer.output
         old = before.get(t)
         if t not in wanted:
-            found[t] = Window(old.low, old.high, old.high) if old and t in keep else Window(0, 0, 0)
+            found[t] = RowWindow(old.low, old.high, old.high) if old and t in keep else RowWindow(0, 0, 0)
             continue
         low, high = wanted[t]
         new = low
@@ -195,13 +195,13 @@ def _windows(net: StageNet, begin: int, end: int, before: Strip, keep: Collectio
             for source in layer.inputs:
                 a, b = wanted.get(source, (span.begin, span.end))
                 wanted[source] = min(a, span.begin), max(b, span.end)
-        found[t] = Window(min(low, new), new, high)
+        found[t] = RowWindow(min(low, new), new, high)
     low, high = wanted.get(net.source, (0, 0))
-    found[net.source] = Window(low, low, high)
+    found[net.source] = RowWindow(low, low, high)
     return found
 
 
-def stage_macs(net: StageNet, strips: Sequence[Strip]) -> int:
+def stage_macs(net: StageNet, strips: Sequence[StripRows]) -> int:
     """MACs of the stage run by strips, by the counting rule of :mod:`mcuplan.operators.macs`."""
     total = 0
     for strip in strips:

@@ -9,7 +9,7 @@ from mcuplan.graph import Operator
 from mcuplan.operators.geometry import VALID
 from mcuplan.patching.writing.build import SubgraphBuilder
 from mcuplan.patching.writing.reader import POINTWISE
-from mcuplan.patching.writing.rows import Layer, Span, StageNet, Strip
+from mcuplan.patching.writing.rows import Layer, RowsRead, StageNet, StripRows
 
 _IN_PLACE = POINTWISE - {"PRELU", "RELU_N1_TO_1"}
 """Operators whose kernels read each element before they write its place (the table in mcuplan.tflm.aliasing)."""
@@ -40,7 +40,7 @@ class StripWriter:
             for t in layer.inputs:
                 self.readers[t] = self.readers.get(t, 0) + 1
 
-    def write(self, source: int, source_low: int, strip: Strip, after: Strip | None, label: str) -> int | None:
+    def write(self, source: int, source_low: int, strip: StripRows, after: StripRows | None, label: str) -> int | None:
         """Write one strip; returns the tensor with the result's new rows.
 
         Parameters
@@ -70,7 +70,9 @@ class StripWriter:
                     self._keep(t, strip, after, label)
         return part
 
-    def _layer(self, layer: Layer, strip: Strip, after: Strip | None, lows: Mapping[int, int], label: str) -> int:
+    def _layer(
+        self, layer: Layer, strip: StripRows, after: StripRows | None, lows: Mapping[int, int], label: str
+    ) -> int:
         """The operator's clone for this strip; returns the tensor with the rows that are wanted."""
         b = self.builder
         window = strip[layer.output]
@@ -113,13 +115,13 @@ class StripWriter:
             read = {op.inputs[0]: read[layer.inputs[0]]}
         return tuple(i if i < 0 else read[i] if i in read else self.builder.imported(i) for i in op.inputs)
 
-    def _pad(self, layer: Layer, span: Span, source: int, out: int) -> None:
+    def _pad(self, layer: Layer, span: RowsRead, source: int, out: int) -> None:
         b = self.builder
         values = [0, 0, span.top, span.bottom, *layer.columns, 0, 0]
         b.operation("PAD", [source, b.integers(values, (4, 2))], [out], "PadOptions")
 
     def _overlay(
-        self, layer: Layer, op: Operator, read: Mapping[int, int], strip: Strip, after: Strip | None, out: int
+        self, layer: Layer, op: Operator, read: Mapping[int, int], strip: StripRows, after: StripRows | None, out: int
     ) -> None:
         """Lay an element-wise result over an operand that nobody reads afterwards."""
         b = self.builder
@@ -144,7 +146,7 @@ class StripWriter:
                 b.tie(out, tensor)
                 return
 
-    def _window(self, t: int, strip: Strip, made: int | None, label: str) -> None:
+    def _window(self, t: int, strip: StripRows, made: int | None, label: str) -> None:
         """Join the rows kept from before and the new ones."""
         parts = [p for p in (self.kept.pop(t, None) if strip[t].kept else None, made) if p is not None]
         if parts:
@@ -152,7 +154,7 @@ class StripWriter:
             first = self._name(t)
             self.held[t] = self.builder.stacked(parts, self.net.tensors[t], name, first=first)
 
-    def _keep(self, t: int, strip: Strip, after: Strip | None, label: str) -> None:
+    def _keep(self, t: int, strip: StripRows, after: StripRows | None, label: str) -> None:
         """Keep the rows that the next strip needs again: moved to where this strip's window begins."""
         if after is None or not after[t].kept or (t == self.net.source and not self.streams_source):
             return

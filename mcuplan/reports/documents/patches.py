@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from mcuplan.findings.blocks import blocks
 from mcuplan.findings.peak import live_steps
 from mcuplan.graph import Graph
-from mcuplan.patching.writing.patches import halo
-from mcuplan.patching.writing.reader import StageReader
+from mcuplan.operators.geometry.eligibility import Direction
+from mcuplan.operators.geometry.stages import halo, mapped
 from mcuplan.tflm import predict
 
 if TYPE_CHECKING:
@@ -176,16 +176,13 @@ def counted_rows(count: int) -> str:
 def patch_shown(patch: PatchPlan, given: Graph) -> PatchShown:
     """The stages of a plan, its front and its blocks; operators are counted as in the ``given`` model."""
     numbers = _numbers(patch.base, given)
-    reader = StageReader(patch.base)
     points = sorted(patch.front, key=lambda point: (point.macs_factor, point.declare_bytes))
     front = tuple(
-        FrontShown(p.declare_bytes, round(p.macs_factor, 6), tuple(_stage(c, reader, numbers) for c in p.stages))
+        FrontShown(p.declare_bytes, round(p.macs_factor, 6), tuple(_stage(c, patch.base, numbers) for c in p.stages))
         for p in points
     )
-    return PatchShown(
-        tuple(_stage(choice, reader, numbers) for choice in patch.stages), front, _blocks(patch, numbers), patch.tried,
-        patch.least_declare_bytes,
-    )  # fmt: skip
+    stages = tuple(_stage(choice, patch.base, numbers) for choice in patch.stages)
+    return PatchShown(stages, front, _blocks(patch, numbers), patch.tried, patch.least_declare_bytes)
 
 
 def _numbers(base: Graph, given: Graph) -> list[int]:
@@ -201,9 +198,9 @@ def _numbers(base: Graph, given: Graph) -> list[int]:
     return found if found == sorted(set(found)) else list(range(len(found)))
 
 
-def _stage(choice: StageChoice, reader: StageReader, numbers: Sequence[int]) -> StageShown:
-    form, net = choice.form, reader.net(choice.stage, "crop")
-    operators = reader.graph.main.operators
+def _stage(choice: StageChoice, base: Graph, numbers: Sequence[int]) -> StageShown:
+    form, stage = choice.form, mapped(base, choice.stage)
+    operators = base.main.operators
     return StageShown(
         first=numbers[choice.first],
         last=numbers[choice.last - 1] + 1,
@@ -213,8 +210,8 @@ def _stage(choice: StageChoice, reader: StageReader, numbers: Sequence[int]) -> 
         strips=form.strips,
         cuts=form.cuts,
         columns=form.columns or None,
-        halo_rows=halo(net),
-        halo_columns=halo(net, columns=True) if form.columns else None,
+        halo_rows=halo(stage),
+        halo_columns=halo(stage, Direction.COLUMNS) if form.columns else None,
         streamed=form.stream,
         padding=form.padding,
         live_bytes=choice.live_bytes,
@@ -255,9 +252,7 @@ def streamed_shown(graph: Graph, analysis: PatchAnalysis) -> StreamedShown | Non
         before_bytes=max(plan.before_bytes, default=0),
         live_bytes=plan.ram_bytes,
         macs_factor=round(plan.factor, 6),
-        stages=tuple(
-            StreamedStageShown(c.stage.first, c.stage.last + 1, c.heights, c.widths, c.kept) for c in plan.stages
-        ),
+        stages=tuple(StreamedStageShown(c.stage.first, c.stage.last, c.heights, c.widths, c.kept) for c in plan.stages),
         front=tuple(LivePointShown(p.ram_bytes, round(p.macs / max(analysis.macs, 1), 6)) for p in analysis.front),
         blocks=tuple(
             BlockShown(kinds[b.first, b.last], b.first, b.last, b.layer_bytes, b.patch_bytes, b.patched)
