@@ -231,6 +231,10 @@ class Subgraph:
     outputs: tuple[int, ...]
     name: str | None = None
     debug_metadata_index: int = -1
+    has_tensors: bool = True
+    has_inputs: bool = True
+    has_outputs: bool = True
+    """False where the file has no such vector at all, which TFLM takes for granted."""
 
     @cached_property
     def producers(self) -> Mapping[int, int]:

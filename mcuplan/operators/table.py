@@ -15,6 +15,7 @@ class OperatorInfo:
 
     ``inputs`` names its inputs by role, ``window`` is how it slides (``conv``, ``pool``, ``transpose``), ``macs`` the
     formula of its multiply-accumulates (0 where it has none by the counting rule), ``rule`` that formula in words.
+    ``options`` is the schema's table of its options (an operator without options names a table that is not there).
     ``known`` is False for operators that are not in the table: whether they multiply is unknown.
     """
 
@@ -24,6 +25,12 @@ class OperatorInfo:
     macs: str | int = 0
     rule: str = ""
     known: bool = True
+    options: str = ""
+
+
+def _options_table(name: str) -> str:
+    """``CONV_2D`` as ``Conv2DOptions``: how the schema names an operator's options, with few exceptions."""
+    return "".join(word if word[0].isdigit() else word.capitalize() for word in name.split("_")) + "Options"
 
 
 @cache
@@ -32,7 +39,12 @@ def _table() -> Mapping[str, OperatorInfo]:
     rows = json.loads(text)["operators"]
     return {
         name: OperatorInfo(
-            name, tuple(row.get("inputs", ("x",))), row.get("window"), row.get("macs", 0), row.get("rule", "")
+            name,
+            tuple(row.get("inputs", ("x",))),
+            row.get("window"),
+            row.get("macs", 0),
+            row.get("rule", ""),
+            options=row.get("options") or _options_table(name),
         )
         for name, row in rows.items()
     }

@@ -168,6 +168,9 @@ class _Reader:
             outputs=_optional(numbers, has, "outputs") or (),
             name=_text(subgraph.Name()),
             debug_metadata_index=_optional(newer, has, "debug_metadata_index", -1),
+            has_tensors="tensors" in has,
+            has_inputs="inputs" in has,
+            has_outputs="outputs" in has,
         )
 
     def tensor(self, tensor: Any, subgraph: int, index: int) -> Tensor:

@@ -138,9 +138,9 @@ def _subgraph(subgraph: Subgraph, codes: _Codes, outside: _Outside) -> Record:
     return Record(
         "SubGraph",
         {
-            "tensors": [_tensor(tensor) for tensor in subgraph.tensors],
-            "inputs": subgraph.inputs,
-            "outputs": subgraph.outputs,
+            "tensors": _present((_tensor(tensor) for tensor in subgraph.tensors), subgraph.has_tensors),
+            "inputs": _present(subgraph.inputs, subgraph.has_inputs),
+            "outputs": _present(subgraph.outputs, subgraph.has_outputs),
             "operators": [_operator(op, codes, outside) for op in subgraph.operators],
             "name": subgraph.name,
             "debug_metadata_index": subgraph.debug_metadata_index,

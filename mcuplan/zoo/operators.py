@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mcuplan.graph import DType, OperatorCode, Record
+from mcuplan.operators import operator_info
 from mcuplan.tflite import schema
 
 
@@ -29,9 +30,7 @@ def operator_code(name: str, dtype: DType) -> OperatorCode:
 @functools.cache
 def options_table(name: str) -> str | None:
     """The schema's table for the options of operator ``name``; None where it has none."""
-    special: str | None = _facts()["options"].get(name)
-    camel = "".join(word if word[0].isdigit() else word.capitalize() for word in name.split("_")) + "Options"
-    table = special or camel
+    table = operator_info(name).options
     return table if table in schema.schema().unions["BuiltinOptions"] else None
 
 

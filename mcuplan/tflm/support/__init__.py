@@ -12,10 +12,13 @@ import struct
 from collections.abc import Collection, Iterator, Sequence
 
 from mcuplan.graph import CUSTOM, DType, Graph, Operator, Subgraph, Tensor
+from mcuplan.operators import reachable_subgraphs
 from mcuplan.tflm.results import Refusal
 from mcuplan.tflm.support import shapes  # noqa: F401 - registers its checks
-from mcuplan.tflm.support.call import Call, Finding, Shape, has_data, resolved_shapes, words
+from mcuplan.tflm.support.call import Call, Finding, Shape, has_data, words
 from mcuplan.tflm.support.checks import CHECKS
+from mcuplan.tflm.support.flow import missing_vectors, operator_vectors, too_large, unwritten
+from mcuplan.tflm.support.inference import output_findings, resolved_shapes
 from mcuplan.tflm.support.subgraphs import recursive_calls, tensor_bytes
 from mcuplan.tflm.support.table import OperatorRule, SupportTable, known_kernels, operator_rule, support_table
 from mcuplan.tflm.support.types import type_mismatch
@@ -28,6 +31,7 @@ _TENSOR_REASONS = {
     "unsized-type": "TFLM does not know the size of {} and refuses every model with such a tensor",
     "external-buffer": "the tensor's data lie outside the FlatBuffer, where TFLM does not look",
     "sparse-weights": "the tensor's data are stored sparse, and TFLM reads dense weights only",
+    "too-large": "the tensor has more elements than TFLM can count in 32 bits",
     "dynamic-shape": "the tensor's shape is not known before run time, and TFLM plans all memory ahead",
 }
 
@@ -68,9 +72,33 @@ def unsupported(graph: Graph, kernels: str = "cmsis-nn", custom_operators: Colle
         text = "the model has no subgraph, so there is nothing to run"
         return (Refusal(text, table.remedy("no-subgraph"), "no-subgraph"),)
     found = [*_offline_plan(graph, table), *_recursion(graph, table)]
+    reachable = reachable_subgraphs(graph)
     for index, subgraph in enumerate(graph.subgraphs):
-        found.extend(_Verdict(graph, index, subgraph, kernels, frozenset(custom_operators), table).refusals())
+        found.extend(_missing_vectors(graph, index, table))
+        refused = [*_Verdict(graph, index, subgraph, kernels, frozenset(custom_operators), table).refusals()]
+        found.extend(refused)
+        if index in reachable and not any(refusal.rule == "subgraph" for refusal in found):
+            found.extend(_unwritten(graph, index, table, refused))
     return tuple(found)
+
+
+def _missing_vectors(graph: Graph, index: int, table: SupportTable) -> Iterator[Refusal]:
+    rule = "missing-vector"
+    for what in missing_vectors(graph, index):
+        text = f"the file has no list of {what} of subgraph {index}, and TFLM dies looking into it"
+        yield Refusal(f"{text}{UNNOTICED}", table.remedy(rule), rule, index)
+
+
+def _unwritten(graph: Graph, index: int, table: SupportTable, refused: Sequence[Refusal]) -> Iterator[Refusal]:
+    """What is read too early, where that is the only thing wrong with the operator (or with the subgraph)."""
+    subgraph, rule = graph.subgraphs[index], "unwritten-tensor"
+    said = {refusal.operator for refusal in refused}
+    for k, t in unwritten(graph, subgraph):
+        if k in said or (k < 0 and refused):
+            continue  # what is said already may be why
+        op = subgraph.operators[k] if k >= 0 else None
+        text = f"{op.name if op else 'the caller'} reads a tensor that nothing has written yet{UNNOTICED}"
+        yield Refusal(text, table.remedy(rule), rule, index, k, op.label if op else "", t, subgraph.tensors[t].name)
 
 
 def _offline_plan(graph: Graph, table: SupportTable) -> Iterator[Refusal]:
@@ -111,7 +139,7 @@ class _Verdict:
         self.custom_operators = custom_operators
         self.table = table
         self.rules = [self._rule(op, kernels) for op in subgraph.operators]
-        self.shapes: Sequence[Shape | None] = resolved_shapes(subgraph, self.rules)
+        self.shapes: Sequence[Shape | None] = resolved_shapes(graph, subgraph, self.rules)
 
     @staticmethod
     def _rule(op: Operator, kernels: str) -> OperatorRule | None:
@@ -157,6 +185,8 @@ class _Verdict:
     def _tensor_rule(self, i: int, tensor: Tensor) -> str:
         if tensor.dtype in self.table.unsized:
             return "unsized-type"
+        if too_large(tensor):
+            return "too-large"
         if tensor.external_buffer or self.graph.buffers[tensor.buffer].external:
             return "external-buffer"
         if tensor.sparsity is not None and self._is_short(tensor):
@@ -200,13 +230,16 @@ class _Verdict:
         set_by_prepare = rule is not None and rule.sets_shape is True
         if op.name != CUSTOM and op.custom_options is not None:
             yield Finding("builtin-custom-options", "is builtin and has custom options, which TFLM refuses")
+        yield from operator_vectors(op, rule)
         for i in op.intermediates or ():
-            if i >= 0 and tensor_bytes(self.subgraph.tensors[i]) != 0:
+            if i < 0 or tensor_bytes(self.subgraph.tensors[i]) != 0:
                 yield Finding("intermediate-tensors", "has an intermediate tensor with data, which TFLM refuses", i)
         for i in op.outputs:
             if i < 0:
                 yield Finding("missing-operand", "leaves out one of its outputs")
                 continue
+            if has_data(self.graph, self.subgraph.tensors[i]):
+                yield Finding("constant-output", "writes over a constant", i, unchecked=True)
             shape = self.shapes[i]
             if not set_by_prepare and shape is not None and shape != (0,) and 0 in shape:
                 yield Finding("empty-tensor", f"gives a tensor without elements, {list(shape)}", i)
@@ -219,7 +252,7 @@ class _Verdict:
         if form:
             return
         call = Call(self.graph, self.subgraph, op, rule, self.shapes)
-        mismatch = type_mismatch(call)
+        mismatch, broken = type_mismatch(call), False
         if mismatch is not None and (dtype := self._dtype(mismatch.finding.tensor)) not in self.table.unsized:
             remedy = self.table.type_remedy(mismatch.finding.rule, dtype, mismatch.accepted)
             yield self._refusal(mismatch.finding, k, op, remedy, mismatch.unchecked)
@@ -228,7 +261,11 @@ class _Verdict:
         for spec in rule.checks:
             if (mismatch is None or not spec.when) and call.applies(spec):
                 for found in CHECKS[spec.name](call, spec):
+                    broken = True
                     yield self._refusal(found, k, op, unchecked=spec.unchecked)
+        if mismatch is None and not broken:
+            for found in output_findings(call):
+                yield self._refusal(found, k, op)
 
     def _ranks(self, rule: OperatorRule, op: Operator) -> Iterator[Finding]:
         """RuntimeShape of TFLM holds six dimensions (runtime_shape.h)."""

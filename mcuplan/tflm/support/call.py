@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from mcuplan.graph import DType, Graph, Operator, Subgraph, Tensor
+from mcuplan.operators import operator_info
 from mcuplan.tflm.support.table import CheckSpec, Operand, OperatorRule
 
 Shape = tuple[int, ...]
@@ -55,29 +56,6 @@ def scale_count(tensor: Tensor) -> int:
     return len(tensor.quantization.scales) if tensor.quantization and quantized(tensor) else 0
 
 
-def resolved_shapes(subgraph: Subgraph, rule_of: Sequence[OperatorRule | None]) -> list[Shape | None]:
-    """Each tensor's shape after Prepare: operators that set their output's shape fill in what the file leaves open.
-
-    None where that shape is not worked out here (so that no conclusion is drawn from it).
-    """
-    shapes: list[Shape | None] = [None if t.is_dynamic else t.shape for t in subgraph.tensors]
-    for op, rule in zip(subgraph.operators, rule_of, strict=True):
-        if rule is None or not rule.sets_shape or not op.outputs or op.outputs[0] < 0:
-            continue
-        out = op.outputs[0]
-        if shapes[out] is None and rule.sets_shape == "one" and op.inputs and op.inputs[0] >= 0:
-            shapes[out] = _filled(subgraph.tensors[out].shape, shapes[op.inputs[0]])
-    return shapes
-
-
-def _filled(shape: Shape, source: Shape | None) -> Shape | None:
-    """``shape`` with its single -1 worked out from the number of elements of ``source``."""
-    known = math.prod(d for d in shape if d != -1)
-    if source is None or shape.count(-1) != 1 or known <= 0:
-        return None
-    return tuple(math.prod(source) // known if d == -1 else d for d in shape)
-
-
 @dataclass(frozen=True, slots=True)
 class Call:
     """An operator with its operands by the names that its rule gives them."""
@@ -119,6 +97,11 @@ class Call:
         index = self.index(name)
         return self.shapes[index] if index >= 0 else None
 
+    def declared(self, index: int) -> Shape | None:
+        """A tensor's shape in the file; None where that leaves a dimension open or the index is -1."""
+        tensor = self.subgraph.tensors[index] if index >= 0 else None
+        return None if tensor is None or tensor.is_dynamic else tensor.shape
+
     def all_shapes(self, names: Iterable[str]) -> list[Shape] | None:
         """The shapes of these operands; None where one is absent or unknown."""
         found = [self.shape(name) for name in names]
@@ -128,11 +111,19 @@ class Call:
     def integers(self, name: str) -> tuple[int, ...] | None:
         """The constant integers of an operand; None where it is not a constant of integers."""
         tensor = self.tensor(name)
+        if tensor is not None and tensor.elements == 0:
+            return ()
         if tensor is None or tensor.dtype not in INTEGER_FORMATS or not has_data(self.graph, tensor):
             return None
         data, letter = self.graph.buffers[tensor.buffer].data or b"", INTEGER_FORMATS[tensor.dtype]
         count = max(0, min(tensor.elements, len(data) // struct.calcsize(letter)))
         return struct.unpack_from(f"<{count}{letter}", data)
+
+    def option(self, name: str, default: Any = 0) -> Any:
+        """An option as TFLM's parser reads it: ``default`` (all bits 0) where the table is not the operator's own."""
+        options = self.op.options
+        own = options is not None and options.table == operator_info(self.op.name).options
+        return options.get(name, default) if options is not None and own else default
 
     def applies(self, spec: CheckSpec) -> bool:
         """True where the operands have the types for which the check holds."""

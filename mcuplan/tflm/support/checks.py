@@ -6,8 +6,10 @@ Each gives a :class:`Finding` for every condition that is broken. Shapes and sub
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Callable, Iterator
 
+from mcuplan.graph import DType
 from mcuplan.tflm.support.call import Call, Finding, has_data, quantized, scale, scale_count, words, zero_point
 from mcuplan.tflm.support.table import CheckSpec
 
@@ -242,7 +244,7 @@ def _scale_ratio(call: Call, spec: CheckSpec) -> Iterator[Finding]:
 @check("softmax-input-scale")
 def _softmax_input_scale(call: Call, spec: CheckSpec) -> Iterator[Finding]:
     """PreprocessSoftmaxScaling aborts unless beta x scale x 2^26 is above 1."""
-    beta = 1.0 if call.op.name == "LOG_SOFTMAX" else call.op.option("beta")
+    beta = 1.0 if call.op.name == "LOG_SOFTMAX" else call.option("beta", None)
     for name, index, tensor in call.each(spec.of):
         if beta is not None and not beta * scale(tensor) * 2**26 > 1:
             text = f"needs a positive scale (times beta, above 2^-26) on its {words(name)}"
@@ -263,6 +265,15 @@ def _add_scales(call: Call, spec: CheckSpec) -> Iterator[Finding]:
     if min(inputs) <= 0 or output <= 0 or common / (2 ** spec.args["shift"] * output) >= 1:
         text = f"cannot rescale from its input scales (up to {number(max(inputs))}) to its output scale"
         yield Finding("scale", f"{text} {number(output)}", found[-1][1])
+
+
+@check("input-scales")
+def _input_scales(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+    """Inputs are rescaled to twice the greater input scale: QuantizeMultiplierSmallerThanOneExp, as for add-scales."""
+    found = list(call.each(spec.of))
+    scales = [scale(tensor) for _, _, tensor in found]
+    if all(quantized(tensor) for _, _, tensor in found) and not min(scales) > 0:
+        yield Finding("scale", f"needs input scales above 0, not {number(min(scales))}", found[0][1])
 
 
 @check("bias-scale")
@@ -294,9 +305,11 @@ def _svdf_bias_scale(call: Call, spec: CheckSpec) -> Iterator[Finding]:
 def _option(call: Call, spec: CheckSpec) -> Iterator[Finding]:
     named = spec.args["option"]
     for name in [named] if isinstance(named, str) else named:
-        value = call.op.option(name)
+        value = call.option(name, None)
         if value in spec.args.get("forbidden", ()):
             yield Finding("option", f"takes no {spec.args['words']}")
+        elif value is None and spec.args.get("optional"):
+            continue
         elif value is None and (spec.args.get("required") or "min" in spec.args):
             yield Finding("option", f"needs the option {words(name)}")
         elif "max" in spec.args and value is not None and value > spec.args["max"]:
@@ -305,22 +318,52 @@ def _option(call: Call, spec: CheckSpec) -> Iterator[Finding]:
             yield Finding("option", f"needs {words(name)} of {spec.args['min']} or more, not {value}")
 
 
-@check("option-axis")
-def _option_axis(call: Call, spec: CheckSpec) -> Iterator[Finding]:
-    axis, shape = call.op.option(spec.args["option"]), call.shape(spec.of[0])
-    if axis is not None and shape is not None and not -len(shape) <= axis < len(shape):
-        text = f"has axis {axis}, but its {words(spec.of[0])} has {len(shape)} dimensions"
-        yield Finding("index-range", text, call.index(spec.of[0]))
-
-
 @check("options-exclusive")
 def _options_exclusive(call: Call, spec: CheckSpec) -> Iterator[Finding]:
-    if all(call.op.option(name) for name in spec.args["option"]):
+    if all(call.option(name) for name in spec.args["option"]):
         yield Finding("option", f"takes only one of {' and '.join(map(words, spec.args['option']))}")
 
 
-@check("option-count")
-def _option_count(call: Call, spec: CheckSpec) -> Iterator[Finding]:
-    wanted, count = call.op.option(spec.args["option"]), len(call.operands.get(spec.of[0], ()))
-    if wanted is not None and wanted > count:
-        yield Finding("operand-count", f"says {wanted} {words(spec.of[0])} in its options but has {count}")
+@check("tensor-type")
+def _tensor_type(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+    """ConvertTensorType (flatbuffer_conversions.cc), as parsers use it for options that name a type."""
+    named = spec.args["option"]
+    for name in [named] if isinstance(named, str) else named:
+        value = call.option(name)
+        if value not in _TENSOR_TYPES:
+            yield Finding("option", f"has {words(name)} {value}, which is no type of tensors")
+
+
+_TENSOR_TYPES = frozenset(map(int, DType))
+
+
+def _constants(call: Call, name: str) -> tuple[float, ...] | None:
+    """The constant numbers of an operand, integers or float32; None where it is not constant."""
+    tensor = call.tensor(name)
+    if tensor is None or tensor.dtype is not DType.FLOAT32 or not has_data(call.graph, tensor):
+        return call.integers(name)
+    data = call.graph.buffers[tensor.buffer].data or b""
+    return struct.unpack_from(f"<{len(data) // 4}f", data)
+
+
+@check("no-zero")
+def _no_zero(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+    """A division by 0 ends the process or the call."""
+    for name in spec.of:
+        if 0 in (_constants(call, name) or ()):
+            yield Finding("value", f"divides by the zeros in its {words(name)}", call.index(name))
+
+
+@check("rsqrt-range")
+def _rsqrt_range(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+    """RSQRT refuses a number below the zero point when it meets one (elementwise.cc).
+
+    int8 tensors that come from a converter cannot hold one: their range begins at 0.
+    """
+    for name, index, tensor in call.each(spec.of):
+        values = call.integers(name)
+        least = (
+            (-128 if tensor.dtype is DType.INT8 else zero_point(tensor)) if values is None else min(values, default=0)
+        )
+        if least < zero_point(tensor):
+            yield Finding("value", f"has no root of the numbers below zero point {zero_point(tensor)}", index)

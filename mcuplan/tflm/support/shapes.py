@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from mcuplan.tflm.support.call import Call, Finding, Shape, words
 from mcuplan.tflm.support.checks import check, plain_check
+from mcuplan.tflm.support.inference import broadcast
 from mcuplan.tflm.support.table import CheckSpec
 
 
@@ -24,38 +25,6 @@ def _output(call: Call, wanted: Sequence[int], unchecked: bool = False) -> Itera
     if found is not None and tuple(wanted) != found:
         text = f"gives the shape {list(wanted)}, but its output has {list(found)}"
         yield _mismatch(text, call.index("output"), unchecked)
-
-
-def _room(call: Call, wanted: Sequence[int]) -> Iterator[Finding]:
-    """A finding where the output has fewer dimensions in the file than Prepare writes over them."""
-    found = call.shape("output")
-    if found is not None and len(found) < len(wanted):
-        yield from _output(call, wanted, unchecked=True)
-
-
-def _broadcast(*shapes: Shape) -> Shape | None:
-    """The common shape by the rules of broadcasting; None where there is none."""
-    rank = max(map(len, shapes))
-    padded = [(1,) * (rank - len(shape)) + shape for shape in shapes]
-    common = []
-    for sizes in zip(*padded, strict=True):
-        widest = 0 if 0 in sizes else max(sizes)
-        if any(size not in (1, widest) for size in sizes):
-            return None
-        common.append(widest)
-    return tuple(common)
-
-
-@check("broadcast-result")
-def _broadcast_result(call: Call, spec: CheckSpec) -> Iterator[Finding]:
-    shapes = call.all_shapes(spec.of)
-    if shapes is None:
-        return
-    common = _broadcast(*shapes[:-1])
-    if common is None:
-        yield _mismatch("has inputs whose shapes do not broadcast", call.index(spec.of[0]))
-    elif math.prod(common) != math.prod(shapes[-1]):
-        yield from _output(call, common)
 
 
 @check("values")
@@ -123,7 +92,7 @@ def _squeeze_shapes(call: Call) -> Iterator[Finding]:
     if shapes is None or source_tensor is None or target_tensor is None:
         return
     source, target = shapes
-    named = call.op.option("squeeze_dims") or ()
+    named = call.option("squeeze_dims", ()) or ()
     if any(not -len(source) <= axis < len(source) or source[axis] != 1 for axis in named):
         yield Finding("index-range", f"squeezes axes {list(named)} of {list(source)}", call.index("input"))
         return
@@ -145,7 +114,11 @@ def _expand_shapes(call: Call) -> Iterator[Finding]:
     if place > len(source):
         text = f"has axis {axis[0]}, but its input has {len(source)} dimensions"
         yield Finding("index-range", text, call.index("axis"))
-    elif place >= 0:
+    elif place < 0:
+        yield Finding(
+            "index-range", f"has axis {axis[0]}, but its input has {len(source)} dimensions", call.index("axis"), True
+        )
+    else:
         yield from _output(call, (*source[:place], 1, *source[place:]))
 
 
@@ -174,7 +147,7 @@ def _strided_slice_shapes(call: Call) -> Iterator[Finding]:
     """CheckOutputSize of strided_slice_common.cc with StartForAxis and StopForAxis of strided_slice_logic.h."""
     source = call.shape("input")
     begins, ends, strides = (call.integers(name) for name in ("begin", "end", "strides"))
-    if source is None or begins is None or ends is None or strides is None or call.op.options is None:
+    if source is None or begins is None or ends is None or strides is None:
         return
     for name, values in (("begin", begins), ("end", ends), ("strides", strides)):
         if len(values) < len(source):
@@ -184,7 +157,7 @@ def _strided_slice_shapes(call: Call) -> Iterator[Finding]:
     if 0 in strides[: len(source)]:
         yield Finding("index-range", "needs strides other than 0", call.index("strides"))
         return
-    shrunk = call.op.option("shrink_axis_mask", 0)
+    shrunk = call.option("shrink_axis_mask")
     wanted = [
         _slice_length(call, axis, size, begins[axis], ends[axis], strides[axis])
         for axis, size in enumerate(source)
@@ -198,11 +171,11 @@ def _slice_length(call: Call, axis: int, size: int, begin: int, end: int, stride
     if size == 0:
         return 0
     lowest, highest = (0, size) if stride > 0 else (-1, size - 1)
-    if call.op.option("begin_mask", 0) & 1 << axis:
+    if call.option("begin_mask") & 1 << axis:
         start = lowest if stride > 0 else highest
     else:
         start = min(max(begin + size if begin < 0 else begin, lowest), highest)
-    if call.op.option("end_mask", 0) & 1 << axis:
+    if call.option("end_mask") & 1 << axis:
         stop = highest if stride > 0 else lowest
     else:
         stop = min(max(end + size if end < 0 else end, lowest), highest)
@@ -221,56 +194,13 @@ def _update_shapes(call: Call) -> Iterator[Finding]:
         yield _mismatch(f"has {start[0]} start indices for {len(operand)} dimensions", call.index("start"))
 
 
-@plain_check("gather-axes")
-def _gather_axes(call: Call) -> Iterator[Finding]:
-    shapes = call.all_shapes(("input", "positions"))
-    if shapes is None or call.op.options is None:
-        return
-    source, positions = shapes
-    axis, batch = call.op.option("axis", 0), call.op.option("batch_dims", 0)
-    axis += len(source) if axis < 0 else 0
-    batch += len(positions) if batch < 0 else 0
-    inside = 0 <= axis < len(source) and 0 <= batch < len(source)
-    if not inside or batch > axis or batch > len(positions):
-        text = f"has axis {axis} and {batch} batch dimensions on {len(source)} dimensions"
-        yield Finding("index-range", text, call.index("input"))
-    elif source[:batch] != positions[:batch]:
-        yield _mismatch("needs the same batch dimensions on its input and its positions", call.index("positions"))
-    else:
-        yield from _room(call, (*source[:axis], *positions[batch:], *source[axis + 1 :]))
-
-
-@plain_check("gather-nd-depth")
-def _gather_nd_depth(call: Call) -> Iterator[Finding]:
-    shapes = call.all_shapes(("input", "indices"))
-    if shapes is None or not shapes[1]:
-        return
-    source, (*count, depth) = shapes
-    if depth > min(len(source), 5):
-        text = f"takes indices of at most {min(len(source), 5)} numbers, not {depth}"
-        yield Finding("index-range", text, call.index("indices"))
-    else:
-        yield from _room(call, (*count, *source[depth:]))
-
-
-@plain_check("embedding-shapes")
-def _embedding_shapes(call: Call) -> Iterator[Finding]:
-    shapes = call.all_shapes(("indices", "values", "output"))
-    if shapes is None or not shapes[0] or len(shapes[1]) < 2:
-        return
-    (count,), values, target = shapes[0][:1], shapes[1], shapes[2]
-    needed = (count, *values[1:], *target[len(values) :])
-    if len(target) < len(values) or math.prod(needed) > math.prod(target):
-        yield _mismatch(f"gives the shape {list(needed)}, but its output has {list(target)}", call.index("output"))
-
-
 @plain_check("broadcast-shapes")
 def _broadcast_shapes(call: Call) -> Iterator[Finding]:
     source, wanted, given = call.shape("input"), call.integers("shape"), call.shape("shape")
     if source is None or wanted is None or not given:
         return
     wanted += (0,) * (given[0] - len(wanted))
-    if len(source) > len(wanted) or _broadcast(source, wanted) != wanted:
+    if len(source) > len(wanted) or broadcast(source, wanted) != wanted:
         yield _mismatch(f"cannot broadcast {list(source)} to {list(wanted)}", call.index("shape"))
     else:
         yield from _output(call, wanted)
@@ -285,81 +215,25 @@ def _fill_shapes(call: Call) -> Iterator[Finding]:
         yield from _output(call, (*wanted, *(0,) * (shape[0] - len(wanted))))
 
 
-@plain_check("select-shapes")
-def _select_shapes(call: Call) -> Iterator[Finding]:
-    shapes = call.all_shapes(("condition", "first_input", "second_input", "output"))
-    if shapes is None or len(set(shapes[:3])) == 1 or all(math.prod(shape) == 1 for shape in shapes):
-        return
-    common = _broadcast(*shapes[:3])
-    if common is None:
-        yield _mismatch("has inputs whose shapes do not broadcast", call.index("condition"))
-    else:
-        yield from _output(call, common)
-
-
 @plain_check("matmul-shapes")
 def _matmul_shapes(call: Call) -> Iterator[Finding]:
     shapes = call.all_shapes(("first_input", "second_input", "output"))
     if shapes is None or min(len(shapes[0]), len(shapes[1])) < 2:
         return
     left, right, target = shapes
-    rows, inner = left[-2:][::-1] if call.op.option("adj_x") else left[-2:]
-    other, columns = right[-2:][::-1] if call.op.option("adj_y") else right[-2:]
-    batch = _broadcast((*left[:-2],), (*right[:-2],))
+    rows, inner = left[-2:][::-1] if call.option("adj_x", False) else left[-2:]
+    other, columns = right[-2:][::-1] if call.option("adj_y", False) else right[-2:]
+    batch = broadcast((*left[:-2],), (*right[:-2],))
     if inner != other or batch is None:
         yield _mismatch(f"cannot multiply {list(left)} by {list(right)}", call.index("second_input"))
     elif len(target) < len(batch) + 2 or math.prod(target) != math.prod(batch) * rows * columns:
         yield from _output(call, (*batch, rows, columns))
 
 
-@plain_check("conv-channels")
-def _conv_channels(call: Call) -> Iterator[Finding]:
-    shapes = call.all_shapes(("input", "filter", "output"))
-    if shapes is None or any(len(shape) != 4 for shape in shapes):
-        return
-    source, weights, target = shapes
-    if source[0] != target[0]:
-        yield _mismatch(f"has batch {source[0]} in and {target[0]} out", call.index("output"))
-    if weights[3] <= 0 or source[3] % weights[3]:
-        text = f"has {source[3]} input channels, no multiple of the {weights[3]} of its filter"
-        yield _mismatch(text, call.index("filter"))
-
-
-@plain_check("depth-to-space")
-def _depth_to_space(call: Call) -> Iterator[Finding]:
-    shape, block = call.shape("input"), call.op.option("block_size", 0)
-    if shape is not None and len(shape) == 4 and block > 0 and shape[3] % (block * block):
-        yield _mismatch(f"has {shape[3]} channels, no multiple of {block * block}", call.index("input"))
-
-
-@plain_check("space-to-depth")
-def _space_to_depth(call: Call) -> Iterator[Finding]:
-    shape, block = call.shape("input"), call.op.option("block_size", 0)
-    if shape is not None and len(shape) == 4 and block > 0 and (shape[1] % block or shape[2] % block):
-        yield _mismatch(f"has {shape[1]} x {shape[2]} values, no multiple of {block}", call.index("input"))
-
-
-@plain_check("pool-output")
-def _pool_output(call: Call) -> Iterator[Finding]:
-    """L2_POOL_2D works its output out itself (ComputeOutSize of padding.h)."""
-    shape = call.shape("input")
-    strides = (call.op.option("stride_h", 0), call.op.option("stride_w", 0))
-    if shape is None or len(shape) != 4 or min(strides) < 1:
-        return
-    filters = (call.op.option("filter_height", 0), call.op.option("filter_width", 0))
-    valid = call.op.option("padding") == 1
-    sizes = [
-        (size + stride - (taps if valid else 1)) // stride
-        for size, stride, taps in zip(shape[1:3], strides, filters, strict=True)
-    ]
-    if min(sizes) < 1:
-        yield Finding("empty-tensor", f"gives a tensor without elements, {sizes} values", call.index("output"))
-
-
 @plain_check("svdf-shapes")
 def _svdf_shapes(call: Call) -> Iterator[Finding]:
     names = ("input", "weights_feature", "weights_time", "bias", "state", "output")
-    shapes, rank = call.all_shapes(names), call.op.option("rank", 0)
+    shapes, rank = call.all_shapes(names), call.option("rank")
     if shapes is None or any(len(shape) != 2 for i, shape in enumerate(shapes) if i != 3):
         return
     (batch, size), (filters, features), (time_filters, memory), bias, state, target = shapes
@@ -381,7 +255,7 @@ def _lstm_shapes(call: Call) -> Iterator[Finding]:
     if len(source) != 3 or len(hidden) != 2 or len(target) != 3:
         yield _mismatch("needs a 3-D input and output and a 2-D hidden state", call.index("input"))
         return
-    batch, state = source[1 if call.op.option("time_major") else 0], hidden[1]
+    batch, state = source[1 if call.option("time_major", False) else 0], hidden[1]
     if math.prod(hidden) != batch * state or math.prod(cell) != batch * state or target != (*source[:2], state):
         yield _mismatch("has states or an output that do not fit its input", call.index("hidden_state"))
         return

@@ -50,6 +50,18 @@ class CheckSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Gives:
+    """How the shapes of an operator's outputs follow from its call: the name of a rule of ``inference``.
+
+    ``elements``: the kernel looks at the number of elements only. ``checked``: upstream looks at all.
+    """
+
+    name: str
+    elements: bool
+    checked: bool
+
+
+@dataclass(frozen=True, slots=True)
 class OperatorRule:
     """Everything the table says of one operator in one kernel library."""
 
@@ -58,6 +70,7 @@ class OperatorRule:
     counted: bool
     rows: tuple[tuple[Column, ...], ...]
     checks: tuple[CheckSpec, ...]
+    gives: Gives | None
     max_rank: int | None
     sets_shape: str | bool
     weights: str | None
@@ -109,6 +122,10 @@ def _operand(text: str) -> Operand:
     return Operand(text.rstrip("?."), text.endswith("?"), text.endswith("..."))
 
 
+def _gives(text: str | None) -> Gives | None:
+    return None if text is None else Gives(text.rstrip("~!"), "~" in text, not text.endswith("!"))
+
+
 def _split(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """``"a, b -> c"`` as ``(("a", "b"), ("c",))``."""
     left, _, right = text.partition("->")
@@ -145,6 +162,7 @@ def operator_rule(name: str, kernels: str, custom: bool = False) -> OperatorRule
         "call" in row and row.get("counts") != "unchecked",
         tuple(tuple(_column(column) for side in _split(text) for column in side) for text in types),
         tuple(_check(check) for check in row.get("checks", ()) if check.get("kernels", kernels) == kernels),
+        _gives(row.get("gives")),
         None if row.get("any_rank") or "call" not in row else table["max_rank"],
         row.get("sets_shape", False),
         row.get("weights"),
