@@ -1,7 +1,7 @@
 """Models as C arrays: found in sources that ``xxd -i`` or people wrote, and written for firmware.
 
-Reading is a few linear passes: comments and literals are replaced first, so that no brace, quote or slash inside
-them is taken for code, then each brace-enclosed list that initialises an array of integers is evaluated.
+Reading is a few linear passes: comments, literals and what the preprocessor leaves out are replaced first, so that
+nothing inside them is taken for code, then each brace-enclosed list that initialises an array of integers is evaluated.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ import itertools
 import pkgutil
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import PurePath
 
 from mcuplan.errors import ModelError
+from mcuplan.tflite.csource import PreparedSource, prepare, unescape
 from mcuplan.tflite.schema import IDENTIFIER
 
 C_SUFFIXES = frozenset({".h", ".hh", ".hpp", ".hxx", ".c", ".cc", ".cpp", ".cxx", ".ino"})
@@ -23,26 +25,19 @@ C_SUFFIXES = frozenset({".h", ".hh", ".hpp", ".hxx", ".c", ".cc", ".cpp", ".cxx"
 
 _BYTES_PER_LINE = 12
 
-_LITERAL = re.compile(
-    rb"//[^\n]*|/\*.*?(?:\*/|\Z)|\"(?:\\.|[^\"\\\n])*\"?|'(?<![0-9A-Za-z_]')(?:\\.[0-9A-Fa-f]{0,8}|[^'\\\n])'?",
-    re.DOTALL,
-)
-"""A comment, a string or a character; unterminated ones reach as far as they can, so that no byte is looked at twice.
-A quote behind a digit separates digits (C++14)."""
-
-_ESCAPE = re.compile(rb"\\(?:x([0-9A-Fa-f]+)|([0-7]{1,3})|(.))", re.DOTALL)
-_PLAIN_ESCAPES = dict(zip(b"abfnrtv", b"\a\b\f\n\r\t\v", strict=True))
-_DIRECTIVE = re.compile(rb"(?m)^[ \t]*#[^\n]*$")
 _BRACE = re.compile(rb"[{}]")
 _DECLARATOR = re.compile(rb"(?<!\w)([A-Za-z_]\w*)\s*\[([^\[\]]*)\]")
 _INTEGER = re.compile(rb"([+-]?)(?:0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0([0-7]*)|([1-9][0-9]*))[uUlLzZ]*")
 _CAST = re.compile(rb"\([^()]*\)")
-_STRING_ARRAY = re.compile(rb"(?<!\w)([A-Za-z_]\w*)\s*\[([^\[\]]{0,100})\][^;={}\"]{0,200}=\s*((?:\"\d+\"\s*)+);")
-_STRING = re.compile(rb'"(\d+)"')
+_STRING_ARRAY = re.compile(rb"(?<!\w)([A-Za-z_]\w*)\s*\[([^\[\]]{0,100})\][^;={}\"]{0,200}=\s*((?:\"x*+\"\s*+)++);")
+_STRING = re.compile(rb'"((?:[^"\\]++|\\.)*+)"', re.DOTALL)
 _LENGTH = re.compile(rb"\b([A-Za-z_]\w*)\s*(?:=|\{)\s*(\d{1,12})[uUlL]*\s*\}?\s*;")
+_LENGTH_SUFFIXES = (b"_len", b"_length", b"_size", b"Len", b"Length", b"Size")
+_BARE_LIST = re.compile(rb"\s*+0[xX][0-9a-fA-F]{1,2}\s*+,")
 _WIDE_TYPE = re.compile(rb"\bu?int(16|32|64)_t\b")
 _LONGEST_DECLARATION = 2000
 _LONGEST_INTEGER = 80
+_PART = 1 << 16
 _OPEN = ord("{")
 _SPACE = b" \t\r\n\f\v"
 
@@ -55,11 +50,6 @@ class CArray:
     data: bytes
     notes: tuple[str, ...] = ()
 
-    @property
-    def is_model(self) -> bool:
-        """True where the bytes have a `.tflite` model's file identifier."""
-        return self.data[4:8] == IDENTIFIER
-
 
 def is_c_source(path: PurePath) -> bool:
     """True where the file's name says that it is C or C++."""
@@ -69,71 +59,79 @@ def is_c_source(path: PurePath) -> bool:
 def read_c_models(source: bytes | memoryview, name: str) -> tuple[CArray, ...]:
     """The arrays of a C source that hold a `.tflite` model, at least one.
 
-    Time is linear in the source. Raises ModelError, its text beginning with ``name``, where no array holds one, or
-    the source ends inside the first list that could.
+    Time is linear in the source, and memory a few times its size. Raises ModelError, its text beginning with ``name``,
+    where no array holds one, or the source ends inside the first list that could.
     """
-    arrays = tuple(_arrays(bytes(source), name))
-    models = tuple(array for array in arrays if array.is_model)
+    source = bytes(source)
+    if (form := _unreadable_form(source)) is not None:
+        raise ModelError(f"{name}: {form}")
+    code = prepare(source)
+    del source
+    models: list[_Found] = []
+    largest: tuple[int, bytes] | None = None
+    for found in _arrays(code, name):
+        if found.data[4:8] == IDENTIFIER:
+            models.append(found)
+        elif largest is None or len(found.data) > largest[0]:
+            largest = len(found.data), found.name
     if models:
-        return models
-    if not arrays:
-        raise ModelError(f"{name}: no array of bytes is in this C source, so no .tflite model either")
-    largest = max(arrays, key=lambda array: len(array.data))
-    raise ModelError(
-        f"{name}: no array of this C source holds a .tflite model; "
-        f"the largest, {largest.name}, has {len(largest.data)} bytes without the file identifier TFL3"
-    )
+        return _with_notes(models, code)
+    if largest is not None:
+        raise ModelError(
+            f"{name}: no array of this C source holds a .tflite model; "
+            f"the largest, {_text(largest[1])}, has {largest[0]} bytes without the file identifier TFL3"
+        )
+    if _BARE_LIST.match(code.skeleton):
+        raise ModelError(
+            f"{name}: this is a list of bytes without an array around it, as `xxd -i < FILE` writes it: "
+            "run `xxd -i FILE`, or write `const unsigned char model[] = {` before it and `};` behind it"
+        )
+    raise ModelError(f"{name}: no array of bytes is in this C source, so no .tflite model either")
 
 
-def _arrays(source: bytes, name: str) -> Iterator[CArray]:
-    strings: list[bytes] = []
-    code = _DIRECTIVE.sub(b"", _replace_literals(source.replace(b"\\\r\n", b"").replace(b"\\\n", b""), strings))
-    lengths = {match[1]: int(match[2]) for match in _LENGTH.finditer(code)}
-    braces = [match.start() for match in _BRACE.finditer(code)]
+def _unreadable_form(source: bytes) -> str | None:
+    if source.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "this C source is UTF-16 text, as PowerShell's > writes it: save it as UTF-8"
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """An array: its name, the size it is declared with, as text, and its bytes."""
+
+    name: bytes
+    size: bytes
+    data: bytes
+
+
+def _arrays(code: PreparedSource, name: str) -> Iterator[_Found]:
+    skeleton = code.skeleton
+    braces = (match.start() for match in _BRACE.finditer(skeleton))
     floor = 0
-    for start, end in itertools.pairwise((*braces, len(code))):
-        is_list = code[start] == _OPEN and code[end : end + 1] != b"{"
-        declaration = _declaration(code, floor, start) if is_list else None
+    for start, end in itertools.pairwise(itertools.chain(braces, (len(skeleton),))):
+        is_list = skeleton[start] == _OPEN and skeleton[end : end + 1] != b"{"
+        declaration = _declaration(skeleton, floor, start) if is_list else None
         floor = start + 1
         if declaration is None:
             continue
-        if end == len(code):
+        if end == len(skeleton):
             raise ModelError(f"{name}: the array {_text(declaration[0])} has no end: the file is truncated")
         identifier, size, head = declaration
-        data = _values(code[start + 1 : end], _width(head), strings)
+        data = _values(code.text, start + 1, end, _width(head))
         if data is not None:
-            yield CArray(_text(identifier), data, tuple(_notes(identifier, size, len(data), lengths)))
-    for match in _STRING_ARRAY.finditer(code):
-        data = _joined(match[3], strings)
-        yield CArray(_text(match[1]), data, tuple(_notes(match[1], match[2].strip(), len(data), lengths)))
+            yield _Found(identifier, size, data)
+    for match in _STRING_ARRAY.finditer(skeleton):
+        yield _Found(match[1], match[2].strip(), _joined(code.text, *match.span(3)))
 
 
-def _replace_literals(source: bytes, strings: list[bytes]) -> bytes:
-    """The source with comments blanked, characters as numbers, and strings as ``"<index in strings>"``."""
-
-    def replacement(match: re.Match[bytes]) -> bytes:
-        text = match[0]
-        if text[:1] == b"/":
-            return b" "
-        value = _unescape(text[1:-1] if len(text) > 2 and text[-1] == text[0] else text[1:])
-        if text[:1] == b"'":
-            return str(value[0]).encode() if len(value) == 1 else b"?"
-        strings.append(value)
-        return b'"%d"' % (len(strings) - 1)
-
-    return _LITERAL.sub(replacement, source)
-
-
-def _unescape(text: bytes) -> bytes:
-    def replacement(match: re.Match[bytes]) -> bytes:
-        hexadecimal, octal, plain = match.groups()
-        if hexadecimal is not None:
-            return bytes([int(hexadecimal[-2:], 16)])
-        if octal is not None:
-            return bytes([int(octal, 8) & 255])
-        return bytes([_PLAIN_ESCAPES.get(plain[0], plain[0])])
-
-    return _ESCAPE.sub(replacement, text) if b"\\" in text else text
+def _with_notes(models: Sequence[_Found], code: PreparedSource) -> tuple[CArray, ...]:
+    """The models, each with what is odd about the lengths that the source states."""
+    names = {found.name + suffix for found in models for suffix in _LENGTH_SUFFIXES}
+    lengths = {match[1]: int(match[2]) for match in _LENGTH.finditer(code.skeleton) if match[1] in names}
+    return tuple(
+        CArray(_text(found.name), found.data, tuple(_notes(found.name, found.size, len(found.data), lengths)))
+        for found in models
+    )
 
 
 def _declaration(code: bytes, floor: int, brace: int) -> tuple[bytes, bytes, bytes] | None:
@@ -154,27 +152,56 @@ def _width(head: bytes) -> int:
     return int(wide[1]) // 8 if wide else 1
 
 
-def _values(body: bytes, width: int, strings: list[bytes]) -> bytes | None:
-    """The bytes of a list of integers; None where it is something else."""
-    compact = body.translate(None, _SPACE)
-    if compact.startswith(b'"'):
-        return _joined(compact, strings)
+def _values(text: bytes, start: int, end: int, width: int) -> bytes | None:
+    """The bytes of the list of integers in ``text[start:end]``; None where it is something else."""
+    if text[start:end].lstrip().startswith(b'"'):
+        return _joined(text, start, end)
+    found = BytesIO()  # whose value is taken out without a copy
+    for part in _parts(text, start, end):
+        data = _integers(part, width)
+        if data is None:
+            return None
+        found.write(data)
+    return found.getvalue()
+
+
+def _parts(text: bytes, start: int, end: int) -> Iterator[bytes]:
+    """A list in parts of some 64 kB that end behind a comma, without white space; at least one."""
+    at = start
+    while True:
+        stop = at + _PART
+        comma = -1 if stop >= end else text.rfind(b",", at, stop)
+        if comma < 0 and stop < end:
+            comma = text.find(b",", stop, end)
+        stop = comma + 1 if comma >= 0 else end
+        part = text[at:stop].translate(None, _SPACE)
+        if part or at == start:
+            yield part
+        if stop == end:
+            return
+        at = stop
+
+
+def _integers(compact: bytes, width: int) -> bytes | None:
     plain = _plain_hex(compact) if width == 1 else None
     if plain is not None:
         return plain
     tokens = compact.removesuffix(b",").split(b",")
     table = {token: _value(token) for token in set(tokens)}
-    values = [table[token] for token in tokens]
     limit = 1 << 8 * width
     if any(value is None or not -limit // 2 <= value < limit for value in table.values()):
         return None
+    values = [table[token] for token in tokens]
     code = {1: "B", 2: "H", 4: "I", 8: "Q"}[width]
     return struct.pack(f"<{len(values)}{code}", *(value % limit for value in values if value is not None))
 
 
-def _joined(literals: bytes, strings: list[bytes]) -> bytes:
+def _joined(text: bytes, start: int, end: int) -> bytes:
     """String literals side by side, which C joins."""
-    return b"".join(strings[int(i)] for i in _STRING.findall(literals))
+    found = bytearray()
+    for match in _STRING.finditer(text, start, end):
+        found += unescape(match[1])
+    return bytes(found)
 
 
 def _plain_hex(compact: bytes) -> bytes | None:
@@ -214,7 +241,7 @@ def _notes(identifier: bytes, size: bytes, count: int, lengths: dict[bytes, int]
     shown = _text(identifier)
     if size.isdigit() and int(size[:12]) != count:
         yield f"the array {shown} is declared with {int(size[:12])} elements and initialised with {count} bytes"
-    for suffix in (b"_len", b"_length", b"_size", b"Len", b"Length", b"Size"):
+    for suffix in _LENGTH_SUFFIXES:
         declared = lengths.get(identifier + suffix)
         if declared is not None and declared != count:
             yield f"{shown + suffix.decode()} says {declared} bytes, the array {shown} has {count}"

@@ -8,12 +8,13 @@ import shutil
 import struct
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 from types import FrameType
 
 import pytest
 from flat_by_hand import tiny_bytes, tiny_graph
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcuplan.errors import ModelError
@@ -308,3 +309,109 @@ def test_a_compiler_accepts_what_is_written(tmp_path: Path) -> None:
         ["g++", "-std=c++11", "-Wall", "-Werror", "-c", "class.cc", "-o", "class.o"], cwd=tmp_path, check=True
     )
     assert MODEL in (tmp_path / "class.o").read_bytes()
+
+
+MANY = [
+    "#\n", "\\\\", "\\\n", "{", '"', '""', "'a'", "'a',", "/**/", "//\n", "1,", "10,", "a=1;", "char a[]={1};",
+    "#define a1\n", "#if 0\n", "#if 1\n", 'a[]="1";', '"\\n"', '"a\\n"', "0x12345678,", "{}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("piece", MANY)
+@pytest.mark.parametrize(("before", "after"), [("", ""), ("char m[] = {", "};"), ("uint64_t m[] = {", "};")])
+def test_memory_is_a_few_times_the_source(piece: str, before: str, after: str) -> None:
+    source = (before + piece * (1_000_000 // len(piece)) + after).encode()
+    tracemalloc.start()
+    try:
+        outcome(source)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak <= 10 * len(source)
+
+
+CONDITIONS = {
+    "#if 0": "#if 0\n{old}\n#endif\n{new}",
+    "#if false": "#if false\n{old}\n#endif\n{new}",
+    "in brackets": "#if (0)\n{old}\n#endif\n{new}",
+    "with a comment": "#if 0 /* was #if 1 */\n{old}\n#endif // 0\n{new}",
+    "spaces": "  #  if 0\n{old}\n  #  endif\n{new}",
+    "else": "#if 0\n{old}\n#else\n{new}\n#endif",
+    "else of what is true": "#if 1\n{new}\n#else\n{old}\n#endif",
+    "elif of what is true": "#if 1\n{new}\n#elif SOME\n{old}\n#endif",
+    "elif of what is false": "#if 0\n{old}\n#elif 1\n{new}\n#else\n{old}\n#endif",
+    "not": "#if !1\n{old}\n#endif\n#if !0\n{new}\n#endif",
+    "and": "#if 0 && defined(ANY)\n{old}\n#endif\n{new}",
+    "or": "#if defined ANY || 1\n{new}\n#else\n{old}\n#endif",
+    "comparison": "#if 2 > 10\n{old}\n#endif\n{new}",
+    "nested in what is false": "#if 0\n#if 1\n{old}\n#else\n{old}\n#endif\n{old}\n#endif\n{new}",
+    "nested in a guard": "#ifndef M_H\n#define M_H\n#define OLD 0\n#if OLD\n{old}\n#endif\n{new}\n#endif",
+    "a macro": "#define OLD 0\n#if OLD\n{old}\n#else\n{new}\n#endif",
+    "a macro of a macro": "#define A 0x0u\n#define B A\n#if B == 0\n{new}\n#else\n{old}\n#endif",
+    "ifdef of a macro": "#define NEW\n#ifdef NEW\n{new}\n#else\n{old}\n#endif",
+    "undefined again": "#define OLD\n#undef OLD\n#ifdef OLD\n{old}\n#endif\n{new}",
+    "no end": "{new}\n#if 0\n{old}\n",
+    "prose": "#if 0\nDon't use \" this { /* #endif */\n{old}\n#endif\n{new}",
+    "continued": "#if \\\n 0\n{old}\n#endif\n{new}",
+}
+
+
+@pytest.mark.parametrize("way", CONDITIONS)
+def test_what_the_preprocessor_leaves_out_is_no_model(way: str) -> None:
+    old, new = xxd(MODEL, "old_model"), xxd(MODEL, "new_model")
+    assert only(CONDITIONS[way].replace("{old}", old).replace("{new}", new)) == ("new_model", MODEL)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    ["if CONFIG_BIG", "ifdef BIG", "ifndef BIG", "if defined(BIG) && BIG > 1", "if F(1)", "if 1 +", "if", "elif 0"],
+)
+def test_what_a_build_decides_is_kept(condition: str) -> None:
+    source = f"#{condition}\n{xxd(MODEL, 'a')}\n#else\n{xxd(MODEL, 'b')}\n#endif"
+    assert [array.name for array in read_c_models(source.encode(), "f.h")] == ["a", "b"]
+
+
+def test_a_macro_that_a_build_may_have_changed_decides_nothing() -> None:
+    source = f"#ifdef BOARD\n#define OLD 0\n#endif\n#if OLD\n{xxd(MODEL, 'a')}\n#endif"
+    assert only(source) == ("a", MODEL)
+
+
+TESTS = st.sampled_from(["0", "1", "!0 && 1", "A", "A == 0", "defined(A)", "A > 1 || !defined A", "0 && A"])
+PLAIN = st.sampled_from(["#define A 0", "#define A 1", "#undef A", "@"]).map(lambda line: [line])
+
+
+def conditional(inner: st.SearchStrategy[list[str]]) -> st.SearchStrategy[list[str]]:
+    def lines(first: str, body: list[str], elifs: list[tuple[str, list[str]]], last: list[str] | None) -> list[str]:
+        more = [line for test, part in elifs for line in (f"#elif {test}", *part)]
+        return [first, *body, *more, *(["#else", *last] if last is not None else []), "#endif"]
+
+    starts = st.one_of(TESTS.map("#if {}".format), st.sampled_from(["#ifdef A", "#ifndef A"]))
+    one = st.builds(lines, starts, inner, st.lists(st.tuples(TESTS, inner), max_size=2), st.none() | inner)
+    return st.lists(one | PLAIN, max_size=3).map(lambda parts: [line for part in parts for line in part])
+
+
+@pytest.mark.skipif(shutil.which("cpp") is None, reason="no C preprocessor is installed")
+@given(st.recursive(PLAIN, conditional, max_leaves=12))
+@settings(max_examples=60, deadline=None)
+def test_what_is_left_out_is_what_a_preprocessor_leaves_out(lines: list[str]) -> None:
+    """Where the source says of every macro whether it is defined."""
+    arrays = (f"char m{i}[] = {{0, 0, 0, 0, 84, 70, 76, 51}};" for i in range(len(lines)))
+    source = "\n".join(["#undef A", *(next(arrays) if line == "@" else line for line in lines), ""])
+    done = subprocess.run(["cpp", "-P", "-w", "-"], input=source, capture_output=True, text=True, check=True)
+    try:
+        found = [array.name for array in read_c_models(source.encode(), "f.c")]
+    except ModelError:
+        found = []
+    assert found == re.findall(r"m\d+", done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        (xxd(MODEL, "m").encode("utf-16"), "UTF-16 text, as PowerShell's > writes it: save it as UTF-8"),
+        (f"  {HEX}\n".encode(), "a list of bytes without an array around it, as `xxd -i < FILE` writes it"),
+    ],
+)
+def test_forms_that_are_not_read_are_named(source: bytes, says: str) -> None:
+    with pytest.raises(ModelError, match=re.escape(says)):
+        read_c_models(source, "f.h")
