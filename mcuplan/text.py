@@ -21,7 +21,8 @@ def safe_name(name: str, longest: int = WORD) -> str:
 
     Control codes (ANSI sequences, newlines), invisible and direction-changing characters (RTL marks, zero-width
     joiners), unpaired surrogates and unassigned code points become ``\\x1b``-like escapes. Long names keep their
-    beginning and end. The result still needs the escaping of its medium (HTML, rich markup).
+    beginning and end. Workflow commands (``::set-output ...::``) lose their first colon. The result still needs the
+    escaping of its medium (HTML, rich markup).
 
     Examples
     --------
@@ -34,12 +35,12 @@ def safe_name(name: str, longest: int = WORD) -> str:
         shortened = True
     else:
         shortened = False
-    shown = name if name.isascii() and name.isprintable() else "".join(map(_visible, name))
-    if len(shown) > longest or shortened:
+    seen = inert(name if name.isascii() and name.isprintable() else "".join(map(_visible, name)))
+    if len(seen) > longest or shortened:
         head = max((longest - 3) // 2, 1)
         tail = max(longest - 3 - head, 1)
-        shown = f"{shown[:head]}...{shown[-tail:]}"
-    return shown
+        seen = f"{seen[:head]}...{seen[-tail:]}"
+    return seen
 
 
 def shown(text: str, word: int = WORD, longest: int = LONGEST) -> str:
@@ -56,6 +57,19 @@ def shown(text: str, word: int = WORD, longest: int = LONGEST) -> str:
     if len(text) <= word:
         return text
     return re.sub(rf"[^ ]{{{word + 1},}}", lambda found: safe_name(found[0], word), text)
+
+
+_COMMAND = re.compile(r"::(?=[\w-]+(?: .*)?::)|##(?=\[)")
+
+
+def inert(text: str) -> str:
+    """``text`` in which a log of GitHub Actions finds no command: ``::set-output ...::``, ``##[group]``.
+
+    A command may stand behind spaces, or behind what a narrow terminal broke off.
+    """
+    if "::" not in text and "##[" not in text:
+        return text
+    return _COMMAND.sub(lambda found: f"\\x{ord(found[0][0]):02x}{found[0][1]}", text)
 
 
 _UNSEEN = re.compile(

@@ -19,12 +19,11 @@ def command(name: str | None, board_dirs: tuple[Path, ...], format_: str) -> int
 
     boards = all_boards(board_dirs) if name is None else (load_board(name, board_dirs),)
     if format_ == "json":
-        import json
-
         from mcuplan.cli.output import write_text
+        from mcuplan.reports.documents.json import to_json
 
         documents = [board.model_dump(mode="json", exclude_none=True) for board in boards]
-        write_text(json.dumps(documents if name is None else documents[0], indent=2) + "\n", None)
+        write_text(to_json(documents if name is None else documents[0]), None)
         return 0
     from mcuplan.cli.output import show
     from mcuplan.reports.terminal import tables

@@ -78,10 +78,9 @@ def command(
 
         write_text(render_diff(found, analyses[0], analyses[1]), output)
     else:
-        import json
-        from dataclasses import asdict
+        from mcuplan.reports.documents.json import to_json
 
-        write_text(json.dumps(asdict(found), indent=2, ensure_ascii=True) + "\n", output)
+        write_text(to_json(found), output)
     return found.exit_code
 
 

@@ -154,12 +154,10 @@ def _show(
         streamed=found.streamed, no_stages=found.no_stages,
     )  # fmt: skip
     if format_ == "json":
-        import json
-        from dataclasses import asdict
-
         from mcuplan.cli.output import write_text
+        from mcuplan.reports.documents.json import to_json
 
-        write_text(json.dumps(asdict(report), indent=2, ensure_ascii=True) + "\n", None)
+        write_text(to_json(report), None)
     else:
         from mcuplan.cli.output import show
         from mcuplan.reports.terminal.plan import plan_lines

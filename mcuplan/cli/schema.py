@@ -15,11 +15,10 @@ import click
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the schema to a file.")
 def command(what: str, output: Path | None) -> int:
     """Print the JSON Schema (2020-12) of reports, plans, estimates, board files or the configuration."""
-    import json
-
     from mcuplan.cli.output import write_text
+    from mcuplan.reports.documents.json import to_json
 
-    write_text(json.dumps(_SCHEMAS[what](), indent=2, ensure_ascii=True) + "\n", output)
+    write_text(to_json(_SCHEMAS[what]()), output)
     return 0
 
 

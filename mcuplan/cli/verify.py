@@ -60,13 +60,12 @@ def command(
 
 def _show(result: Proof, format_: str) -> None:
     if format_ == "json":
-        import json
         from dataclasses import asdict
 
         from mcuplan.cli.output import write_text
+        from mcuplan.reports.documents.json import to_json
 
-        document = {"ok": result.ok, **asdict(result)}
-        write_text(json.dumps(document, indent=2, ensure_ascii=True) + "\n", None)
+        write_text(to_json({"ok": result.ok, **asdict(result)}), None)
         return
     from mcuplan.cli.output import show
 

@@ -91,7 +91,7 @@ def test_names_of_a_hostile_model_do_nothing(tmp_path: Path, arguments: list[str
         for code in (b"\x1b[2J", b"\x1b]", b"\x07", "\u202e".encode()):
             assert code not in stream
     if arguments[0] == "check":
-        assert b"[red]x[/red]" in done.stdout
+        assert b"[red]" in done.stdout
 
 
 @pytest.mark.skipif(os.name != "posix", reason="such file names are POSIX's")

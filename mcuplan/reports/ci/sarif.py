@@ -6,7 +6,6 @@ OASIS's schema.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -14,6 +13,7 @@ from urllib.parse import quote
 
 from mcuplan.findings.tool import Tool
 from mcuplan.reports.ci.problems import Problem, problems
+from mcuplan.reports.documents.json import to_json
 from mcuplan.reports.documents.report import Report
 from mcuplan.text import safe_name, shown
 
@@ -72,7 +72,7 @@ def to_sarif(report: Report) -> str:
         "columnKind": "utf16CodeUnits",
         "results": [_result(problem, rules.index(problem.rule)) for problem in found],
     }
-    return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=True) + "\n"
+    return to_json({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]})
 
 
 def _driver(tool: Tool, rules: Sequence[str], found: Sequence[Problem]) -> dict[str, Any]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
 from mcuplan.estimates.limits import EstimateLimit
+from mcuplan.reports.documents.json import to_json
 
 ESTIMATE_SCHEMA_VERSION = 1
 """Version of these documents: keys may come within one, none goes or changes its meaning."""
@@ -19,4 +19,4 @@ def estimate_json(result: Any, kind: str, limits: Sequence[EstimateLimit] = ()) 
     assert not isinstance(result, type)
     held = [{**asdict(row), "kept": row.kept, "close": row.close} for row in limits]
     document = {"kind": kind, "schema_version": ESTIMATE_SCHEMA_VERSION, **asdict(result), "limits_held": held}
-    return json.dumps(document, indent=2, ensure_ascii=True) + "\n"
+    return to_json(document)

@@ -9,7 +9,7 @@ from itertools import pairwise
 from rich.console import Console
 from rich.text import Span, Text
 
-from mcuplan.text import LONGEST, WORD, shown
+from mcuplan.text import LONGEST, WORD, inert, shown
 
 _LEAST = 20
 PATH = 200
@@ -21,7 +21,7 @@ COMMAND = 4_000
 def harmless(text: Text, word: int = WORD, longest: int = LONGEST) -> Text:
     """``text`` with its styles, on one line, without what could steer a terminal; words and all bounded."""
     plain = text.plain
-    if len(plain) <= word and plain.isascii() and plain.isprintable():
+    if len(plain) <= word and plain.isascii() and plain.isprintable() and inert(plain) is plain:
         return text
     if not text.spans:
         clean = shown(plain, word, longest)
@@ -34,7 +34,8 @@ def harmless(text: Text, word: int = WORD, longest: int = LONGEST) -> Text:
             Span(0, len(piece), span.style) for span in text.spans if span.start <= start and end <= span.end
         ]
         made.append_text(piece)
-    return made
+    # Pieces that are harmless each may be a command together.
+    return made if inert(made.plain) == made.plain else Text(inert(made.plain), style=text.style)
 
 
 @dataclass(frozen=True, slots=True)
