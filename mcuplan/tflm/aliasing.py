@@ -128,6 +128,8 @@ def _pairs(graph: Graph, subgraph: Subgraph, op: Operator, rule: AliasRule) -> I
                 yield from _slice(graph, facts, x)
             else:
                 yield from _parts(facts, facts.outputs, x)
+        case "rows":
+            yield from _rows(graph, facts)
         case "padded":
             x, y = facts["x"], facts["y"]
             at = padded_at(graph, facts)
@@ -163,6 +165,19 @@ def _parts(facts: OperatorFacts, parts: Sequence[TensorFacts], whole: TensorFact
             yield part, whole, at, Relation.SHARE
         seen.add(part.index)
         at += part.bytes
+
+
+def _rows(graph: Graph, facts: OperatorFacts) -> Iterator[Pair]:
+    """A GATHER of indices that follow one another is a consecutive piece of its input."""
+    x, y, indices = facts["x"], facts["y"], facts["indices"]
+    found = constant_values(graph, indices.tensor) if indices.tensor else None
+    axis = facts.operator.option("axis", 0)
+    axis += x.rank if axis < 0 else 0
+    if not found or facts.operator.option("batch_dims", 0) or not 0 <= axis < x.rank or math.prod(x.dims[:axis]) != 1:
+        return
+    row = x.bytes // x.dims[axis] if x.dims[axis] else 0
+    if list(found) == list(range(found[0], found[0] + len(found))) and found[0] >= 0 and found[-1] < x.dims[axis]:
+        yield y, x, found[0] * row, Relation.SHARE
 
 
 def padded_at(graph: Graph, facts: OperatorFacts) -> int | None:

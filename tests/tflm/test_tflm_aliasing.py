@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from drawn.sketch import Sketch
 
 from mcuplan.graph import Graph
 from mcuplan.tflm import Target
@@ -85,3 +86,12 @@ def test_rows_of_padding_around_an_input() -> None:
     assert (found.inner, found.outer) == (graph.main.inputs[0], graph.main.outputs[0])
     b = Builder()
     assert not options(b.graph([b.pad(b.input((1, 4, 4, 4)), ((0, 0), (2, 1), (1, 1), (0, 0)))]))
+
+
+@pytest.mark.parametrize(("rows", "at"), [([2, 3, 4], 2 * 16), ([2, 3, 5], None), ([3, 2, 1], None)])
+def test_gathered_rows_that_follow_one_another_are_a_piece_of_their_input(rows: list[int], at: int | None) -> None:
+    s = Sketch()
+    x = s.input(1, 6, 4, 4)
+    y = s.op("GATHER", [x, s.constant(rows)], (1, len(rows), 4, 4), axis=1)
+    found = [(o.inner, o.outer, o.at, o.relation) for o in options(s.graph(y))]
+    assert found == ([] if at is None else [(y, x, at, Relation.SHARE)])

@@ -117,7 +117,7 @@ class DraftProblem:
         parts: dict[tuple[int, int], dict[int, tuple[int, int]]] = {}
         for option in (o for options in self.problem.options for o in options):
             op = self.draft.graph.subgraphs[option.subgraph].operators[option.operator]
-            if option.relation is Relation.SHARE and op.name in ("SLICE", "STRIDED_SLICE"):
+            if option.relation is Relation.SHARE and op.name in ("GATHER", "SLICE", "STRIDED_SLICE"):
                 end = option.at + self.bytes.get((option.subgraph, option.inner), 0)
                 parts.setdefault((option.subgraph, option.operator), {})[option.outer] = option.at, end
         return parts

@@ -34,7 +34,7 @@ MOST_STEPS = 200_000
 MOST_NUMBERS = 1 << 16
 """Elements up to which the values of a constant are looked at."""
 
-_COUNTING = frozenset({"ADD", "DYNAMIC_UPDATE_SLICE", "LESS", "MUL", "PAD", "SLICE", "WHILE"})
+_COUNTING = frozenset({"ADD", "DYNAMIC_UPDATE_SLICE", "GATHER", "LESS", "MUL", "PAD", "SLICE", "WHILE"})
 """Operators of which the values of constants are looked at."""
 
 _RANK = 4
@@ -263,6 +263,8 @@ class _Follower:
         match op.name:
             case "SLICE":
                 return _slice(tensors, out, read)
+            case "GATHER":
+                return _gather(op, tensors, out, read)
             case "PAD":
                 return _pad(tensors, out, read)
             case "CONCATENATION":
@@ -341,6 +343,21 @@ def _slice(tensors: Sequence[Tensor], out: Tensor, read: Sequence[Value]) -> Val
     if (begin[3], ends[3]) != (0, source.shape[3]) or not _same_kind((source, out)):
         return None
     return Value(read[0].names[begin[1] : ends[1], begin[2] : ends[2]], numbers)
+
+
+def _gather(op: Operator, tensors: Sequence[Tensor], out: Tensor, read: Sequence[Value]) -> Value | None:
+    """Rows or columns of a map at known places."""
+    places, source = _list(read[1]), tensors[0]
+    axis = op.option("axis", 0) % max(source.rank, 1)
+    if places is None or axis not in (1, 2) or op.option("batch_dims", 0) or tensors[1].rank != 1:
+        return None
+    if not _is_map(source) or not _is_map(out) or not _same_kind((source, out)):
+        return None
+    if out.shape != (*source.shape[:axis], len(places), *source.shape[axis + 1 :]):
+        return None
+    if any(not 0 <= place < source.shape[axis] for place in places):
+        raise UntraceableError("a gather reads beyond its input")
+    return Value(np.take(read[0].names, places, axis=axis - 1))
 
 
 def _pad(tensors: Sequence[Tensor], out: Tensor, read: Sequence[Value]) -> Value | None:

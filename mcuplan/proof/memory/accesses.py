@@ -103,6 +103,8 @@ def access(
                 return _whole_copy(facts) or everything
             case "parts" | "pieces":
                 return _piecewise(facts, known or {}) or everything
+            case "rows":
+                return _gathered(facts, known or {}) or everything
             case "padded":
                 return _padded(facts) or everything
             case "elementwise":
@@ -143,6 +145,21 @@ def _padded(facts: OperatorFacts) -> Access | None:
     if before + x.bytes + behind != y.bytes or x.bytes <= 0:
         return None
     moves = (Fill(0, 0, before), Move(0, 0, 0, before, x.bytes), Fill(0, before + x.bytes, y.bytes))
+    return Access(_others(facts, 0), moves, computes=False)
+
+
+def _gathered(facts: OperatorFacts, known: Numbers) -> Access | None:
+    """GATHER: for each index one ``memcpy`` of all behind the axis (micro/kernels/gather.cc)."""
+    x, y = facts.inputs[0], facts.outputs[0]
+    places = _values(facts, 1, known)
+    found = _outer_inner(x, facts.operator.option("axis", 0))
+    if places is None or found is None or facts.operator.option("batch_dims", 0) or not 0 < len(places) <= MOST_MOVES:
+        return None
+    axis, outer, inner = found
+    run = inner * _item(x)
+    if outer != 1 or len(places) * run != y.bytes or not all(0 <= place < x.dims[axis] for place in places):
+        return None
+    moves = tuple(Move(0, place * run, 0, i * run, run) for i, place in enumerate(places))
     return Access(_others(facts, 0), moves, computes=False)
 
 

@@ -44,7 +44,7 @@ MOST_NUMBERS = 64
 WORD = 4
 """Bytes of an int32."""
 
-_AT_NUMBERS = frozenset({"SLICE", "STRIDED_SLICE", "DYNAMIC_UPDATE_SLICE"})
+_AT_NUMBERS = frozenset({"SLICE", "STRIDED_SLICE", "DYNAMIC_UPDATE_SLICE", "GATHER"})
 """Operators whose reads and writes depend on the values of integer inputs."""
 
 _ENDLESS = 1 << 62

@@ -39,6 +39,20 @@ def test_two_halves_with_their_halo_are_the_whole() -> None:
     assert same_function(original, patched) == ()
 
 
+@pytest.mark.parametrize(("rows", "same"), [([0, 1, 2, 3], True), ([1, 1, 2, 3], False), ([0, 2, 1, 3], False)])
+def test_gathered_rows_are_where_they_came_from(rows: list[int], same: bool) -> None:
+    """Rows put in disorder by a CONCATENATION, and in order again by a GATHER, which says of each where it lies."""
+    whole = Sketch()
+    y = whole.conv(whole.input(1, 4, 6, 2))
+    parts = Sketch()
+    x = parts.input(1, 4, 6, 2)
+    top, bottom = parts.slice(x, (0, 0, 0, 0), (1, 1, 6, 2)), parts.slice(x, (0, 1, 0, 0), (1, 3, 6, 2))
+    mixed = parts.concat([bottom, top], 1)
+    order = [3 if row == 0 else row - 1 for row in rows]
+    z = parts.conv(parts.op("GATHER", [mixed, parts.constant(order)], (1, 4, 6, 2), axis=1))
+    assert positions_agree(whole.graph(y), parts.graph(z)) is same
+
+
 @pytest.mark.parametrize("fault", [{"overlap": 0}, {"swap": True}, {"weights": 1}])
 def test_a_halo_left_out_a_swap_and_other_weights_are_seen(fault: dict[str, int]) -> None:
     original, patched = halves(**fault)

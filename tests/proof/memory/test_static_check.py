@@ -205,6 +205,33 @@ def test_rows_that_went_down_are_gone_where_they_were() -> None:
     assert sole(planned(s.graph(y, z), {x: 0, y - 1: 32, y: 192, z: 320})) == ("overwritten", 2, x, 32, 112)
 
 
+@pytest.mark.parametrize(
+    ("rows", "at", "safe"),
+    [
+        ([0, 1, 2, 3], 0, True),  # each onto itself
+        ([5, 1, 2, 5], 0, True),  # two rows replaced by a later one
+        ([2, 3, 4, 5], 0, True),  # all go down
+        ([0, 1, 2, 3], 2, False),  # row 2 is overwritten by row 0
+        ([0, 0, 1, 2], 0, False),  # row 1 is overwritten before it is read
+        ([0, 1, 2, 3], 1, False),  # all go up: row 1 is overwritten by row 0
+    ],
+)
+def test_gathered_rows_in_place(rows: list[int], at: int, safe: bool) -> None:
+    """GATHER copies row after row: a row may be overwritten once it was read for the last time; TFLM does the same."""
+    s = Sketch()
+    x = s.relu(s.input(1, 6, 4, 4))
+    y = s.op("GATHER", [x, s.constant(rows)], (1, 4, 4, 4), axis=1)
+    z = s.relu(y)
+    model = planned(s.graph(z), {0: 256, x: 0, y: 16 * at, z: 512})
+    assert (static_check(model) == ()) is safe
+    if safe:
+        runtimes.require("tflm")
+        picture = bytes(range(96))
+        assert runtimes.run_tflm(tflite.write(model), [picture]) == runtimes.run_tflm(
+            tflite.write(s.graph(z)), [picture]
+        )
+
+
 def test_padding_around_an_input_in_place() -> None:
     """PAD fills 16 bytes, copies 32 onto themselves and fills 16; one byte further the fill covers the input."""
     s = Sketch()
