@@ -9,8 +9,9 @@ from contextlib import contextmanager
 
 from mcuplan.memory.layout import Layout, Offsets
 from mcuplan.memory.orientation import Orientation
-from mcuplan.memory.search import Budget, FailedStates, OutOfBudgetError, Search, Strategy
 from mcuplan.memory.sections import Sections
+from mcuplan.memory.stacking import Search
+from mcuplan.memory.strategy import Budget, FailedStates, OutOfBudgetError, Strategy
 
 MEASURES = ("TWA", "B", "CT", "ZT", "TW", "WT")
 """What the strategies place first (see :class:`Strategy`): tall moments, long lives, large areas."""

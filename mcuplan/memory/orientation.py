@@ -9,7 +9,7 @@ solution is kept up to date. Complete for any problem, and practical for small o
 from __future__ import annotations
 
 from mcuplan.memory.layout import UNPLACED, Layout, Offsets
-from mcuplan.memory.search import Budget
+from mcuplan.memory.strategy import Budget
 
 
 class Orientation:

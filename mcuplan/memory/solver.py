@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from time import process_time
 
 from mcuplan.memory.climb import climb
-from mcuplan.memory.closing import Closing
-from mcuplan.memory.part import Part, Spending
+from mcuplan.memory.component import Component, Spending
 from mcuplan.memory.problem import AllocationError, Buffer, Problem, Solution
+from mcuplan.memory.refine import Refinement
 
 Objective = Callable[[Mapping[Hashable, int]], int]
 """What a placement costs in bytes, given offsets by buffer id.
@@ -104,9 +104,9 @@ class _Solver:
         if objective:
             ids = [b.id for b in problem.buffers]
             # An objective looks at all offsets at once.
-            self.parts = [Part(problem.buffers, lambda o: objective(dict(zip(ids, o, strict=True))), self._tell)]
+            self.parts = [Component(problem.buffers, lambda o: objective(dict(zip(ids, o, strict=True))), self._tell)]
         else:
-            self.parts = [Part(group, told=self._tell) for group in apart(problem.buffers)]
+            self.parts = [Component(group, told=self._tell) for group in apart(problem.buffers)]
 
     def run(self) -> Solution:
         for part in self.parts:
@@ -140,7 +140,7 @@ class _Solver:
             self.told = self.score
             self.progress(self.told)
 
-    def _climb(self, part: Part) -> None:
+    def _climb(self, part: Component) -> None:
         """Hill climbing, for what the exact search does not know: objectives, and windows that interlock."""
         if not self.effort.climbs or self.spending.late():
             return
@@ -150,17 +150,17 @@ class _Solver:
             if score <= self._goal() or self.spending.late():
                 return
 
-    def _search(self, part: Part) -> None:
+    def _search(self, part: Component) -> None:
         """The exact search, for what is above the goal still."""
         nodes = self.effort.nodes * len(part.layout.buffers)
         if not nodes or self.spending.late():
             return
         self.searched = True
-        closing = Closing(part, self._goal, self.spending, lift=part.judged_by_height)
+        refinement = Refinement(part, self._goal, self.spending, lift=part.judged_by_height)
         if self.minimize:
-            closing.minimize(nodes)
+            refinement.minimize(nodes)
         else:
-            closing.decide(self._goal(), nodes)
+            refinement.decide(self._goal(), nodes)
 
     # -- the answer --------------------------------------------------------------------------------------------------
 

@@ -32,7 +32,7 @@ class Spending:
         return self.cut_short
 
 
-class Part:
+class Component:
     """Some buffers, their layout, and what has been found out.
 
     Attributes

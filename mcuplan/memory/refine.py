@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from mcuplan.memory.clipped import centres, stretches
+from mcuplan.memory.component import Component, Spending
 from mcuplan.memory.exact import Answer, Exact
-from mcuplan.memory.part import Part, Spending
 from mcuplan.memory.problem import Buffer
-from mcuplan.memory.stretches import centres, stretches
 
 FIRST_QUOTA = 20
 """Nodes for each buffer that the first attempt at the goal gets."""
@@ -16,13 +16,13 @@ GREEDY = 4
 """Greedy placements of a stretch before it is searched."""
 
 
-class Closing:
+class Refinement:
     """An exact search that can go on where it stopped.
 
     ``goal`` says at which score the part is good enough; it may change while others are worked on.
     """
 
-    def __init__(self, part: Part, goal: Callable[[], int], spending: Spending, lift: bool = True) -> None:
+    def __init__(self, part: Component, goal: Callable[[], int], spending: Spending, lift: bool = True) -> None:
         self.part = part
         self.goal = goal
         self.spending = spending
@@ -112,18 +112,18 @@ class Closing:
     def _lifted(self, cuts: Iterator[list[Buffer]]) -> Iterator[bool]:
         """Solve stretch after stretch; yields whether the last one is settled, and goes on with it where it is not."""
         for buffers in cuts:
-            stretch = Part(buffers)
+            stretch = Component(buffers)
 
-            def goal(stretch: Part = stretch) -> int:
+            def goal(stretch: Component = stretch) -> int:
                 return max(stretch.bound, self.part.bound)
 
             stretch.place_greedily(goal, GREEDY, self.spending)
             if stretch.score > goal():
-                closing = Closing(stretch, goal, self.spending, lift=False)
+                refinement = Refinement(stretch, goal, self.spending, lift=False)
                 while stretch.score > goal():
                     # What is above the part's own best placement would prove nothing more.
                     stretch.score = min(stretch.score, self.part.score)
-                    closing.prove(self.lift_end - self.spending.nodes)
+                    refinement.prove(self.lift_end - self.spending.nodes)
                     self.part.bound = max(self.part.bound, stretch.bound)
                     if stretch.score > goal():
                         yield False

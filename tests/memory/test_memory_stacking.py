@@ -12,12 +12,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mcuplan.memory import AllocationError, Buffer, Problem, Window, lower_bound
+from mcuplan.memory.clipped import clipped
 from mcuplan.memory.exact import MEASURES
 from mcuplan.memory.layout import Layout
 from mcuplan.memory.orientation import Orientation
-from mcuplan.memory.search import Budget, FailedStates, OutOfBudgetError, Search, Strategy
 from mcuplan.memory.sections import Sections
-from mcuplan.memory.stretches import clipped
+from mcuplan.memory.stacking import Search
+from mcuplan.memory.strategy import Budget, FailedStates, OutOfBudgetError, Strategy
 from mcuplan.memory.timeline import Timeline
 
 
