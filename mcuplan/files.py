@@ -6,14 +6,25 @@ FIFO or a device could keep a run waiting, or never end), and each reader states
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import stat
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 from mcuplan.errors import McuplanError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+_TEMPORARY = re.compile(r"\.mcuplan-[0-9a-f]{16}\.tmp")
+_LONGEST_WRITE, _LONGEST_START = 3600, 2
+"""Seconds after which a temporary file is surely not being written; and after which its writer has surely locked it."""
 
 _HOW = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 """Without blocking: what was a regular file a moment ago may be a FIFO now."""
@@ -27,7 +38,7 @@ MODEL_LIMIT = (1 << 31) - 1
 """Bytes of a model: offsets in a FlatBuffer are signed 32-bit numbers."""
 
 
-@contextmanager
+@contextlib.contextmanager
 def opened(
     path: str | os.PathLike[str],
     limit: int,
@@ -109,6 +120,16 @@ def _too_large(limit: int) -> str:
     return f"it is larger than {size}, the most that is read of such a file"
 
 
+def open_sink() -> int:
+    """The number of a newly opened file that swallows what is written to it."""
+    return os.open(os.devnull, os.O_RDWR)
+
+
+def sink() -> TextIO:
+    """A stream that swallows what is written to it."""
+    return open(os.devnull, "w", encoding="utf-8")
+
+
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
     """Write ``data`` to ``path`` through a temporary file in the same folder.
 
@@ -150,16 +171,48 @@ def copy(source: Path, path: str | os.PathLike[str]) -> int:
 
 
 def _replace(target: Path, data: bytes) -> None:
+    _remove_stale(target.parent)
     temporary = target.with_name(f".mcuplan-{os.urandom(8).hex()}.tmp")
     try:
         with temporary.open("xb") as file:
+            _lock(file)
             file.write(data)
         if target.exists():
             temporary.chmod(target.stat().st_mode & 0o777)
         temporary.replace(target)
-    except OSError:
+    except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _remove_stale(folder: Path) -> None:
+    """Remove what runs that were killed while they wrote left in ``folder``."""
+    with contextlib.suppress(OSError):
+        for entry in list(os.scandir(folder)):
+            if _TEMPORARY.fullmatch(entry.name) and entry.is_file(follow_symlinks=False) and _is_stale(entry):
+                os.unlink(entry)
+
+
+def _is_stale(entry: os.DirEntry[str]) -> bool:
+    """Whether nobody writes to a temporary file any more: its lock is free, and was there time to take it."""
+    age = time.time() - entry.stat(follow_symlinks=False).st_mtime
+    if fcntl is None:
+        return age > _LONGEST_WRITE
+    if age < _LONGEST_START:
+        return False
+    with open(entry, "rb") as file:
+        return _lock(file)
+
+
+def _lock(file: BinaryIO) -> bool:
+    """Take a file's lock, which lasts until it is closed; False where another process has it, or there are none."""
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _shown(path: str | os.PathLike[str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from importlib import import_module
 import click
 
 from mcuplan import __version__
+from mcuplan.cli import streams
 from mcuplan.cli.output import ReaderGoneError
 from mcuplan.errors import McuplanError
 
@@ -34,7 +34,7 @@ _COMMANDS = {
     "whatif": "mcuplan.cli.whatif",
     "zoo": "mcuplan.cli.zoo",
 }
-_INTERRUPTED, _BROKEN_PIPE, _BAD_USAGE = 130, 141, 2
+_INTERRUPTED, _BROKEN_PIPE, _TERMINATED, _BAD_USAGE = 130, 141, 143, 2
 
 
 class _LazyGroup(click.Group):
@@ -83,7 +83,10 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and end the process with its exit code."""
-    sys.exit(run(arguments))
+    streams.prepare()
+    code = run(arguments)
+    streams.settle()
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -99,7 +102,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         complain(str(error))
         return error.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
+        streams.say(error.format_message())
         return _BAD_USAGE
     except click.UsageError as error:
         hint = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
@@ -111,11 +114,14 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         complain("interrupted")
         return _INTERRUPTED
+    except streams.TerminatedError:
+        complain("terminated")
+        return _TERMINATED
     except (ReaderGoneError, BrokenPipeError):
-        _drop_output()
+        streams.drop(sys.stdout)
         return _BROKEN_PIPE
     except OSError as error:
-        _drop_output()
+        streams.drop(sys.stdout)
         complain(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
         return _BAD_USAGE
     except Exception as error:
@@ -126,14 +132,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _drop_output() -> None:
-    """Send what stdout still holds nowhere: the interpreter must not fail again when it flushes at exit."""
-    with contextlib.suppress(OSError, ValueError):  # a stdout that is no file, as under a test runner
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def complain(sentence: str) -> None:
     """Say on stderr what is wrong."""
     from mcuplan.text import safe_name
 
-    print(f"mcuplan: error: {safe_name(sentence, 2000)}", file=sys.stderr)
+    streams.say(f"mcuplan: error: {safe_name(sentence, 2000)}")

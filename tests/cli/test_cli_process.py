@@ -159,3 +159,67 @@ def test_starting_up_does_not_bring_what_is_not_needed(models: Path) -> None:
     assert done.stdout == "[] 0\n"
     version = subprocess.run([*line[:3], "boards", "--help"], capture_output=True, text=True, check=False)
     assert version.stdout.endswith("[] 0\n")
+
+
+def shell(line: str, *arguments: str | Path) -> subprocess.CompletedProcess[bytes]:
+    """``mcuplan`` through a shell that closes streams; ``line`` says which."""
+    program = f'exec "$0" -m mcuplan "$@" {line}'
+    return subprocess.run(
+        ["sh", "-c", program, sys.executable, *map(str, arguments)], capture_output=True, timeout=120, check=False
+    )
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a POSIX shell closes them")
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-", "<&-"])
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["check", "zoo:sine", "--format", "json"], 0),
+        (["check", "zoo:sine"], 0),
+        (["check", "zoo:sine", "--ram", "800"], 1),
+        (["check", "none.tflite"], 2),
+        (["inspect", "zoo:sine", "--arena"], 0),
+        (["plan", "zoo:sine"], 0),
+        (["frobnicate"], 2),
+        (["--version"], 0),
+        ([], 2),
+    ],
+)
+def test_closed_streams_change_no_exit_code(closed: str, arguments: list[str], code: int) -> None:
+    done = shell(closed, *arguments)
+    assert done.returncode == code
+    assert b"Traceback" not in done.stderr
+    assert b"bug" not in done.stderr
+    assert not ("2>" in closed and done.stderr)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a POSIX shell closes them")
+def test_a_file_never_gets_the_number_of_a_closed_stream(tmp_path: Path) -> None:
+    """What is said on a closed stderr must not end up in the report that is being written."""
+    report = tmp_path / "report.json"
+    done = shell("<&- >&- 2>&-", "check", "zoo:sine", "none.tflite", "--format", "json", "-o", report)
+    assert done.returncode == 2
+    assert json.loads(report.read_text())["exit_code"] == 2
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes break so on POSIX")
+@pytest.mark.parametrize(("arguments", "code"), [(["check", "none.tflite"], 2), (["frobnicate"], 2), ([], 2)])
+def test_nobody_who_listens_to_errors_changes_no_exit_code(arguments: list[str], code: int) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([sys.executable, "-m", "mcuplan", *arguments], stderr=writing, check=False)
+    os.close(writing)
+    assert done.returncode == code
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
+def test_a_run_that_is_terminated_says_so_and_cleans_up(tmp_path: Path) -> None:
+    """Ended while the planned model is being written, by a process that then waits for it."""
+    script = (
+        "import os, signal, sys\nfrom mcuplan import files\nfrom mcuplan.cli import main\n"
+        "files._lock = lambda file: os.kill(os.getpid(), signal.SIGTERM)\n"
+        "main(['check', 'zoo:sine', '--format', 'json', '-o', 'report.json'])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (143, b"mcuplan: error: terminated\n")
+    assert os.listdir(tmp_path) == []
