@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the planned model.")
 @click.option("--in-place", is_flag=True, help="Write the planned model over the given one.")
 @click.option("--fit", is_flag=True, help="Stop at the first step that fits --ram or the board; exit code 1 if none.")
-@click.option("--ram", type=SIZE, metavar="SIZE", help="Arena to fit into (with --fit), such as 64kB or 64KiB.")
+@click.option(
+    "--ram",
+    type=SIZE,
+    metavar="SIZE",
+    help="RAM to fit into (with --fit), counted as `mcuplan check` does: arena, interpreter, stack, ...",
+)
 @click.option("--no-clean-up", is_flag=True, help="Leave padding, identities and dead parts of the graph as they are.")
 @click.option("--no-alias", is_flag=True, help="Let no two tensors share bytes.")
 @click.option("--no-order", is_flag=True, help="Keep the operators in the order of the file.")
@@ -80,7 +85,7 @@ def command(
     """
     from mcuplan.boards import load_board
     from mcuplan.cli.models import is_model_file, load_model
-    from mcuplan.cli.planning import Wish, arena_room, search, shortage, write_planned
+    from mcuplan.cli.planning import Wish, arena_room, fit_limits, search, shortage, write_planned
     from mcuplan.cli.targets import choose_target
     from mcuplan.planning.plan import PlanOptions
 
@@ -97,13 +102,14 @@ def command(
     destination = _destination(models, output, in_place)
     chosen = choose_target(board, kernels, target)
     original = load_model(models)
+    limits = fit_limits(board, ram) if fit else None
     options = PlanOptions(
         effort=effort,
         time_limit=time_limit,
         reorder=not no_order,
         alias=not no_alias,
         clean_up=not no_clean_up,
-        fit_bytes=arena_room(original, chosen, board, ram) if fit else None,
+        fit_bytes=arena_room(original, chosen, limits) if limits else None,
     )
     stripped = strip or strip_signatures
     wish = Wish(patch, max_overhead, advice, input_rows_streamed, stripped, strip_signatures, int8_io)
@@ -116,7 +122,7 @@ def command(
             written = files.copy(kept, destination)
         else:
             written = write_planned(found.start, found.graph, destination, chosen)
-    short = shortage(found.graph, chosen, board) if fit and board is not None else None
+    short = shortage(found.graph, chosen, limits) if limits else None
     return _show(models, original, found, options.fit_bytes, short, destination, written, format_, show_map)
 
 

@@ -12,6 +12,7 @@ from mcuplan.text import safe_name
 
 if TYPE_CHECKING:
     from mcuplan.boards import Board
+    from mcuplan.budget import Limits
     from mcuplan.cli.progress import Watched
     from mcuplan.graph import Graph
     from mcuplan.patching.arena.search import PatchPlan
@@ -49,17 +50,22 @@ class Found:
     no_stages: str | None = None
 
 
-def arena_room(graph: Graph, target: Target, board: Board | None, ram: int | None) -> int:
-    """The arena that fits: ``ram`` itself, or what the board leaves beside the interpreter, the stack and the like."""
+def fit_limits(board: Board | None, ram: int | None) -> Limits:
+    """What has to be kept for ``--fit``: RAM as ``check`` counts it against ``ram``, and on a board its flash too."""
     from mcuplan import budget
 
-    if board is None:
-        assert ram is not None
-        return ram
-    limit = budget.limits_on_board(board, budget.Asked(ram=ram)).ram
-    assert limit is not None
+    if board is not None:
+        return budget.limits_on_board(board, budget.Asked(ram=ram))
+    return budget.Limits(ram=budget.limits_without_board(budget.Asked(ram=ram)).ram)
+
+
+def arena_room(graph: Graph, target: Target, limits: Limits) -> int:
+    """The arena that fits: what the limit on RAM leaves beside the interpreter, the stack and the like."""
+    from mcuplan import budget
+
+    assert limits.ram is not None
     need = budget.analyse(graph, target).need().ram
-    return max(limit.amount - (need.total_bytes - need.arena_bytes), 0)
+    return max(limits.ram.amount - (need.total_bytes - need.arena_bytes), 0)
 
 
 def search(original: Graph, target: Target, options: PlanOptions, wish: Wish) -> Found:
@@ -160,17 +166,11 @@ def write_planned(original: Graph, graph: Graph, destination: Path, target: Targ
     return save(graph, destination)
 
 
-def shortage(graph: Graph, target: Target, board: Board) -> str | None:
-    """What of ``board`` is too small for a planned model with all that inference takes; None where nothing is."""
+def shortage(graph: Graph, target: Target, limits: Limits) -> str | None:
+    """Which of ``limits`` a planned model with all that inference takes breaks; None where it keeps them."""
     from mcuplan import budget
 
-    limits, need = budget.limits_on_board(board, budget.Asked()), budget.analyse(graph, target).need()
-    short = [
-        f"{figure:,} bytes of {name}, {limit.amount:,} are there"
-        for name, limit, figure in (
-            ("RAM", limits.ram, need.ram.total_bytes),
-            ("flash", limits.flash, need.flash.total_bytes),
-        )
-        if limit is not None and not limit.allows(figure)
-    ]
+    broken = budget.judge(budget.analyse(graph, target).need(), limits).violations
+    names = {budget.Resource.RAM: "RAM", budget.Resource.FLASH: "flash", budget.Resource.MACS: "MACs"}
+    short = [f"{v.figure:,} bytes of {names[v.limit.resource]}, {v.limit.amount:,} are there" for v in broken]
     return " and ".join(short) or None

@@ -141,11 +141,11 @@ class PlanReport:
     savings: tuple[SavingShown, ...] = ()
     """Bytes of flash saved by --int8-io and --strip, step by step."""
     fit_bytes: int | None = None
-    """The arena that was asked for, null where none was."""
+    """The arena that there is room for beside the interpreter, the stack and the like; null without --fit."""
     fits: bool | None = None
-    """Whether arena, and on a board all of RAM and flash, are large enough; null where nothing was asked for."""
+    """Whether RAM, counted as `mcuplan check` does, and on a board flash suffice; null without --fit."""
     short_of: str | None = None
-    """With --fit and a board: what of it the planned model takes more of than there is."""
+    """With --fit: what the planned model takes more of than there is."""
     output: str | None = None
     """The file written, null where none was."""
     output_bytes: int | None = None
@@ -179,7 +179,7 @@ def plan_report(
     told = _planned(model, original, plan)
     if patch is not None:
         told = _patched(told, patch, original)
-    fits = None if fit_bytes is None else told.after.declare_bytes <= fit_bytes and short is None
+    fits = None if fit_bytes is None else short is None
     return replace(
         told, savings=savings, fit_bytes=fit_bytes, fits=fits, short_of=short, output=output, output_bytes=output_bytes,
         advice=advice, input_rows_streamed=streamed, no_stages=no_stages,

@@ -101,10 +101,9 @@ def _bound(report: PlanReport) -> Text:
 
 def _verdict(report: PlanReport) -> Text:
     if report.fits is not None:
-        word = "fits" if report.fits else "does not fit"
-        told = f"{word} the {report.fit_bytes:,} bytes asked for"
+        told = f"fits: {report.fit_bytes:,} bytes of RAM are left for the arena beside interpreter, stack and the like"
         if report.short_of is not None:
-            told = f"does not fit the board: takes {report.short_of}"
+            told = f"does not fit: takes {report.short_of}"
         return Text(told, style=PASS if report.fits else FAIL)
     if report.gain_bytes <= 0:
         return Text("nothing to gain: the model is left as it is")
