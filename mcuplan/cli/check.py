@@ -65,8 +65,8 @@ def command(
       1  a limit is broken, or TFLM cannot run a model
       2  bad usage, or a model that cannot be read
     """
-    from mcuplan.cli.checking import Options
-    from mcuplan.cli.runs import check
+    from mcuplan.api.checking import Options
+    from mcuplan.api.runs import check
 
     options = Options(
         boards=boards, board_dirs=board_dirs, ram=ram, flash=flash, macs=macs, kernels=kernels, target=target,

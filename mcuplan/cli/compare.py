@@ -47,9 +47,9 @@ def command(
       1  some model passes on none
       2  bad usage, or a model that cannot be read
     """
+    from mcuplan.api.checking import Options
+    from mcuplan.api.runs import compare
     from mcuplan.boards import all_boards, load_board
-    from mcuplan.cli.checking import Options
-    from mcuplan.cli.runs import compare
 
     chosen = tuple(load_board(ref, board_dirs) for ref in boards) or all_boards(board_dirs)
     options = Options(macs=macs, kernels=kernels, target=target, build=build, custom_operators=custom_operators)

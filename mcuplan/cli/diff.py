@@ -50,10 +50,10 @@ def command(
       2  bad usage, or a model that cannot be read
     """
     from mcuplan import budget
+    from mcuplan.api.revisions import load_revision
+    from mcuplan.api.targets import choose_target
     from mcuplan.boards import load_board
     from mcuplan.cli.output import show, write_text
-    from mcuplan.cli.revisions import load_revision
-    from mcuplan.cli.targets import choose_target
     from mcuplan.findings.diff.difference import diff
 
     if len(boards) > 1:

@@ -83,9 +83,9 @@ def command(
     Without a board: the least energy of arithmetic and memory, fp32 against int8. With one: time and energy where
     they were measured. With --period: average power, battery life, and whether it is TinyML (below 1 mW).
     """
+    from mcuplan.api.targets import choose_target
     from mcuplan.boards import load_board
     from mcuplan.cli.output import show, write_text
-    from mcuplan.cli.targets import choose_target
     from mcuplan.estimates.quantities import parse_audio, parse_battery, parse_duration, parse_frame, parse_power
     from mcuplan.findings.energy import Use, energy_report
     from mcuplan.reports.documents.estimates import estimate_json
@@ -163,7 +163,7 @@ def _extra(text: str) -> Load:
 
 
 def _run(model: str, probability: float, seconds: float | None) -> Run:
-    from mcuplan.cli.models import load_model
+    from mcuplan.api.models import load_model
     from mcuplan.findings.energy import Run
 
     return Run(model, load_model(model), probability, seconds)

@@ -38,10 +38,10 @@ def command(
 
     With --compare the exit code is 1 where the log differs from the prediction.
     """
+    from mcuplan.api.models import load_model
+    from mcuplan.api.targets import choose_target
     from mcuplan.boards import load_board
-    from mcuplan.cli.models import load_model
     from mcuplan.cli.output import show
-    from mcuplan.cli.targets import choose_target
 
     if len(boards) > 1:
         raise click.UsageError("explain takes one board")

@@ -41,10 +41,10 @@ def command(
     target: str | None,
 ) -> int:
     """Write MODEL as an aligned C array, the arena to declare, and an op resolver with exactly its operators."""
+    from mcuplan.api.models import is_model_file, load_model
+    from mcuplan.api.targets import choose_target
     from mcuplan.boards import load_board
-    from mcuplan.cli.models import is_model_file, load_model
     from mcuplan.cli.output import show
-    from mcuplan.cli.targets import choose_target
     from mcuplan.firmware.sources import export
 
     if len(boards) > 1:

@@ -52,10 +52,10 @@ def command(
     The exit code is 1 where nothing fits.
     """
     from mcuplan import budget
+    from mcuplan.api.models import load_model
+    from mcuplan.api.targets import choose_target
     from mcuplan.boards import load_board
-    from mcuplan.cli.models import load_model
     from mcuplan.cli.output import show, write_text
-    from mcuplan.cli.targets import choose_target
     from mcuplan.estimates.frontier import WIDTHS, frontier
     from mcuplan.reports.documents.estimates import estimate_json
     from mcuplan.reports.terminal.frontier import frontier_lines

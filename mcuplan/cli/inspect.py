@@ -41,10 +41,10 @@ def command(
     control flow enters). Lifespans are half-open: [start, end).
     """
     from mcuplan import budget
+    from mcuplan.api.models import load_model
+    from mcuplan.api.targets import choose_target
     from mcuplan.boards import load_board
-    from mcuplan.cli.models import load_model
     from mcuplan.cli.output import show
-    from mcuplan.cli.targets import choose_target
 
     if len(boards) > 1:
         raise click.UsageError("inspect takes one board")

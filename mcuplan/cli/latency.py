@@ -34,10 +34,10 @@ def command(
 
     Only for boards on which TFLM was measured; every figure says by whom, and how far the model is off.
     """
+    from mcuplan.api.models import load_model
+    from mcuplan.api.targets import choose_target
     from mcuplan.boards import load_board
-    from mcuplan.cli.models import load_model
     from mcuplan.cli.output import show, write_text
-    from mcuplan.cli.targets import choose_target
     from mcuplan.estimates.latency import estimate_latency, find_throughput
     from mcuplan.estimates.limits import held
     from mcuplan.estimates.quantities import parse_duration

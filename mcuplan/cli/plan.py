@@ -12,7 +12,7 @@ from mcuplan import files
 from mcuplan.cli.parameters import SIZE, board_options, kernel_options, models_argument
 
 if TYPE_CHECKING:
-    from mcuplan.cli.planning import Found
+    from mcuplan.api.planning import Found
     from mcuplan.graph import Graph
 
 
@@ -83,11 +83,14 @@ def command(
     Same operators, same outputs bit for bit. With --patch, or where --fit needs it, the first layers run in strips of
     rows: more operators, still the same outputs. Without -o nothing is written.
     """
+    from mcuplan.api.models import is_model_file, load_model
+    from mcuplan.api.planning import Wish, arena_room, fit_limits, search, shortage, write_planned
+    from mcuplan.api.targets import choose_target
     from mcuplan.boards import load_board
-    from mcuplan.cli.models import is_model_file, load_model
-    from mcuplan.cli.planning import Wish, arena_room, fit_limits, search, shortage, write_planned
-    from mcuplan.cli.targets import choose_target
+    from mcuplan.cli.progress import searching
+    from mcuplan.cli.streams import say
     from mcuplan.planning.plan import PlanOptions
+    from mcuplan.text import safe_name
 
     if len(boards) > 1:
         raise click.UsageError("plan takes one board")
@@ -113,7 +116,10 @@ def command(
     )
     stripped = strip or strip_signatures
     wish = Wish(patch, max_overhead, advice, input_rows_streamed, stripped, strip_signatures, int8_io)
-    found = search(original, chosen, options, wish)
+    with searching(options) as watched:
+        found = search(original, chosen, watched, wish)
+    if found.no_stages and wish.patch:
+        say(f"no patch stages: {safe_name(found.no_stages, 300)}")
     written = None
     if destination:
         # A model that gains nothing keeps its very bytes.
@@ -127,7 +133,7 @@ def command(
 
 
 def _destination(model: str, output: Path | None, in_place: bool) -> Path | None:
-    from mcuplan.cli.models import ZOO
+    from mcuplan.api.models import ZOO
 
     if in_place:
         if output is not None:

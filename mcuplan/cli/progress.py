@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from mcuplan.api.planning import Watched
 
 if TYPE_CHECKING:
     from mcuplan.planning.plan import PlanOptions
 
 _DELAY = 0.5
 """Seconds before anything is shown: short searches should not flicker."""
-
-
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """Options for a plan that tell how far it is, and whom a search for patch stages tells."""
-
-    options: PlanOptions
-    patches: Callable[[int, int], None] | None = None
 
 
 @contextmanager

@@ -44,7 +44,7 @@ def command(
 
     The exit code is that of `check`: 0 all pass, 1 a limit is broken or a model unsupported, 2 unreadable input.
     """
-    from mcuplan.cli.checking import Checker, Options
+    from mcuplan.api.checking import Checker, Options
     from mcuplan.cli.output import write_text
     from mcuplan.reports.html.render import render_report
     from mcuplan.reports.html.study import studies

@@ -42,9 +42,9 @@ def command(
     Always: no live byte is overwritten, and each output is computed by the same operators. With the extras installed
     also: outputs bit for bit on a real TFLM and on LiteRT. Exit code 1 where a check fails or nothing proves it.
     """
+    from mcuplan.api.models import load_model
+    from mcuplan.api.targets import choose_target
     from mcuplan.boards import load_board
-    from mcuplan.cli.models import load_model
-    from mcuplan.cli.targets import choose_target
     from mcuplan.proof.prove import prove
 
     if len(boards) > 1:

@@ -73,10 +73,10 @@ def command(
 
     Changes apply in this order and add up. The changed models are for their sizes only: they are never written.
     """
+    from mcuplan.api.models import load_model
+    from mcuplan.api.targets import choose_target
     from mcuplan.boards import load_board
-    from mcuplan.cli.models import load_model
     from mcuplan.cli.output import show, write_text
-    from mcuplan.cli.targets import choose_target
     from mcuplan.estimates.change import Changes, what_if
     from mcuplan.estimates.quantities import parse_resolution
     from mcuplan.reports.documents.estimates import estimate_json

@@ -6,8 +6,8 @@ from dataclasses import replace
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from mcuplan.cli.checking import Checker, sentence
-from mcuplan.cli.targets import choose_target
+from mcuplan.api.checking import Checker, sentence
+from mcuplan.api.targets import choose_target
 from mcuplan.findings.why import Case, why
 from mcuplan.reports.documents.report import Report, Result
 

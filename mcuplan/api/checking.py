@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from mcuplan import budget
+from mcuplan.api.models import ZOO, expand, home, load_model
+from mcuplan.api.targets import choose_target
 from mcuplan.budget import Limits, Need
 from mcuplan.budget.baseline import Allowance, Baseline, Key, allowance, model_key, read_baseline
 from mcuplan.budget.config import Config, ConfigError, load_config, nearest_config, rules_for
 from mcuplan.budget.reserve import firmware_reserve, parse_reserve
-from mcuplan.cli.models import ZOO, expand, home, load_model
-from mcuplan.cli.targets import choose_target
 from mcuplan.errors import McuplanError
 from mcuplan.findings.situation import Situation
 from mcuplan.reports.documents import build as building

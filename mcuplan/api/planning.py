@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
-from mcuplan.text import safe_name
-
 if TYPE_CHECKING:
     from mcuplan.boards import Board
     from mcuplan.budget import Limits
-    from mcuplan.cli.progress import Watched
     from mcuplan.graph import Graph
     from mcuplan.patching.arena.search import PatchPlan
     from mcuplan.planning.plan import Plan, PlanOptions
     from mcuplan.reports.documents.patches import AdviceShown, StreamedShown
     from mcuplan.rewriting.strip import StripSaving
     from mcuplan.tflm import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """Options for a plan that tell how far it is, and whom a search for patch stages tells."""
+
+    options: PlanOptions
+    patches: Callable[[int, int], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +72,8 @@ def arena_room(graph: Graph, target: Target, limits: Limits) -> int:
     return max(limits.ram.amount - (need.total_bytes - need.arena_bytes), 0)
 
 
-def search(original: Graph, target: Target, options: PlanOptions, wish: Wish) -> Found:
+def search(original: Graph, target: Target, watched: Watched, wish: Wish) -> Found:
     """The plan, and the graph to write."""
-    from mcuplan.cli.progress import searching
     from mcuplan.planning.plan import make_plan
 
     start = original
@@ -79,18 +82,15 @@ def search(original: Graph, target: Target, options: PlanOptions, wish: Wish) ->
         from mcuplan.rewriting.strip import int8_io as without_conversions
 
         start, savings = without_conversions(original)
-    with searching(options) as watched:
-        plan = make_plan(start, target, watched.options)
-        patch, no_stages = _patch(start, target, watched, plan, wish)
-        streamed = _streamed(start, wish.max_overhead) if wish.streamed else None
+    plan = make_plan(start, target, watched.options)
+    patch, no_stages = _patch(start, target, watched, plan, wish)
+    streamed = _streamed(start, wish.max_overhead) if wish.streamed else None
     graph = patch.graph if patch else plan.graph
     if wish.strip:
         from mcuplan.rewriting.strip import strip as stripped
 
         graph, more = stripped(graph, wish.signatures)
         savings = (*savings, *more)
-    if no_stages and wish.patch:
-        click.echo(f"no patch stages: {safe_name(no_stages, 300)}", err=True)
     advice = _advice(patch, start) if patch and wish.advice else ()
     return Found(start, plan, patch, graph, savings, advice, streamed, no_stages)
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mcuplan.api.checking import DEFAULT_BASELINE, Checker, Options, on_boards
+from mcuplan.api.models import expand
 from mcuplan.budget.baseline import record
-from mcuplan.cli.checking import DEFAULT_BASELINE, Checker, Options, on_boards
-from mcuplan.cli.models import expand
 from mcuplan.reports.documents import build as building
 from mcuplan.reports.documents.report import Report, Result
 
@@ -40,7 +40,7 @@ def check(arguments: Sequence[str], options: Options, *, write_baseline: bool = 
     report = checker.report(arguments)
     if not why:
         return report
-    from mcuplan.cli.reasons import with_reasons
+    from mcuplan.api.reasons import with_reasons
 
     return with_reasons(report, checker)
 

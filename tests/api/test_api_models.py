@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mcuplan.cli.models import ArgumentError, expand, expand_all
+from mcuplan.api.models import ArgumentError, expand, expand_all
 
 
 @pytest.fixture

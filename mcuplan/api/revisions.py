@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from mcuplan.cli.models import ZOO, load_model
+from mcuplan.api.models import ZOO, load_model
 from mcuplan.errors import McuplanError
 from mcuplan.graph import Graph
 
