@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mcuplan.budget.limits import Counted, Limit, Limits, Resource
@@ -42,6 +42,23 @@ class Violation:
         return self.figure - self.limit.amount + (1 if self.limit.strict else 0)
 
 
+CLOSE = 0.9
+"""Part of a limit from which on a figure is called close to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class NearLimit:
+    """A limit that is kept with little to spare: ``figure`` (bytes or MACs) against ``limit``."""
+
+    limit: Limit
+    figure: int
+
+    @property
+    def left(self) -> int:
+        """How much more the limit allows."""
+        return self.limit.amount - self.figure - (1 if self.limit.strict else 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """A verdict and what it stands on."""
@@ -51,6 +68,8 @@ class Judgement:
     refusals: tuple[Refusal, ...] = ()
     overruns: tuple[HeldEstimate, ...] = ()
     """Limits on time, energy and power that a known figure is over."""
+    near: tuple[NearLimit, ...] = ()
+    """Limits that are kept, with a figure of :data:`CLOSE` of them or more."""
 
 
 def figure_for(limit: Limit, need: Need) -> int:
@@ -82,7 +101,15 @@ def judge(
     ('fail', [('ram', 1)])
     """
     broken = tuple(Violation(limit, figure) for limit in limits if not limit.allows(figure := figure_for(limit, need)))
-    over = performance.broken
+    over, near = performance.broken, tuple(_near(need, limits))
     if refusals:
-        return Judgement(Verdict.UNSUPPORTED, broken, tuple(refusals), over)
-    return Judgement(Verdict.FAIL if broken or over else Verdict.PASS, broken, (), over)
+        return Judgement(Verdict.UNSUPPORTED, broken, tuple(refusals), over, near)
+    return Judgement(Verdict.FAIL if broken or over else Verdict.PASS, broken, (), over, near)
+
+
+def _near(need: Need, limits: Limits) -> Iterator[NearLimit]:
+    for limit in limits:
+        figure = figure_for(limit, need)
+        # A limit that a baseline raised is what the model took: it would always be close.
+        if limit.allows(figure) and figure >= CLOSE * limit.amount and not limit.baseline:
+            yield NearLimit(limit, figure)

@@ -9,14 +9,11 @@ from typing import TYPE_CHECKING
 from mcuplan.budget.analysis import Analysis
 from mcuplan.budget.limits import Limit, Limits, Resource
 from mcuplan.budget.need import Need
-from mcuplan.budget.verdict import Judgement, figure_for
+from mcuplan.budget.verdict import CLOSE, Judgement, figure_for
 from mcuplan.findings.peak import Step, live_steps, lower_bound, peak_step
 
 if TYPE_CHECKING:
     from mcuplan.boards import Board
-
-CLOSE = 0.9
-"""Part of a limit from which on a figure is called close to it."""
 
 
 @dataclass(frozen=True)

@@ -360,3 +360,42 @@ def test_without_a_name_the_baseline_is_in_the_working_folder(cli: Cli, project:
     assert cli("check", project, "--write-baseline").code == 0
     assert (tmp_path / "mcuplan-baseline.json").exists()
     assert cli("check", project).code == 1
+
+
+def test_a_limit_that_is_kept_closely_is_told_everywhere_alike(cli: Cli, models: Path) -> None:
+    """From 90% of a limit on: exit code 0, and the same sentence in text, Markdown, JSON and annotations."""
+    need = json.loads(cli("check", models / "sine.tflite", "--format", "json").out)["results"][0]["ram"]["total_bytes"]
+    limit = need * 10 // 9  # just over 90% of it are taken
+    outs = {f: cli("check", models / "sine.tflite", "--ram", str(limit), "--format", f)
+            for f in ("text", "json", "markdown", "github")}  # fmt: skip
+    assert {done.code for done in outs.values()} == {0}
+    (result,) = json.loads(outs["json"].out)["results"]
+    (warning,) = result["warnings"]
+    assert result["verdict"] == "pass"
+    assert (warning["resource"], warning["figure"], warning["left"]) == ("ram", need, limit - need)
+    assert warning["message"] == (
+        f"RAM: arena, interpreter and stack take {need:,} bytes, 90% of the {limit:,} allowed (--ram): "
+        f"{limit - need:,} bytes left"
+    )
+    assert f"warning: {warning['message']}" in " ".join(outs["text"].out.split())
+    assert warning["message"].replace("(", "\\(").replace(")", "\\)") in outs["markdown"].out
+    assert "1 pass, 1 close to a limit" in outs["markdown"].out
+    assert outs["github"].out.startswith("::warning file=")
+
+
+def test_no_warning_below_nine_tenths_nor_over_the_limit(cli: Cli, models: Path) -> None:
+    need = json.loads(cli("check", models / "sine.tflite", "--format", "json").out)["results"][0]["ram"]["total_bytes"]
+    for limit, code in ((need * 10 // 9 + 2, 0), (need - 1, 1)):
+        done = cli("check", models / "sine.tflite", "--ram", str(limit), "--format", "json")
+        assert done.code == code
+        assert json.loads(done.out)["results"][0]["warnings"] == []
+    assert json.loads(cli("check", models / "sine.tflite", "--ram", str(need), "--format", "json").out)["results"][0][
+        "warnings"
+    ]
+
+
+def test_what_a_baseline_allows_is_not_called_close(cli: Cli, models: Path) -> None:
+    arguments = ("check", models / "sine.tflite", "--ram", "1kB", "--baseline", "base.json")
+    assert cli(*arguments, "--write-baseline").code == 0
+    (result,) = json.loads(cli(*arguments, "--format", "json").out)["results"]
+    assert (result["verdict"], result["warnings"]) == ("pass", [])

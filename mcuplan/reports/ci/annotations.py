@@ -24,8 +24,8 @@ _EACH = 5
 def to_annotations(report: Report) -> str:
     """The problems as workflow commands.
 
-    One ``::error`` a finding, at most five for a model on a board, and a ``::warning`` a result for limits that could
-    not be judged; a ``::notice`` where there is nothing to tell.
+    One ``::error`` a problem, at most five for a model on a board, and a ``::warning`` a result for limits that could
+    not be judged, and for those that it is close to; a ``::notice`` where there is nothing to tell.
     """
     lines: list[str] = []
     for _, group in groupby(problems(report), key=lambda problem: (problem.model, problem.board)):
@@ -35,12 +35,17 @@ def to_annotations(report: Report) -> str:
             more = Problem(told[0].kind, told[0].rule, told[0].model, told[0].board, f"and {len(told) - _EACH} more")
             lines.append(_command(more))
     count = len(report.results)
-    lines += [_warning(row, said) for row in report.results if (said := unjudged(row))]
+    lines += [_warning(row, "not judged", said) for row in report.results if (said := unjudged(row))]
+    lines += [_warning(row, "close to a limit", near) for row in report.results if (near := _near(row))]
     return "\n".join(lines or [f"::notice title=mcuplan::{count} check{'s' * (count != 1)} passed"]) + "\n"
 
 
-def _warning(row: Result, said: Sequence[str]) -> str:
-    title = f"{board_label(row)}: not judged"
+def _near(row: Result) -> list[str]:
+    return [warning.message for warning in row.warnings]
+
+
+def _warning(row: Result, what: str, said: Sequence[str]) -> str:
+    title = f"{board_label(row)}: {what}"
     return f"::warning file={_property(row.model, _PATH)},title={_property(title)}::{_data('; '.join(said))}"
 
 

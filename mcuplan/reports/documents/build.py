@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mcuplan import __version__, budget
 from mcuplan.budget import Analysis, Arenas, Judgement, Need, Resource, Verdict
+from mcuplan.budget.verdict import NearLimit as Near
 from mcuplan.budget.verdict import figure_for
 from mcuplan.findings.advice import advice
 from mcuplan.findings.costs import describe, largest_costs, tensor_name
@@ -19,6 +20,7 @@ from mcuplan.reports.documents.report import (
     Limits,
     LiveBuffer,
     ModelFacts,
+    NearLimit,
     Peak,
     Ram,
     Refusal,
@@ -28,13 +30,14 @@ from mcuplan.reports.documents.report import (
     SharedResult,
     Violation,
 )
-from mcuplan.text import show_bytes, show_count
+from mcuplan.text import show_bytes, show_count, show_share
 from mcuplan.tflm.results import PlannedBuffer
 from mcuplan.tflm.results import Refusal as TflmRefusal
 
 if TYPE_CHECKING:
     from mcuplan.boards import Board
 
+_NAMES = {"ram": "RAM", "flash": "flash", "macs": "MACs"}
 _TAKES = {
     ("ram", "arena"): "the arena takes",
     ("ram", "need"): "arena, interpreter and stack take",
@@ -75,6 +78,7 @@ def result_of(situation: Situation) -> Result:
         costs=largest_costs(analysis, need, limits, live),
         help=advice(situation),
         notes=tuple(_notes(analysis, board)),
+        warnings=warnings(judgement, _bounds(analysis)),
     )
 
 
@@ -109,6 +113,7 @@ def shared(
         limits=limits_shown(limits, need),
         violations=violations(judgement),
         notes=tuple(notes),
+        warnings=warnings(judgement),
     )
 
 
@@ -163,14 +168,36 @@ def violations(judgement: Judgement, bounds: Collection[Resource] = ()) -> tuple
 def violation_sentence(v: budget.Violation, exact: bool = True) -> str:
     """What is over, by how much, and whose limit it is; exact figures, not rounded ones."""
     resource, limit = v.limit.resource.value, v.limit
-    label = {"ram": "RAM", "flash": "flash", "macs": "MACs"}[resource]
     unit, show = ("MACs", show_count) if resource == "macs" else ("bytes", show_bytes)
     verb = "must stay under" if limit.strict else "may be at most"
     bound = "" if exact else "at most "
     grown = ", grown since the baseline" if limit.baseline else ""
     return (
-        f"{label}: {_TAKES[resource, limit.counted.value]} {bound}{v.figure:,} {unit}, {verb} {limit.amount:,} "
-        f"({limit.source}): {show(v.over)} too many{grown}"
+        f"{_NAMES[resource]}: {_TAKES[resource, limit.counted.value]} {bound}{v.figure:,} {unit}, {verb} "
+        f"{limit.amount:,} ({limit.source}): {show(v.over)} too many{grown}"
+    )
+
+
+def warnings(judgement: Judgement, bounds: Collection[Resource] = ()) -> tuple[NearLimit, ...]:
+    """Limits that are kept with little to spare, each with its sentence."""
+    return tuple(
+        NearLimit(
+            n.limit.resource.value, n.limit.counted.value, n.limit.amount, n.figure, n.left,
+            _near_sentence(n, exact=n.limit.resource not in bounds),
+        )
+        for n in judgement.near
+    )  # fmt: skip
+
+
+def _near_sentence(n: Near, exact: bool) -> str:
+    """How full a limit is, and what is left of it."""
+    resource, limit = n.limit.resource.value, n.limit
+    unit = "MACs" if resource == "macs" else "bytes"
+    bound = "" if exact else "at most "
+    return (
+        f"{_NAMES[resource]}: {_TAKES[resource, limit.counted.value]} {bound}{n.figure:,} {unit}, "
+        f"{show_share(n.figure / limit.amount)} of the {limit.amount:,} allowed ({limit.source}): "
+        f"{n.left:,} {unit} left"
     )
 
 

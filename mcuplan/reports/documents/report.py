@@ -20,7 +20,7 @@ from mcuplan.findings.tool import Tool
 if TYPE_CHECKING:
     from pydantic import ConfigDict
 
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 """Version of the document: a new minor adds keys, a new major changes some."""
 
 # Readers must take documents with keys they do not know: a later minor version adds some.
@@ -152,6 +152,21 @@ class Violation:
     figure: int | float
     over: int | float
     """How much must go."""
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class NearLimit:
+    """A limit that is kept with little to spare: a figure of 90% of it or more. Since 1.2."""
+
+    __pydantic_config__ = _CONFIG
+
+    resource: ResourceName
+    counted: Literal["arena", "model", "need", "macs"]
+    limit: int
+    figure: int
+    left: int
+    """How much more the limit allows."""
     message: str
 
 
@@ -297,6 +312,8 @@ class Result:
     """Null where the time or the board's power is not known. Since 1.1."""
     power: Power | None = None
     """Null where no period is stated, or the energy is not known. Since 1.1."""
+    warnings: tuple[NearLimit, ...] = ()
+    """Limits that are kept with little to spare. Since 1.2."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,6 +336,8 @@ class SharedResult:
     violations: tuple[Violation, ...] = ()
     notes: tuple[str, ...] = ()
     error: str | None = None
+    warnings: tuple[NearLimit, ...] = ()
+    """Limits that are kept with little to spare. Since 1.2."""
 
 
 @dataclass(frozen=True, slots=True)

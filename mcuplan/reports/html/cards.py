@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from shlex import quote
 
+from mcuplan.budget.verdict import CLOSE
 from mcuplan.findings.advice import Help
 from mcuplan.findings.costs import place
-from mcuplan.findings.situation import CLOSE
 from mcuplan.reports.documents.performance import estimate_facts, unjudged
 from mcuplan.reports.documents.report import Result, Rule, SharedResult
 from mcuplan.reports.html.arena_map import Limit
@@ -71,7 +71,7 @@ def card(row: Result) -> Card:
         arena=_arena(row),
         estimates=tuple((label.capitalize(), f"estimate: {said}") for label, said in estimate_facts(row)),
         problems=tuple(_problems(row)),
-        notes=row.notes,
+        notes=(*(w.message for w in row.warnings), *row.notes),
     )
 
 
@@ -89,7 +89,7 @@ def shared_card(group: SharedResult) -> Card:
         arena=f"{names}; {how}",
         estimates=(),
         problems=tuple(problems if group.error is None else [group.error]),
-        notes=group.notes,
+        notes=(*(w.message for w in group.warnings), *group.notes),
     )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+from mcuplan.budget.verdict import CLOSE
 from mcuplan.findings.costs import place
-from mcuplan.findings.situation import CLOSE
 from mcuplan.reports.ci.problems import board_label, group_problems, result_problems
 from mcuplan.reports.documents.performance import estimate_facts, unjudged
 from mcuplan.reports.documents.report import Report, Result, Rule, SharedResult
@@ -51,7 +51,9 @@ def _fitting(parts: Sequence[str], room: int) -> list[str]:
 def _summary(report: Report) -> str:
     verdicts = [*(r.verdict for r in report.results), *(group.verdict for group in report.shared)]
     names = {"pass": "pass", "fail": "fail", "unsupported": "unsupported", "error": "unreadable"}
-    return ", ".join(f"{verdicts.count(v)} {label}" for v, label in names.items() if v in verdicts) or "nothing checked"
+    near = sum(bool(row.warnings) for row in report.results) + sum(bool(group.warnings) for group in report.shared)
+    counts = [f"{verdicts.count(v)} {label}" for v, label in names.items() if v in verdicts]
+    return ", ".join([*counts, *([f"{near} close to a limit"] if near else [])]) or "nothing checked"
 
 
 def _row(row: Result | SharedResult) -> str:
@@ -85,9 +87,11 @@ def _sections(report: Report) -> Iterator[list[str]]:
     """What is wrong of every result first, then the details of every model."""
     for row in report.results:
         messages = [f.message for f in list(result_problems(row))[:_REASONS]]
-        yield from _wrong(row, [*messages, *unjudged(row)], code(row.model))
+        near = [f"⚠️ {warning.message}" for warning in row.warnings]
+        yield from _wrong(row, [*messages, *unjudged(row)], near, code(row.model))
     for group in report.shared:
-        yield from _wrong(group, [f.message for f in group_problems(group)], code(group.name))
+        near = [f"⚠️ {warning.message}" for warning in group.warnings]
+        yield from _wrong(group, [f.message for f in group_problems(group)], near, code(group.name))
     for _, rows in groupby(report.results, key=lambda r: r.model):
         worst = max(rows, key=lambda r: (r.verdict != "pass", max((_part(rule) for rule in r.limits.rules), default=0)))
         if worst.arena is not None:
@@ -98,13 +102,20 @@ def _part(rule: Rule) -> float:
     return rule.figure / max(rule.limit, 1)
 
 
-def _wrong(row: Result | SharedResult, messages: Sequence[str], name: str) -> Iterator[list[str]]:
-    if messages:
+def _wrong(row: Result | SharedResult, messages: Sequence[str], near: Sequence[str], name: str) -> Iterator[list[str]]:
+    if messages or near:
         total = len(row.refusals) + len(row.violations) + len(unjudged(row)) if isinstance(row, Result) else 0
         more = total - len(messages)
         last = [f"- and {more} more reasons"] if more > 0 else []
         where = f" on {plain(board_label(row), 60)}" if row.board else ""
-        yield [f"**{name}{where}**", "", *(f"- {plain(message)}" for message in messages), *last, ""]
+        yield [
+            f"**{name}{where}**",
+            "",
+            *(f"- {plain(message)}" for message in messages),
+            *last,
+            *(f"- {plain(n)}" for n in near),
+            "",
+        ]
 
 
 def _details(row: Result) -> Iterator[str]:

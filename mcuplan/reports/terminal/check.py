@@ -7,11 +7,11 @@ from itertools import groupby
 
 from rich.text import Text
 
+from mcuplan.budget.verdict import CLOSE
 from mcuplan.findings.advice import Help
 from mcuplan.findings.costs import ResourceName, place
-from mcuplan.findings.situation import CLOSE
 from mcuplan.reports.documents.performance import estimate_facts, unjudged
-from mcuplan.reports.documents.report import Refusal, Report, Result, Rule, SharedResult, Violation
+from mcuplan.reports.documents.report import NearLimit, Refusal, Report, Result, Rule, SharedResult, Violation
 from mcuplan.reports.terminal.glyphs import Glyphs, bar
 from mcuplan.reports.terminal.lines import COMMAND, PATH, Lines
 from mcuplan.text import safe_name, show_bytes, show_count, show_share, shown
@@ -58,7 +58,9 @@ def _summary(report: Report) -> Text:
     models, boards = len({r.model for r in report.results}), len({r.board for r in report.results if r.board})
     where = f" on {boards} boards" if boards > 1 else ""
     counts = ", ".join(f"{verdicts.count(v)} {v}" for v in ("pass", "fail", "unsupported", "error") if v in verdicts)
-    return Text(f"{models} model{'s' * (models > 1)}{where}: {counts}")
+    near = sum(bool(row.warnings) for row in report.results) + sum(bool(group.warnings) for group in report.shared)
+    close = f", {near} close to a limit" if near else ""
+    return Text(f"{models} model{'s' * (models > 1)}{where}: {counts}{close}")
 
 
 def _model(rows: Sequence[Result], lines: Lines, glyphs: Glyphs) -> Iterator[Text]:
@@ -74,6 +76,7 @@ def _model(rows: Sequence[Result], lines: Lines, glyphs: Glyphs) -> Iterator[Tex
         for label, said in estimate_facts(row):
             yield from lines.wrapped(Text(f"{label:<7}{said}"), indent=2, hang=7)
         yield from _violations(row.violations, lines)
+        yield from _warnings(row.warnings, lines)
         yield from _refusals(row.refusals, lines)
     worst = max(rows, key=_badness)
     if worst.arena is None:
@@ -179,6 +182,11 @@ def _violations(broken: Iterable[Violation], lines: Lines) -> Iterator[Text]:
         yield from lines.wrapped(Text(violation.message, style=FAIL), indent=2, hang=2)
 
 
+def _warnings(near: Iterable[NearLimit], lines: Lines) -> Iterator[Text]:
+    for warning in near:
+        yield from lines.wrapped(Text(f"warning: {warning.message}", style=WARN), indent=2, hang=2)
+
+
 def _refusals(refusals: Sequence[Refusal], lines: Lines) -> Iterator[Text]:
     """Reasons, those that differ only in the operator said once."""
     kinds: dict[tuple[str, str, str], list[Refusal]] = {}
@@ -279,6 +287,7 @@ def _short(row: Result, lines: Lines) -> Iterator[Text]:
     if row.error is not None:
         yield from lines.wrapped(Text(row.error), indent=6, word=PATH)
     yield from _violations(row.violations, Lines(lines.width, margin=4))
+    yield from _warnings(row.warnings, Lines(lines.width, margin=4))
     for said in unjudged(row):
         yield from lines.wrapped(Text(said, style=WARN), indent=4, hang=2)
     yield from _refusals(row.refusals, Lines(lines.width, margin=4))
@@ -297,4 +306,5 @@ def _shared(group: SharedResult, lines: Lines, glyphs: Glyphs) -> Iterator[Text]
         yield from lines.wrapped(Text(group.error), indent=6, word=PATH)
     yield from _figures(group, lines, glyphs)
     yield from _violations(group.violations, lines)
+    yield from _warnings(group.warnings, lines)
     yield from _notes(group.notes, lines)
