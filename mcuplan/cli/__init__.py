@@ -34,6 +34,7 @@ _COMMANDS = {
     "whatif": "mcuplan.cli.whatif",
     "zoo": "mcuplan.cli.zoo",
 }
+_LISTED = "\n\t"
 _INTERRUPTED, _BROKEN_PIPE, _TERMINATED, _BAD_USAGE = 130, 141, 143, 2
 
 
@@ -106,7 +107,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _BAD_USAGE
     except click.UsageError as error:
         hint = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
-        complain(f"{error.format_message().rstrip('.')}{hint}")
+        # click lists choices on lines of their own.
+        complain(f"{error.format_message().replace(_LISTED, ' ').rstrip('.')}{hint}")
         return _BAD_USAGE
     except click.ClickException as error:
         complain(error.format_message())

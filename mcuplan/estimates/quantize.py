@@ -69,14 +69,14 @@ def refuse_unless_float(graph: Graph) -> None:
         For a model that is quantized already (in whole or in part), has no float32 tensor, holds float16 weights, has
         control flow, or an operator without an int8 form.
     """
-    if len(graph.subgraphs) > 1:
-        raise EstimateError(f"the int8 form of a model with {len(graph.subgraphs)} subgraphs is not derived")
-    main = graph.main
-    for tensor in main.tensors:
+    for tensor in (tensor for subgraph in graph.subgraphs for tensor in subgraph.tensors):
         if tensor.dtype in _QUANTIZED and tensor.quantization is not None and tensor.quantization.scales:
             raise EstimateError(f"the model is quantized already: its tensor {tensor.name!r} is {tensor.dtype.label}")
         if tensor.dtype is DType.FLOAT16:
             raise EstimateError(f"the model has float16 weights ({tensor.name!r}): start from the float32 model")
+    if len(graph.subgraphs) > 1:
+        raise EstimateError(f"the int8 form of a model with {len(graph.subgraphs)} subgraphs is not derived")
+    main = graph.main
     if not any(tensor.dtype is DType.FLOAT32 for tensor in main.tensors):
         raise EstimateError("the model has no float32 tensor that could become int8")
     for k, op in enumerate(main.operators):

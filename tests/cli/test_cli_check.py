@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,10 @@ import jsonschema
 import pytest
 from conftest import Cli
 
+from mcuplan.graph import CUSTOM
 from mcuplan.reports.documents.schema import report_schema
+from mcuplan.tflite import save
+from mcuplan.zoo import build
 
 NANO = "arduino-nano-33-ble-sense"
 
@@ -381,6 +385,18 @@ def test_a_limit_that_is_kept_closely_is_told_everywhere_alike(cli: Cli, models:
     assert warning["message"].replace("(", "\\(").replace(")", "\\)") in outs["markdown"].out
     assert "1 pass, 1 close to a limit" in outs["markdown"].out
     assert outs["github"].out.startswith("::warning file=")
+
+
+def test_a_model_for_the_edge_tpu_names_the_file_to_take(cli: Cli, tmp_path: Path) -> None:
+    graph = build("sine")
+    code = replace(graph.main.operators[0].code, name=CUSTOM, custom_code="edgetpu-custom-op")
+    compiled = replace(graph.main.operators[0], code=code, options=None)
+    main = replace(graph.main, operators=(compiled, *graph.main.operators[1:]))
+    save(replace(graph, subgraphs=(main,), operator_codes=()), tmp_path / "m_edgetpu.tflite")
+    done = cli("check", tmp_path / "m_edgetpu.tflite")
+    assert done.code == 1
+    told = " ".join(done.out.split())
+    assert "compiled for the Edge TPU: take the .tflite file from before edgetpu_compiler" in told
 
 
 def test_no_warning_below_nine_tenths_nor_over_the_limit(cli: Cli, models: Path) -> None:

@@ -111,6 +111,15 @@ def test_schema(cli: Cli, what: str, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "s.json").read_text()) == schema
 
 
+@pytest.mark.parametrize("command", ["schema", "completion"])
+def test_choices_are_named_in_one_line(cli: Cli, command: str) -> None:
+    done = cli(command)
+    assert (done.code, done.out) == (2, "")
+    assert "Choose from: " in done.err
+    assert "\\" not in done.err
+    assert done.err.count("\n") == 1
+
+
 def test_the_configuration_schema_takes_what_the_reader_takes(cli: Cli) -> None:
     schema = json.loads(cli("schema", "config").out)
     validator = jsonschema.Draft202012Validator(schema)

@@ -149,6 +149,17 @@ def test_quantized_models_are_refused() -> None:
         to_int8(build("person-detection"))
 
 
+@pytest.mark.parametrize("second", [0, 1])
+def test_quantized_subgraphs_are_found_wherever_they_are(second: int) -> None:
+    """Of two subgraphs the one that is quantized decides, be it the first or the second."""
+    quantized, plain = build("person-detection").main, small().main
+    graph = replace(small(), subgraphs=(plain, quantized) if second else (quantized, plain))
+    with pytest.raises(EstimateError, match="quantized already: its tensor"):
+        to_int8(graph)
+    with pytest.raises(EstimateError, match="model with 2 subgraphs is not derived"):
+        to_int8(replace(small(), subgraphs=(plain, plain)))
+
+
 def test_operator_without_int8_form_is_refused() -> None:
     graph = small()
     main = graph.main
