@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator, Sequence
 from mcuplan.graph import CUSTOM, DType, Graph, Operator, Subgraph, Tensor
 from mcuplan.operators import reachable_subgraphs
 from mcuplan.tflm.results import Refusal
-from mcuplan.tflm.support import shapes  # noqa: F401 - registers its checks
+from mcuplan.tflm.support import shapes, signal  # noqa: F401 - they register their checks and rules
 from mcuplan.tflm.support.call import Call, Finding, Shape, has_data, words
 from mcuplan.tflm.support.checks import CHECKS
 from mcuplan.tflm.support.flow import missing_vectors, operator_vectors, too_large, unwritten
@@ -31,9 +31,12 @@ _TENSOR_REASONS = {
     "unsized-type": "TFLM does not know the size of {} and refuses every model with such a tensor",
     "external-buffer": "the tensor's data lie outside the FlatBuffer, where TFLM does not look",
     "sparse-weights": "the tensor's data are stored sparse, and TFLM reads dense weights only",
+    "variable-constant": "the tensor is a variable and a constant, and TFLM writes zeros over it when it starts",
     "too-large": "the tensor has more elements than TFLM can count in 32 bits",
     "dynamic-shape": "the tensor's shape is not known before run time, and TFLM plans all memory ahead",
 }
+
+_UNNOTICED_RULES = ("variable-constant", "too-large")
 
 UNNOTICED = "; TFLM does not notice and goes wrong when it runs"
 """How a reason ends that TFLM itself would not report."""
@@ -179,7 +182,7 @@ class _Verdict:
     def _tensor(self, i: int, tensor: Tensor) -> Iterator[Refusal]:
         rule = self._tensor_rule(i, tensor)
         if rule:
-            text = _TENSOR_REASONS[rule].format(tensor.dtype.label)
+            text = _TENSOR_REASONS[rule].format(tensor.dtype.label) + (UNNOTICED if rule in _UNNOTICED_RULES else "")
             yield Refusal(text, self.table.remedy(rule), rule, self.index, tensor=i, tensor_name=tensor.name)
 
     def _tensor_rule(self, i: int, tensor: Tensor) -> str:
@@ -191,6 +194,8 @@ class _Verdict:
             return "external-buffer"
         if tensor.sparsity is not None and self._is_short(tensor):
             return "sparse-weights"
+        if tensor.is_variable and has_data(self.graph, tensor):
+            return "variable-constant"
         return "dynamic-shape" if self.shapes[i] is None and self._is_dynamic_source(i) else ""
 
     def _is_short(self, tensor: Tensor) -> bool:

@@ -115,6 +115,8 @@ class Call:
             return ()
         if tensor is None or tensor.dtype not in INTEGER_FORMATS or not has_data(self.graph, tensor):
             return None
+        if self.index(name) in self.subgraph.inputs:
+            return None
         data, letter = self.graph.buffers[tensor.buffer].data or b"", INTEGER_FORMATS[tensor.dtype]
         count = max(0, min(tensor.elements, len(data) // struct.calcsize(letter)))
         return struct.unpack_from(f"<{count}{letter}", data)

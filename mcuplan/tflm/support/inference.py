@@ -152,9 +152,8 @@ def _window_output(call: Call, source: Shape, taps: Sequence[int], dilated: bool
         window_axis(source[1 + i], taps[i], strides[i], dilations[i], call.option("padding")).output for i in range(2)
     )
     if min(rows, columns) < 1:
-        return Finding(
-            "empty-tensor", f"gives a tensor without elements, {rows} x {columns} values", call.op.outputs[0]
-        )
+        text = f"gives a tensor without elements, {rows} x {columns} values"
+        return Finding("empty-tensor", text, call.op.outputs[0], True)
     return rows, columns
 
 
