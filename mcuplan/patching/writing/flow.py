@@ -2,22 +2,23 @@
 
 Every layer makes the same number of new rows each turn, as far down its map as the rows it has got allow; so a layer
 lags behind the one before it, and the first and last turns make rows that lie outside their maps. Where a later layer
-reads such a row, it must find padding there: a MUL by a constant 1 or 0 a row (scale 1, so exact) puts the zero point.
-The rows above a map are the loop variables' initial values. So each operator exists once, and the cost is the turns
-that the lag adds.
+reads such a row, it must find padding there: the rows that it reads are gathered anew, in place, a row of the value
+that stands for 0 where they lie outside, by indices that the turn looks up. 16-bit rows, which TFLM does not gather,
+are multiplied by a constant 1 or 0 a row (scale 1, so exact). The rows above a map are the loop variables' initial
+values. So each operator exists once, and the cost is the turns that the lag adds.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mcuplan.graph import DType, Quantization, Subgraph, Tensor
 from mcuplan.operators import Axis
 from mcuplan.operators.geometry.stages import PatchStage
-from mcuplan.patching.writing.build import GraphBuilder, SubgraphBuilder, stored
-from mcuplan.patching.writing.loop import Places, Variables, begin_over_source, displacement, next_turn
+from mcuplan.patching.writing.build import GATHERED, GraphBuilder, SubgraphBuilder, padding_rows, stored
+from mcuplan.patching.writing.loop import Tables, Variables, begin_over_source, displacement
 from mcuplan.patching.writing.reader import UnsupportedStageError
 from mcuplan.patching.writing.rows import Layer, RowWindow, StageNet, StripRows
 from mcuplan.patching.writing.strips import StripWriter
@@ -34,8 +35,9 @@ class Flow:
     """How rows flow through a stage.
 
     ``net`` is the stage with masks in it and maps that have no end; ``rows[t]`` are the rows that tensor ``t`` gains
-    each turn and ``starts[t]`` the first of them in turn 0; ``masked`` are the masks by the tensor they make.
-    ``base`` is the turn that ``strip`` shows: late enough that all rows are positive.
+    each turn and ``starts[t]`` the first of them in turn 0; ``masked`` are the masks by the tensor they make, and
+    ``inside`` the rows ``[begin, end)`` of tensors outside of which there must be padding. ``base`` is the turn that
+    ``strip`` shows: late enough that all rows are positive.
     """
 
     net: StageNet
@@ -43,6 +45,7 @@ class Flow:
     starts: Mapping[int, int]
     turns: int
     masked: Mapping[int, int]
+    inside: Mapping[int, tuple[int, int]]
     base: int
     strip: StripRows
 
@@ -50,6 +53,14 @@ class Flow:
         """The windows some turns after :attr:`strip`."""
         moved = {t: turns * self.rows[t] for t in self.strip}
         return {t: RowWindow(*(row + moved[t] for row in (w.low, w.new, w.high))) for t, w in self.strip.items()}
+
+    def gathered(self, t: int) -> list[list[int]]:
+        """For each turn, which of a tensor's rows are those of its window; one more than there are: padding."""
+        begin, end = self.inside[t]
+        window = self.strip[t]
+        count = window.high - window.low
+        lows = [window.low - (self.base - turn) * self.rows[t] for turn in range(self.turns)]
+        return [[i if begin <= low + i < end else count for i in range(count)] for low in lows]
 
     def source_row(self, turn: int) -> int:
         """Where the source is read in a turn; behind its end, where rows are masked, its last rows."""
@@ -62,8 +73,8 @@ class Flow:
         return max(self.starts[result] + turn * self.rows[result], 0)
 
 
-def find_flow(net: StageNet, result_rows: int) -> Flow:
-    """The flow that gives ``result_rows`` rows of the result each turn.
+def find_flow(net: StageNet, result_rows: int, gathers: bool = False) -> Flow:
+    """The flow that gives ``result_rows`` rows of the result each turn; padding by GATHER where ``gathers``, not masks.
 
     Raises
     ------
@@ -72,7 +83,7 @@ def find_flow(net: StageNet, result_rows: int) -> Flow:
     """
     if net.height(net.result) % result_rows:
         raise UnsupportedStageError(f"{result_rows} rows do not divide the result's {net.height(net.result)}")
-    endless, masked = _with_masks(net)
+    endless, masked, inside = _with_padding(net, GATHERED if gathers else frozenset())
     rows = _rates(endless, result_rows)
     starts = _starts(endless, rows)
     late = starts[net.result] // result_rows * result_rows
@@ -82,15 +93,19 @@ def find_flow(net: StageNet, result_rows: int) -> Flow:
     if height % rows[net.source] or rows[net.source] > height:
         raise UnsupportedStageError(f"{rows[net.source]} rows do not divide the source's {height}")
     endless, masked = _without_idle_masks(endless, masked, rows, starts, turns)
+    leaving = {t: (a, b) for t, (a, b) in inside.items() if starts[t] < a or starts[t] + turns * rows[t] > b}
     base = 1 + max(-(-(-starts[t] + 64) // rows[t]) for t in starts)
-    return Flow(endless, rows, starts, turns, masked, base, _turn(endless, rows, starts, base))
+    return Flow(endless, rows, starts, turns, masked, leaving, base, _turn(endless, rows, starts, base))
 
 
-def _with_masks(net: StageNet) -> tuple[StageNet, dict[int, int]]:
-    """Every map without ends, and a mask before each layer that reads padding rows."""
+def _with_padding(
+    net: StageNet, gathered: Collection[DType]
+) -> tuple[StageNet, dict[int, int], dict[int, tuple[int, int]]]:
+    """Every map without ends; masks before layers that read padding rows, or what is inside where rows are gathered."""
     tensors = dict(net.tensors)
     number = max(tensors) + 1
     masks: dict[int, int] = {}
+    inside: dict[int, tuple[int, int]] = {}
     layers: list[Layer] = []
     for layer in net.layers:
         inputs = layer.inputs
@@ -98,8 +113,13 @@ def _with_masks(net: StageNet) -> tuple[StageNet, dict[int, int]]:
             (t,) = inputs
             if layer.pools:
                 raise UnsupportedStageError("a pooling with padded rows has no value to put in their place")
+            tensor = net.tensors[t]
+            if tensor.dtype in gathered and not (layer.pads and layer.output == net.result):
+                before = layer.rows.before if layer.pads else 0
+                inside[layer.output if layer.pads else t] = before, before + tensor.shape[1]
+                layers.append(replace(layer, rows=_open(layer.rows)))
+                continue
             if t not in masks:
-                tensor = net.tensors[t]
                 if tensor.dtype not in _MASKED:
                     raise UnsupportedStageError(f"elements of type {tensor.dtype.label} cannot be masked")
                 masks[t], number = number, number + 1
@@ -107,7 +127,7 @@ def _with_masks(net: StageNet) -> tuple[StageNet, dict[int, int]]:
                 layers.append(Layer(-1, (t,), masks[t], _open(Axis(tensor.shape[1], 0, 1, 1, 1, 0, 0)), masks=True))
             inputs = (masks[t],)
         layers.append(replace(layer, inputs=inputs, rows=_open(layer.rows)))
-    return StageNet(tuple(layers), tensors, net.source, net.result), {m: t for t, m in masks.items()}
+    return StageNet(tuple(layers), tensors, net.source, net.result), {m: t for t, m in masks.items()}, inside
 
 
 def _open(axis: Axis) -> Axis:
@@ -187,9 +207,21 @@ def displaced(flow: Flow) -> int | None:
 
 
 class FlowStrip(StripWriter):
-    """Writes the body's strip; masks come from tables that the loop's turn looks up."""
+    """Writes the body's strip; masks and what is inside a map come from tables that the loop's turn looks up."""
 
     masks: Mapping[int, int]
+    inside: Mapping[int, int]
+    """For tensors outside of which there must be padding: the rows that are to be gathered this turn."""
+
+    def _joined(self, t: int, parts: Sequence[int], name: str, first: str) -> int:
+        if t not in self.inside:
+            return super()._joined(t, parts, name, first)
+        body, like = self.builder, self.net.tensors[t]
+        joined = body.stacked([*parts, padding_rows(body, like, 1)], like, f"{name}/all", first=first)
+        window = body.gathered(joined, self.inside[t], name)
+        body.tie(window, joined)
+        self.pieces.add(window)
+        return window
 
     def _operate(self, layer: Layer, source: int, out: int) -> None:
         if not layer.masks:
@@ -201,19 +233,11 @@ class FlowStrip(StripWriter):
 class FlowWriter:
     """Writes one stage as a flow into a graph under construction."""
 
-    def __init__(
-        self,
-        parent: GraphBuilder,
-        main: SubgraphBuilder,
-        net: StageNet,
-        stage: PatchStage,
-        result_rows: int,
-        over: bool,
-    ) -> None:
+    def __init__(self, parent: GraphBuilder, main: SubgraphBuilder, flow: Flow, stage: PatchStage, over: bool) -> None:
         self.parent = parent
         self.main = main
         self.stage = stage
-        self.flow = find_flow(net, result_rows)
+        self.flow = flow
         self.over = over
         count = len(parent.draft.graph.subgraphs)
         self.condition = SubgraphBuilder(parent, count)
@@ -230,21 +254,25 @@ class FlowWriter:
         given = variables.given
         variables.done[2] = self.stage.result
 
-        places = Places(body, given[0])
-        piece = self._piece(source, given[1], places)
+        rows = flow.rows[net.source]
+        windows = [strip[t].high - strip[t].low for t in flow.inside]
+        tables = Tables(body, given[0], max([rows, *windows]))
+        begins = [(flow.source_row(i), 0) for i in range(flow.turns)]
+        piece = tables.piece(given[1], begins, (rows, source.shape[2]), f"{source.name}/turn")
         writer = FlowStrip(body, net, self.parent.draft.graph.main.operators)
         writer.streams_source = writer.turns = True
-        writer.masks = self._masks(places)
+        writer.masks = self._masks(tables)
+        writer.inside = {t: tables.row(flow.gathered(t)) for t in flow.inside}
         writer.kept = {t: given[3 + i] for i, t in enumerate(kept)}
         part = writer.write(piece, strip[net.source].low, strip, flow.later(1), "turn")
         assert part is not None
         written = body.tensor(result, f"{result.name}/written")
-        place = places([(flow.result_row(i), 0) for i in range(flow.turns)])
+        place = tables.place([(flow.result_row(i), 0) for i in range(flow.turns)])
         body.operation("DYNAMIC_UPDATE_SLICE", [given[2], part, place], [written], "DynamicUpdateSliceOptions")
         body.tie(written, given[2])
-        variables.back = [next_turn(body, given[0], flow.turns), given[1], written, *(writer.kept[t] for t in kept)]
+        variables.back = [tables.next_turn(flow.turns), given[1], written, *(writer.kept[t] for t in kept)]
 
-        return variables.close(main, condition, body, flow.turns)
+        return variables.close(main, condition, body, flow.turns, tables.step)
 
     def _begun(self) -> int:
         """The result before the loop: over the source's used rows where that is safe, else its own bytes."""
@@ -256,31 +284,16 @@ class FlowWriter:
         return main.filled(result)
 
     def _above(self, t: int) -> int:
-        """The rows above a map, which are padding, as a constant."""
-        tensor = self.flow.net.tensors[t]
-        rows = self.flow.strip[t].kept
-        shape = (1, rows, *tensor.shape[2:])
-        zero = tensor.quantization.zero_points[0] if tensor.quantization and tensor.quantization.zero_points else 0
-        data = stored(zero, tensor.dtype) * math.prod(shape)
-        return self.main.constant(replace(tensor, shape=shape, name=f"{tensor.name}/above"), data)
+        """The rows above a map, which are padding."""
+        return padding_rows(self.main, self.flow.net.tensors[t], self.flow.strip[t].kept)
 
-    def _piece(self, source: Tensor, variable: int, places: Places) -> int:
-        """This turn's new rows of the source."""
-        body, flow = self.body, self.flow
-        rows = flow.rows[flow.net.source]
-        shape = (source.shape[0], rows, *source.shape[2:])
-        begin = places([(flow.source_row(i), 0) for i in range(flow.turns)])
-        out = body.tensor(source, f"{source.name}/turn", shape)
-        body.operation("SLICE", [variable, begin, body.integers(shape)], [out], "SliceOptions")
-        return out
-
-    def _masks(self, places: Places) -> dict[int, int]:
+    def _masks(self, tables: Tables) -> dict[int, int]:
         """This turn's mask for each masked tensor: a 1 for every new row inside the map."""
         body, flow = self.body, self.flow
         if not flow.masked:
             return {}
         most = max(flow.rows[t] for t in flow.masked.values())
-        begin = places([(i * most, 0) for i in range(flow.turns)])
+        begin = tables.place([(i * most, 0) for i in range(flow.turns)])
         made: dict[tuple[object, ...], int] = {}
         found: dict[int, int] = {}
         for masked, t in flow.masked.items():

@@ -150,39 +150,54 @@ def _reshape(main: SubgraphBuilder, source: int, out: int) -> None:
     main.tie(out, source)
 
 
-STEP = 3
-"""How far a loop's counter goes on each turn: the places ``(0, row, column, 0)`` of a table share their zeros."""
+class Tables:
+    """What each turn of a loop looks up in constant tables, by its counter, which goes on by ``step`` each turn.
 
-
-class Places:
-    """Where in a map each turn of a loop reads or writes: ``(0, row, column, 0)``, from constant tables.
-
-    That takes less than counting places up one by one; equal ones are one tensor.
+    That takes less than counting up one by one; equal ones are one tensor. A step of 3 is the least: places
+    ``(0, row, column, 0)`` of a table share their zeros.
     """
 
-    def __init__(self, body: SubgraphBuilder, turn: int) -> None:
+    def __init__(self, body: SubgraphBuilder, turn: int, step: int = 3) -> None:
         self._body = body
         self._turn = turn
-        self._found: dict[tuple[tuple[int, int], ...], int] = {}
+        self.step = max(step, 3)
+        self._found: dict[tuple[tuple[int, ...], ...], int] = {}
 
-    def __call__(self, places: Sequence[tuple[int, int]]) -> int:
-        """This turn's place, from row and column for each turn."""
-        key = tuple(places)
+    def place(self, places: Sequence[tuple[int, int]]) -> int:
+        """This turn's place ``(0, row, column, 0)`` in a map, from row and column for each turn."""
+        return self.row([(0, row, column, 0) for row, column in places])
+
+    def row(self, rows: Sequence[Sequence[int]]) -> int:
+        """This turn's row of a table; behind the first ``step`` numbers of a row there may only be a zero."""
+        key = tuple(map(tuple, rows))
         if key not in self._found:
-            body = self._body
-            table = body.integers([*(value for row, column in places for value in (0, row, column)), 0])
-            self._found[key] = body.tensor(Tensor("place", DType.INT32, (4,)), "place")
-            inputs = [table, self._turn, body.integers([4])]
+            body, length = self._body, len(key[0])
+            values = [value for row in key for value in (*row, *[0] * self.step)[: self.step]]
+            table = body.integers([*values, *[0] * max(length - self.step, 0)])
+            self._found[key] = body.tensor(Tensor("row", DType.INT32, (length,)), "row")
+            inputs = [table, self._turn, body.integers([length])]
             body.operation("SLICE", inputs, [self._found[key]], "SliceOptions")
         return self._found[key]
 
+    def next_turn(self, turns: int) -> int:
+        """The counter behind this turn, from a table too: SLICE is there anyway, and takes less than ADD."""
+        body = self._body
+        out = body.tensor(body.tensors[self._turn], "turn/next")
+        table = [value for i in range(turns) for value in (self.step * (i + 1), *[0] * (self.step - 1))]
+        body.operation("SLICE", [body.integers(table), self._turn, body.integers([1])], [out], "SliceOptions")
+        return out
 
-def next_turn(body: SubgraphBuilder, turn: int, turns: int) -> int:
-    """The counter behind a turn, from a table too: SLICE is there anyway, and takes less than ADD."""
-    out = body.tensor(body.tensors[turn], "turn/next")
-    table = [value for i in range(turns) for value in (STEP * (i + 1), 0, 0)]
-    body.operation("SLICE", [body.integers(table), turn, body.integers([1])], [out], "SliceOptions")
-    return out
+    def piece(self, source: int, first: Sequence[tuple[int, int]], size: tuple[int, int], name: str) -> int:
+        """A piece of a map, of ``size`` rows and columns from row and column ``first`` of each turn on."""
+        body, like = self._body, self._body.tensors[source]
+        shape = (like.shape[0], *size, like.shape[3])
+        rows, columns = size
+        if columns == like.shape[2] and body.parent.gathers(like, rows) and rows <= self.step:
+            return body.gathered(source, self.row([range(row, row + rows) for row, _ in first]), name)
+        out = body.tensor(like, name, shape)
+        begin = self.place(first)
+        body.operation("SLICE", [source, begin, body.integers(shape)], [out], "SliceOptions")
+        return out
 
 
 @dataclass
@@ -207,14 +222,14 @@ class Variables:
         return cls(list(outer), asked, given, [], done)
 
     def close(
-        self, main: SubgraphBuilder, condition: SubgraphBuilder, body: SubgraphBuilder, turns: int
+        self, main: SubgraphBuilder, condition: SubgraphBuilder, body: SubgraphBuilder, turns: int, step: int
     ) -> tuple[Subgraph, Subgraph]:
         """Write the WHILE, tie each variable to one place, and return its two subgraphs.
 
-        The first variable counts the turns, in steps of :data:`STEP`. Whether there is one more stands in a table.
+        The first variable counts the turns, in steps of ``step``. Whether there is one more stands in a table.
         """
         more = condition.tensor(Tensor("more", DType.BOOL, (1,)), "more")
-        answers = b"\x01" * (STEP * turns) + b"\x00"
+        answers = b"\x01" * (step * turns) + b"\x00"
         table = condition.constant(Tensor("more", DType.BOOL, (len(answers),)), answers)
         condition.operation("SLICE", [table, self.asked[0], condition.integers([1])], [more], "SliceOptions")
         operator = main.operation(
@@ -312,15 +327,10 @@ class LoopWriter:
             done[2] = self.stage.result
 
         window = strip[net.source]
-        rows = window.high - window.low
-        shape = net.tensors[net.source].shape
-        piece = body.tensor(
-            net.tensors[net.source], f"{net.tensors[net.source].name}/strip", (shape[0], rows, *shape[2:])
-        )
-        sizes = body.integers([shape[0], rows, *shape[2:]])
-        places = Places(body, given[0])
-        place = places([(row, 0) for row in x_rows])
-        body.operation("SLICE", [given[1], place, sizes], [piece], "SliceOptions")
+        rows, columns = window.high - window.low, net.tensors[net.source].shape[2]
+        tables = Tables(body, given[0], rows)
+        begins = [(row, 0) for row in x_rows]
+        piece = tables.piece(given[1], begins, (rows, columns), f"{net.tensors[net.source].name}/strip")
         inner = StripWriter(body, net, self.operators)
         inner.turns = True
         inner.kept = {t: given[3 + i] for i, t in enumerate(kept)}
@@ -328,11 +338,11 @@ class LoopWriter:
         if part is None or set(inner.kept) != set(kept):
             raise UnsupportedStageError("what strips keep changes from strip to strip")
         written = body.tensor(net.tensors[net.result], f"{net.tensors[net.result].name}/written")
-        place = places([(row, 0) for row in y_rows])
+        place = tables.place([(row, 0) for row in y_rows])
         body.operation("DYNAMIC_UPDATE_SLICE", [given[2], part, place], [written], "DynamicUpdateSliceOptions")
         body.tie(written, given[2])
-        variables.back = [next_turn(body, given[0], len(turns)), given[1], written, *(inner.kept[t] for t in kept)]
-        self._subgraphs = variables.close(main, condition, body, len(turns))
+        variables.back = [tables.next_turn(len(turns)), given[1], written, *(inner.kept[t] for t in kept)]
+        self._subgraphs = variables.close(main, condition, body, len(turns), tables.step)
         writer.kept = {t: done[3 + i] for i, t in enumerate(kept)}
         return done[1], done[2]
 

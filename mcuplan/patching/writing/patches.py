@@ -18,7 +18,7 @@ from mcuplan.operators import Axis, window_axis
 from mcuplan.operators.geometry import SAME, VALID
 from mcuplan.operators.geometry.stages import PatchStage
 from mcuplan.patching.writing.build import GraphBuilder, SubgraphBuilder
-from mcuplan.patching.writing.loop import Places, Variables, begin_over_source, displacement, next_turn
+from mcuplan.patching.writing.loop import Tables, Variables, begin_over_source, displacement
 from mcuplan.patching.writing.reader import UnsupportedStageError
 from mcuplan.patching.writing.rows import Layer, StageNet
 
@@ -253,25 +253,23 @@ class PatchWriter:
         variables = Variables.declare(main, self.condition, body, outer)
         given = variables.given
         variables.done[2] = self.stage.result
-        places = Places(body, given[0])
+        whole = patches.columns.piece == result.shape[2]  # then regions are rows
+        tables = Tables(body, given[0], patches.rows.size if whole else 0)
 
-        region = body.tensor(source, f"{source.name}/region", patches.shape(net.source))
-        begins = places([(patches.rows.begins[r], patches.columns.begins[c]) for r, c in turns])
-        body.operation("SLICE", [given[1], begins, body.integers(patches.shape(net.source))], [region], "SliceOptions")
+        begins = [(patches.rows.begins[r], patches.columns.begins[c]) for r, c in turns]
+        size = (patches.rows.size, patches.columns.size)
+        region = tables.piece(given[1], begins, size, f"{source.name}/region")
         made = self._operators(region)
-        shape = (1, patches.rows.piece, patches.columns.piece, result.shape[3])
-        if shape != patches.shape(net.result):
-            drops = places([(patches.rows.drops[r], patches.columns.drops[c]) for r, c in turns])
-            patch = body.tensor(result, f"{result.name}/patch", shape)
-            body.operation("SLICE", [made, drops, body.integers(shape)], [patch], "SliceOptions")
-        else:
-            patch = made
+        patch, piece = made, (patches.rows.piece, patches.columns.piece)
+        if piece != patches.shape(net.result)[1:3]:
+            drops = [(patches.rows.drops[r], patches.columns.drops[c]) for r, c in turns]
+            patch = tables.piece(made, drops, piece, f"{result.name}/patch")
         written = body.tensor(result, f"{result.name}/written")
-        place = places([(patches.rows.places[r], patches.columns.places[c]) for r, c in turns])
+        place = tables.place([(patches.rows.places[r], patches.columns.places[c]) for r, c in turns])
         body.operation("DYNAMIC_UPDATE_SLICE", [given[2], patch, place], [written], "DynamicUpdateSliceOptions")
         body.tie(written, given[2])
-        variables.back = [next_turn(body, given[0], len(turns)), given[1], written]
-        return variables.close(main, self.condition, body, len(turns))
+        variables.back = [tables.next_turn(len(turns)), given[1], written]
+        return variables.close(main, self.condition, body, len(turns), tables.step)
 
     def _begun(self) -> int:
         """The result before the loop: over the source's used rows where that is safe, else its own bytes."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from mcuplan.graph import Operator
@@ -54,7 +54,7 @@ class StripWriter:
         """
         parts = [self.kept.pop(self.net.source), source] if self.net.source in self.kept else [source]
         first = self._name(self.net.source)
-        held = self.builder.stacked(parts, self.net.tensors[self.net.source], f"{label}/source", first=first)
+        held = self._joined(self.net.source, parts, f"{label}/source", first)
         self.held = {self.net.source: held}
         lows = {t: w.low for t, w in strip.items()} | {self.net.source: source_low}
         part = None
@@ -152,7 +152,11 @@ class StripWriter:
         if parts:
             name = f"{self.net.tensors[t].name}/{label}/window"
             first = self._name(t)
-            self.held[t] = self.builder.stacked(parts, self.net.tensors[t], name, first=first)
+            self.held[t] = self._joined(t, parts, name, first)
+
+    def _joined(self, t: int, parts: Sequence[int], name: str, first: str) -> int:
+        """Rows of a tensor one below the other, in one place."""
+        return self.builder.stacked(parts, self.net.tensors[t], name, first=first)
 
     def _keep(self, t: int, strip: StripRows, after: StripRows | None, label: str) -> None:
         """Keep the rows that the next strip needs again: moved to where this strip's window begins."""
