@@ -123,7 +123,7 @@ def _advice(patch: PatchPlan, start: Graph) -> tuple[AdviceShown, ...]:
     from mcuplan.reports.documents.patches import AdviceShown, patch_shown
 
     told = []
-    for choice, shown in zip(patch.stages, patch_shown(patch, start).stages, strict=True):
+    for choice, shown in zip(patch.stages, patch_shown(patch).stages, strict=True):
         if choice.macs <= choice.whole_macs:
             continue
         try:

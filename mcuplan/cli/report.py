@@ -47,7 +47,7 @@ def command(
     from mcuplan.api.checking import Checker, Options
     from mcuplan.cli.output import write_text
     from mcuplan.reports.html.render import render_report
-    from mcuplan.reports.html.study import studies
+    from mcuplan.reports.html.subject import subjects
 
     options = Options(
         boards=boards, board_dirs=board_dirs, ram=ram, flash=flash, macs=macs, kernels=kernels, target=target,
@@ -58,6 +58,6 @@ def command(
     report = checker.report(models)
     for sentence in dict.fromkeys(result.error for result in report.results if result.error is not None):
         complain(sentence)
-    found = studies(report, checker.analyses, planned, max_overhead if patch else None)
+    found = subjects(report, checker.analyses, planned, max_overhead if patch else None)
     write_text(render_report(report, found), output)
     return report.exit_code

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mcuplan.budget.limits import Counted, Resource
 from mcuplan.budget.verdict import figure_for
+from mcuplan.findings import plans
 from mcuplan.findings.costs import ResourceName, place
 from mcuplan.findings.situation import Situation
 from mcuplan.graph import DType
@@ -46,18 +47,14 @@ def advice(situation: Situation, count: int = 3) -> tuple[Help, ...]:
     return tuple(sorted(found, key=urgency)[:count])
 
 
-_PLANNED_AT_ONCE = 400
-"""Buffers up to which a plan is worked out for the advice: about 10 ms, and only where TFLM's has gaps."""
-
-
 def _better_plan(it: Situation) -> Iterator[Help]:
     arena = it.analysis.arena
-    if arena.nonpersistent_bytes <= it.lower_bound or len(arena.plan) > _PLANNED_AT_ONCE or it.judgement.refusals:
+    if arena.nonpersistent_bytes <= it.lower_bound or len(arena.plan) > plans.AT_ONCE or it.judgement.refusals:
         return
-    from mcuplan.planning.plan import PlanOptions, make_plan
+    from mcuplan.planning.plan import PlanOptions
 
     options = PlanOptions(effort="fast", reorder=False, clean_up=False)
-    saves = make_plan(it.analysis.graph, it.analysis.target, options).gain_bytes
+    saves = plans.plan(it.analysis.graph, it.analysis.target, options).gain_bytes
     if saves > 0:
         yield Help(
             f"`mcuplan plan -o OUT.tflite`: the same operators with a better memory plan take {show_bytes(saves)} less",

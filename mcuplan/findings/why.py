@@ -18,6 +18,7 @@ from mcuplan import budget
 from mcuplan.budget import Limits, Need, Resource
 from mcuplan.budget.limits import RULE_OF_THUMB, Counted, Limit
 from mcuplan.budget.verdict import figure_for
+from mcuplan.findings import plans
 from mcuplan.findings.change import Change, Outcome
 from mcuplan.text import show_share
 from mcuplan.tflm import DEFAULT_BUILD, Target
@@ -35,8 +36,6 @@ MOST = 5
 """Changes that are told."""
 _EFFORT = "fast"
 """Effort of the searches; it stands in the commands, so that they give the very figures that were told."""
-_SEARCHED = 400
-"""Operators up to which plans and patch stages are searched for: some seconds."""
 _OVERHEAD = 1.1
 """Most multiply-accumulates of patch stages, as a factor: what ``mcuplan plan --patch`` takes by itself."""
 _WIDTHS = (0.75, 0.5, 0.35, 0.25)
@@ -271,9 +270,9 @@ _SAME = "nothing at run time: the same operators, the same outputs bit for bit"
 
 def _planned(case: Case, graph: Graph) -> tuple[Graph, int]:
     """The model that ``mcuplan plan`` writes, and the arena to declare for it."""
-    from mcuplan.planning.plan import PlanOptions, make_plan
+    from mcuplan.planning.plan import PlanOptions
 
-    plan = make_plan(graph, case.analysis.target, PlanOptions(effort=_EFFORT))
+    plan = plans.plan(graph, case.analysis.target, PlanOptions(effort=_EFFORT))
     return plan.graph, plan.after.declare_bytes
 
 
@@ -282,7 +281,7 @@ def _model_ways(case: Case) -> Iterator[_Way]:
     from mcuplan.rewriting.strip import int8_io, strip
 
     graph = case.analysis.graph
-    if len(graph.main.operators) <= _SEARCHED and not case.analysis.refusals:
+    if plans.operators(graph) <= plans.FAST and not case.analysis.refusals:
         planned, _ = case.planned
         if planned is not graph:
             yield _graph_way(case, "plan", "a better memory plan, for unmodified TFLM", _SAME, planned)
@@ -305,10 +304,12 @@ def _model_ways(case: Case) -> Iterator[_Way]:
 
 
 def _patched(case: Case) -> PatchPlan | None:
-    from mcuplan.patching.arena.search import PatchRefusal, find_patch_plan
+    from mcuplan.patching.arena.search import PatchRefusal
 
+    if plans.operators(case.analysis.graph) > plans.STAGES:
+        return None
     try:
-        found = find_patch_plan(case.analysis.graph, case.analysis.target, _OVERHEAD, effort=_EFFORT)
+        found = plans.patches(case.analysis.graph, case.analysis.target, _OVERHEAD, _EFFORT)
     except PatchRefusal:
         return None
     return found if found is not None and found.after.declare_bytes < case.planned[1] else None
@@ -352,7 +353,7 @@ def _builds(case: Case) -> Iterator[_Way]:
 
 def _together(case: Case) -> Iterator[_Way]:
     """Plan or patch stages, stripping and the smallest build at once, where none of them suffices."""
-    if case.analysis.refusals or len(case.analysis.graph.main.operators) > _SEARCHED:
+    if case.analysis.refusals or plans.operators(case.analysis.graph) > plans.FAST:
         return
     from mcuplan.rewriting.strip import strip
 

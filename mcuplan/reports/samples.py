@@ -19,7 +19,7 @@ from mcuplan.reports.documents.performance import with_performance
 from mcuplan.reports.documents.report import Report, Result
 from mcuplan.reports.html.index import render_index
 from mcuplan.reports.html.render import render_report
-from mcuplan.reports.html.study import studies
+from mcuplan.reports.html.subject import subjects
 from mcuplan.reports.markdown.check import to_markdown
 from mcuplan.tflite import read, write
 from mcuplan.tflm import Target
@@ -40,10 +40,10 @@ def samples(names: Sequence[str] | None = None) -> Iterator[tuple[str, str]]:
     for name in zoo.names() if names is None else names:
         report, analyses = _report(name, boards)
         reports[f"{name}.html"] = report
-        yield f"{name}.html", render_report(report, studies(report, analyses))
+        yield f"{name}.html", render_report(report, subjects(report, analyses))
         if name == PATCHED:
             reports[f"{name}-patched.html"] = report
-            yield f"{name}-patched.html", render_report(report, studies(report, analyses, max_overhead=1.2))
+            yield f"{name}-patched.html", render_report(report, subjects(report, analyses, max_overhead=1.2))
     together = build.report(
         result for name, report in reports.items() if "-patched" not in name for result in report.results
     )

@@ -5,10 +5,10 @@ Each is applied only where it is exactly equal; the reason stands with its code.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from mcuplan.graph import Graph
+from mcuplan.graph import Graph, Operator
 from mcuplan.rewriting._constants import share_buffers, share_tensors
 from mcuplan.rewriting._identities import drop_identities, drop_round_trips, fold_constant_moves, skip_reshapes
 from mcuplan.rewriting._padding import fold_pads, trim_pads
@@ -37,8 +37,52 @@ def clean_up(graph: Graph) -> tuple[Graph, tuple[CleanupStep, ...]]:
     An offline plan is dropped from a graph that changes, since it was made for other tensors. Models that may not be
     renumbered (see :func:`may_renumber`) are left as they are.
     """
+    cleaned = clean_up_mapped(graph)
+    return cleaned.graph, cleaned.steps
+
+
+@dataclass(frozen=True, slots=True)
+class CleanedUp:
+    """A graph after all clean-ups, and what was done.
+
+    ``origins`` holds, for each operator of the main subgraph, its index in the given graph's.
+    """
+
+    graph: Graph
+    steps: tuple[CleanupStep, ...]
+    origins: tuple[int, ...]
+
+
+def clean_up_mapped(graph: Graph) -> CleanedUp:
+    """As :func:`clean_up`, with where each operator comes from."""
     if not may_renumber(graph):
-        return graph, ()
+        return CleanedUp(graph, (), tuple(range(len(graph.main.operators))))
+    numbered, steps = _clean_up(_numbered(graph))
+    origins = tuple(op.debug_metadata_index for op in numbered.main.operators)
+    # A graph that is clean is handed back itself.
+    return CleanedUp(_with_indices_of(graph, numbered, origins) if steps else graph, steps, origins)
+
+
+def _numbered(graph: Graph) -> Graph:
+    """``graph`` whose operators carry their own number where files have that of debugging metadata.
+
+    No clean-up makes an operator of its own: each is one of the given ones, changed.
+    """
+    numbered = tuple(replace(op, debug_metadata_index=k) for k, op in enumerate(graph.main.operators))
+    return _with_main(graph, numbered)
+
+
+def _with_indices_of(given: Graph, numbered: Graph, origins: Sequence[int]) -> Graph:
+    kept = (given.main.operators[k].debug_metadata_index for k in origins)
+    pairs = zip(numbered.main.operators, kept, strict=True)
+    return _with_main(numbered, tuple(replace(op, debug_metadata_index=index) for op, index in pairs))
+
+
+def _with_main(graph: Graph, operators: tuple[Operator, ...]) -> Graph:
+    return replace(graph, subgraphs=(replace(graph.main, operators=operators), *graph.subgraphs[1:]))
+
+
+def _clean_up(graph: Graph) -> tuple[Graph, tuple[CleanupStep, ...]]:
     original, counts = graph, dict[str, int]()
     changed = True
     while changed:

@@ -11,7 +11,7 @@ from mcuplan.graph import Buffer, DType, Graph, Operator, OperatorCode, Quantiza
 from mcuplan.reports.documents import build
 from mcuplan.reports.documents.performance import with_performance
 from mcuplan.reports.html.render import render_report
-from mcuplan.reports.html.study import studies
+from mcuplan.reports.html.subject import subjects
 from mcuplan.tflite import read, write
 from mcuplan.tflm import Target
 from mcuplan.zoo import build as zoo_build
@@ -45,7 +45,7 @@ def html(
     shown = with_performance(build.result_of(situation), found, period=None)
     report = build.report([shown])
     return render_report(
-        report, studies(report, {(name, chosen.id if chosen else None): situation}, planned, max_overhead)
+        report, subjects(report, {(name, chosen.id if chosen else None): situation}, planned, max_overhead)
     )
 
 

@@ -72,7 +72,7 @@ def test_a_plan_says_whether_the_model_then_fits(ram: int, end: str) -> None:
     from mcuplan.graph import Graph
     from mcuplan.reports.documents import build as building
     from mcuplan.reports.html.cards import tips
-    from mcuplan.reports.html.study import studies
+    from mcuplan.reports.html.subject import subjects
     from mcuplan.tflite import read, write
     from mcuplan.tflm import Target
 
@@ -81,9 +81,9 @@ def test_a_plan_says_whether_the_model_then_fits(ram: int, end: str) -> None:
     need, limits = analysis.need(), budget.limits_without_board(budget.Asked(ram=ram))
     situation = Situation("m", analysis, need, limits, budget.judge(need, limits))
     row = building.result_of(situation)
-    (study,) = studies(building.report([row]), {("m", None): situation}, True, 1.2)
+    (subject,) = subjects(building.report([row]), {("m", None): situation}, True, 1.2)
     # 55,008 bytes of arena and 4,600 beside it; patch stages leave some 32,500.
-    text = next(tips(study)).text
+    text = next(tips(subject)).text
     assert text.startswith("patch stages: the arena goes from 55,008")
     assert text.endswith(end)
     assert ("still" in text) is (ram == 20_000)

@@ -115,10 +115,10 @@ def test_a_large_model_is_summed_up() -> None:
 def test_a_model_that_cannot_be_read_has_a_card_and_no_pictures() -> None:
     from mcuplan.reports.documents import build as building
     from mcuplan.reports.html.render import render_report
-    from mcuplan.reports.html.study import studies
+    from mcuplan.reports.html.subject import subjects
 
     report = building.report([building.failed("bad.tflite", None, "bad.tflite: this is not a model <b>")])
-    text = render_report(report, studies(report, {}))
+    text = render_report(report, subjects(report, {}))
     assert "this is not a model &lt;b&gt;" in text
     assert '<svg class="chart"' not in text
 

@@ -16,7 +16,7 @@ from drawn.sketch import AFFINE, Sketch, planned
 from mcuplan import tflite, zoo
 from mcuplan.graph import Buffer, DType, Graph, Metadata, Quantization, Record
 from mcuplan.operators.geometry import SAME
-from mcuplan.rewriting.cleanup import clean_up, rule_names
+from mcuplan.rewriting.cleanup import clean_up, clean_up_mapped, rule_names
 from mcuplan.tflm import predict
 from mcuplan.tflm.offline import METADATA_NAME
 
@@ -455,6 +455,32 @@ def test_cleaning_up_twice_changes_nothing() -> None:
     for graph in [untidy(), *(zoo.build(name) for name in ("ds-cnn", "mcunet-vww", "resnet8"))]:
         once = cleaned(graph)
         assert clean_up(once) == (once, ())
+
+
+def test_operators_keep_their_origin() -> None:
+    """Of RELU (unused), RELU, RESHAPE to the same shape, RELU the second and the last are left."""
+    graph = untidy()
+    main = replace(graph.main, operators=tuple(replace(op, debug_metadata_index=9) for op in graph.main.operators))
+    found = clean_up_mapped(replace(graph, subgraphs=(main,)))
+    assert found.origins == (1, 3)
+    assert [op.debug_metadata_index for op in found.graph.main.operators] == [9, 9]
+    assert clean_up_mapped(found.graph).origins == (0, 1)
+
+
+def test_origins_of_random_models() -> None:
+    """No name tells operators apart here: no tensor has one. Each is the given operator, maybe with other tensors."""
+    changed = 0
+    for graph in (*hand_made(), *map(decorated, range(60))):
+        main = replace(graph.main, tensors=tuple(replace(t, name="") for t in graph.main.tensors))
+        found = clean_up_mapped(replace(graph, subgraphs=(main, *graph.subgraphs[1:])))
+        assert list(found.origins) == sorted(set(found.origins))
+        for op, k in zip(found.graph.main.operators, found.origins, strict=True):
+            assert (op.code, op.debug_metadata_index) == (
+                main.operators[k].code,
+                main.operators[k].debug_metadata_index,
+            )
+        changed += found.origins != tuple(range(len(main.operators)))
+    assert changed > 50
 
 
 def test_every_rule_is_named_once() -> None:

@@ -18,7 +18,7 @@ from mcuplan.patching.writing.build import Draft
 from mcuplan.patching.writing.forms import write_stage
 from mcuplan.patching.writing.reader import WINDOWED, StageReader
 from mcuplan.proof.memory.static_check import static_check
-from mcuplan.rewriting.cleanup import CleanupStep, clean_up, may_renumber
+from mcuplan.rewriting.cleanup import CleanedUp, CleanupStep, clean_up_mapped, may_renumber
 from mcuplan.rewriting.edit import set_offline_plan
 from mcuplan.tflm.aliasing import readable_rules
 from mcuplan.tflm.arena import predict
@@ -45,7 +45,8 @@ class FrontPoint:
 class PatchPlan:
     """A model with patch stages and its plan in it.
 
-    ``graph`` is the model to write; ``base`` the given model after the ``cleanups``, whose operators the stages are;
+    ``graph`` is the model to write; ``base`` the given model after the ``cleanups``, whose operators the stages are,
+    ``origins`` their indices in the given model;
     ``before`` and ``after`` predict the arena of the given and the written model; ``macs_factor`` is the MACs of one
     ``Invoke`` by those of the given model. ``operator_bytes`` are in use while each operator of the base runs, in a
     stage or whole. ``lower_bound_bytes`` bounds the planned section of these stages. No combination of stages in the
@@ -56,6 +57,7 @@ class PatchPlan:
     graph: Graph
     base: Graph
     cleanups: tuple[CleanupStep, ...]
+    origins: tuple[int, ...]
     before: ArenaPrediction
     after: ArenaPrediction
     macs_factor: float
@@ -124,8 +126,8 @@ def find_patch_plan(
         why = f"nothing is known of which tensors may share bytes in the kernels of {chosen.library.name}"
     if why is not None:
         raise PatchRefusal(why)
-    base, cleanups = clean_up(graph) if tidy else (graph, ())
-    return _Search(graph, base, cleanups, chosen, max_overhead, EFFORTS[effort], progress).run(fit_bytes)
+    cleaned = clean_up_mapped(graph) if tidy else CleanedUp(graph, (), tuple(range(len(graph.main.operators))))
+    return _Search(graph, cleaned, chosen, max_overhead, EFFORTS[effort], progress).run(fit_bytes)
 
 
 @dataclass(frozen=True)
@@ -158,15 +160,14 @@ class _Search:
     def __init__(
         self,
         graph: Graph,
-        base: Graph,
-        cleanups: tuple[CleanupStep, ...],
+        cleaned: CleanedUp,
         target: Target,
         max_overhead: float,
         effort: Effort,
         progress: Progress | None,
     ) -> None:
-        self.graph = set_offline_plan(base, None)
-        self.cleanups = cleanups
+        self.graph = set_offline_plan(cleaned.graph, None)
+        self.cleaned = cleaned
         self.target = target
         self.effort = effort
         self.before = predict(graph, target)
@@ -187,7 +188,8 @@ class _Search:
         return PatchPlan(
             graph=best.draft.graph,
             base=self.graph,
-            cleanups=self.cleanups,
+            cleanups=self.cleaned.steps,
+            origins=self.cleaned.origins,
             before=self.before,
             after=best.draft.arena,
             macs_factor=self._factor(best.path),

@@ -173,9 +173,9 @@ def counted_rows(count: int) -> str:
     return "1 row" if count == 1 else f"{count} rows"
 
 
-def patch_shown(patch: PatchPlan, given: Graph) -> PatchShown:
-    """The stages of a plan, its front and its blocks; operators are counted as in the ``given`` model."""
-    numbers = _numbers(patch.base, given)
+def patch_shown(patch: PatchPlan) -> PatchShown:
+    """The stages of a plan, its front and its blocks; operators are counted as in the given model."""
+    numbers = patch.origins
     points = sorted(patch.front, key=lambda point: (point.macs_factor, point.declare_bytes))
     front = tuple(
         FrontShown(p.declare_bytes, round(p.macs_factor, 6), tuple(_stage(c, patch.base, numbers) for c in p.stages))
@@ -183,19 +183,6 @@ def patch_shown(patch: PatchPlan, given: Graph) -> PatchShown:
     )
     stages = tuple(_stage(choice, patch.base, numbers) for choice in patch.stages)
     return PatchShown(stages, front, _blocks(patch, numbers), patch.tried, patch.least_declare_bytes)
-
-
-def _numbers(base: Graph, given: Graph) -> list[int]:
-    """For each operator of the cleaned-up model its number in the given one: that of the operator that writes alike."""
-    names: dict[str, list[int]] = {}
-    for k, op in enumerate(given.main.operators):
-        for t in op.outputs:
-            names.setdefault(given.main.tensors[t].name, []).append(k)
-    found = []
-    for k, op in enumerate(base.main.operators):
-        here = names.get(base.main.tensors[op.outputs[0]].name, []) if op.outputs else []
-        found.append(here[0] if len(here) == 1 else k)
-    return found if found == sorted(set(found)) else list(range(len(found)))
 
 
 def _stage(choice: StageChoice, base: Graph, numbers: Sequence[int]) -> StageShown:

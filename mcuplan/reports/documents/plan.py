@@ -178,7 +178,7 @@ def plan_report(
     """The document for one plan; with ``patch`` the stages that were taken on top of it."""
     told = _planned(model, original, plan)
     if patch is not None:
-        told = _patched(told, patch, original)
+        told = _patched(told, patch)
     fits = None if fit_bytes is None else short is None
     return replace(
         told, savings=savings, fit_bytes=fit_bytes, fits=fits, short_of=short, output=output, output_bytes=output_bytes,
@@ -220,12 +220,12 @@ def _flash(graph: Graph, file_bytes: int, target: str) -> FlashShown:
     return FlashShown(file_bytes, code.total_bytes + code.data_bytes)
 
 
-def _patched(told: PlanReport, patch: PatchPlan, original: Graph) -> PlanReport:
+def _patched(told: PlanReport, patch: PatchPlan) -> PlanReport:
     after = arena_shown(patch.graph, patch.after)
     count = len(patch.stages)
     noun = "stage" if count == 1 else "stages"
     detail = f"{count} {noun}, {patch.macs_factor - 1:+.1%} multiply-accumulates"
-    shown = patch_shown(patch, original)
+    shown = patch_shown(patch)
     taken = StepGain(
         "patch stages", detail, told.after.declare_bytes, after.declare_bytes,
         told.after.declare_bytes - after.declare_bytes,

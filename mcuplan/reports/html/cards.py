@@ -12,7 +12,7 @@ from mcuplan.findings.costs import place
 from mcuplan.reports.documents.performance import estimate_facts, unjudged
 from mcuplan.reports.documents.report import Result, Rule, SharedResult
 from mcuplan.reports.html.arena_map import Limit
-from mcuplan.reports.html.study import Study
+from mcuplan.reports.html.subject import Subject
 from mcuplan.text import show_bytes, show_count, show_share
 
 _LABELS = {"ram": "RAM", "flash": "Flash", "macs": "MACs"}
@@ -161,26 +161,26 @@ def arena_limit(row: Result) -> Limit | None:
     return Limit(rule.limit - beside - int(rule.strict), rule.source)
 
 
-def tips(study: Study) -> Iterator[Tip]:
+def tips(subject: Subject) -> Iterator[Tip]:
     """What would help: the plans that were found, the one that saves most first, then what the report knows."""
-    yield from (tip for _, tip in sorted(_plans(study), key=lambda found: -found[0]))
-    for tip in study.shown.help:
-        if not (study.plan is not None and "a better memory plan" in tip.text):
+    yield from (tip for _, tip in sorted(_plans(subject), key=lambda found: -found[0]))
+    for tip in subject.shown.help:
+        if not (subject.study.plan is not None and "a better memory plan" in tip.text):
             yield _tip(tip)
 
 
-def _plans(study: Study) -> Iterator[tuple[int, Tip]]:
+def _plans(subject: Subject) -> Iterator[tuple[int, Tip]]:
     """Plans and the bytes they save."""
-    options = f" --board {quote(study.shown.board)}" if study.shown.board else ""
-    command = f"mcuplan plan {quote(study.model)}{options}"
-    plan, patches, limit = study.plan, study.patches, arena_limit(study.shown)
+    options = f" --board {quote(subject.shown.board)}" if subject.shown.board else ""
+    command = f"mcuplan plan {quote(subject.model)}{options}"
+    plan, patches, limit = subject.study.plan, subject.study.patches, arena_limit(subject.shown)
     if plan is not None and plan.gain_bytes > 0:
         told = _gain("mcuplan's plan", plan.before.declare_bytes, plan.after.declare_bytes, limit)
         yield plan.gain_bytes, Tip(*told, f"{command} -o planned.tflite")
     if patches is not None:
         how = f" at {100 * (patches.macs_factor - 1):+.1f}% MACs"
         told = _gain("patch stages", patches.before.declare_bytes, patches.after.declare_bytes, limit, how)
-        command += f" --patch --max-overhead {study.max_overhead:g}"
+        command += f" --patch --max-overhead {subject.study.max_overhead:g}"
         yield patches.gain_bytes, Tip(*told, f"{command} -o patched.tflite")
 
 

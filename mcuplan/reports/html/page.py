@@ -26,7 +26,7 @@ from mcuplan.reports.html.bars import (
 from mcuplan.reports.html.cards import STATES, Card, Tip, arena_limit, card, shared_card, tips
 from mcuplan.reports.html.flow import FlowPicture, flow_picture
 from mcuplan.reports.html.pareto import Alternative, ParetoChart, pareto_chart
-from mcuplan.reports.html.study import Study
+from mcuplan.reports.html.subject import Subject
 from mcuplan.reports.html.table import OperatorTable, operator_table
 from mcuplan.text import show_bytes, show_share
 
@@ -125,16 +125,16 @@ class Page:
     shared: tuple[Card, ...]
 
 
-def page(report: Report, studies: Sequence[Study]) -> Page:
-    """The page of a report with its models' studies."""
-    models = tuple(_model(study, f"m{index}") for index, study in enumerate(studies, 1))
+def page(report: Report, subjects: Sequence[Subject]) -> Page:
+    """The page of a report, a subject a model."""
+    models = tuple(_model(subject, f"m{index}") for index, subject in enumerate(subjects, 1))
     name = models[0].name if len(models) == 1 else f"{len(models)} models"
     return Page(
         title=f"{name} – mcuplan",
         version=__version__,
         summary=_summary(report),
         state="pass" if report.exit_code == 0 else "fail",
-        overview=tuple(_line(study, model.anchor) for study, model in zip(studies, models, strict=True)),
+        overview=tuple(_line(subject, model.anchor) for subject, model in zip(subjects, models, strict=True)),
         models=models,
         shared=tuple(map(shared_card, report.shared)),
     )
@@ -146,7 +146,7 @@ def _summary(report: Report) -> str:
     return ", ".join(f"{verdicts.count(v)} {label}" for v, label in names if v in verdicts)
 
 
-def _line(study: Study, anchor: str) -> Line:
+def _line(subject: Subject, anchor: str) -> Line:
     def cell(row: Result) -> Cell:
         parts = [
             f"{ {'ram': 'RAM', 'flash': 'flash', 'macs': 'MACs'}[r.resource] } {show_share(r.figure / max(r.limit, 1))}"
@@ -155,11 +155,11 @@ def _line(study: Study, anchor: str) -> Line:
         board = row.board_name or row.board or ("rule of thumb" if row.error is None else "")
         return Cell(board, row.verdict.upper(), STATES[row.verdict], ", ".join(parts))
 
-    return Line(anchor, study.model, tuple(map(cell, study.results)))
+    return Line(anchor, subject.model, tuple(map(cell, subject.results)))
 
 
-def _model(study: Study, anchor: str) -> Model:
-    shown = study.shown
+def _model(subject: Subject, anchor: str) -> Model:
+    shown = subject.shown
     facts = ""
     if shown.facts is not None and shown.flash is not None:
         count = shown.facts.operators
@@ -169,13 +169,13 @@ def _model(study: Study, anchor: str) -> Model:
         )
     return Model(
         anchor=anchor,
-        name=study.model,
+        name=subject.model,
         facts=facts,
         peak=_peak(shown),
         state=STATES[shown.verdict],
-        cards=tuple(map(card, study.results)),
-        tips=tuple(tips(study)),
-        pictures=None if study.analysis is None else _pictures(study, study.analysis),
+        cards=tuple(map(card, subject.results)),
+        tips=tuple(tips(subject)),
+        pictures=None if subject.study.analysis is None else _pictures(subject, subject.study.analysis),
     )
 
 
@@ -190,36 +190,36 @@ def _peak(row: Result) -> str:
     return f"Memory peaks at {where}: {p.live_bytes:,} bytes are live ({largest}{more})."
 
 
-def _pictures(study: Study, analysis: Analysis) -> Pictures:
+def _pictures(subject: Subject, analysis: Analysis) -> Pictures:
     operators = operator_rows(analysis)
     buffers = buffer_rows(analysis)
-    shown = patch_shown(study.patches, analysis.graph) if study.patches else None
+    shown = patch_shown(subject.study.patches) if subject.study.patches else None
     stages = shown.stages if shown else ()
     patched = frozenset(k for stage in stages for k in range(stage.first, stage.last))
     return Pictures(
-        board=(study.shown.board_name or study.shown.board or "the rule of thumb"),
-        maps=_maps(study, analysis),
-        plan_note=_plan_note(study),
+        board=(subject.shown.board_name or subject.shown.board or "the rule of thumb"),
+        maps=_maps(subject, analysis),
+        plan_note=_plan_note(subject),
         plan_steps=tuple(
             f"{step.name} saves {step.gain_bytes:,} bytes ({step.detail})"
-            for step in (study.plan.steps if study.plan else ())
+            for step in (subject.study.plan.steps if subject.study.plan else ())
             if step.gain_bytes > 0
         ),
         buffers=tuple(map(_buffer_line, buffers[:_BUFFERS])),
         buffers_total=len(buffers),
         operators=operator_columns(operators),
-        patched=_per_patch(study, operators),
+        patched=_per_patch(subject, operators),
         blocks=block_bars(block_rows(analysis)),
-        flash=kind_bars(_flash(study, analysis)),
+        flash=kind_bars(_flash(subject, analysis)),
         arena=kind_bars(tuple(_arena(analysis))),
         flow=flow_picture(analysis.graph, operators, patched),
-        pareto=_pareto(study),
+        pareto=_pareto(subject),
         stages=tuple(f"operators {s.first} to {s.last - 1} as a {manner(s)}" for s in stages),
         patched_blocks=patched_block_bars(shown.blocks) if shown else (),
-        patches_note=study.patches_note,
+        patches_note=subject.study.patches_note,
         subgraphs=len(analysis.graph.subgraphs),
-        table=operator_table(operators, study.model),
-        provenance=tuple(_provenance(study, analysis)),
+        table=operator_table(operators, subject.model),
+        provenance=tuple(_provenance(subject, analysis)),
     )
 
 
@@ -227,55 +227,57 @@ def _buffer_line(row: BufferRow) -> BufferLine:
     return BufferLine(row.offset, row.size, f"[{row.start}, {row.end})", row.what, row.name)
 
 
-def _maps(study: Study, analysis: Analysis) -> tuple[ArenaMap, ...]:
+def _maps(subject: Subject, analysis: Analysis) -> tuple[ArenaMap, ...]:
     """Stock TFLM's plan, and those that are better, drawn to one scale."""
-    limit = arena_limit(study.shown)
+    limit = arena_limit(subject.shown)
     found = [("Stock TFLM", analysis.graph, analysis.arena)]
-    if study.plan is not None and study.plan.gain_bytes > 0:
-        found.append(("mcuplan's plan", study.plan.graph, study.plan.after))
-    if study.patches is not None:
-        more = 100 * (study.patches.macs_factor - 1)
-        found.append((f"With patch stages, {more:+.1f}% MACs", study.patches.graph, study.patches.after))
+    if subject.study.plan is not None and subject.study.plan.gain_bytes > 0:
+        found.append(("mcuplan's plan", subject.study.plan.graph, subject.study.plan.after))
+    if subject.study.patches is not None:
+        more = 100 * (subject.study.patches.macs_factor - 1)
+        found.append(
+            (f"With patch stages, {more:+.1f}% MACs", subject.study.patches.graph, subject.study.patches.after)
+        )
     top = scale_top([arena for _, _, arena in found], limit)
     return tuple(arena_map(graph, arena, title, limit, top) for title, graph, arena in found)
 
 
-def _per_patch(study: Study, operators: Sequence[OperatorRow]) -> ColumnChart | None:
+def _per_patch(subject: Subject, operators: Sequence[OperatorRow]) -> ColumnChart | None:
     """Memory with patch stages, drawn to the scale of the memory per operator without them."""
-    if study.patches is None:
+    if subject.study.patches is None:
         return None
     top = max((row.live_bytes for row in operators), default=0)
-    return step_columns(study.patches.graph, study.patches.after, top)
+    return step_columns(subject.study.patches.graph, subject.study.patches.after, top)
 
 
-def _pareto(study: Study) -> ParetoChart | None:
+def _pareto(subject: Subject) -> ParetoChart | None:
     """Arena against MACs; None where no patch stages were found."""
-    if study.patches is None:
+    if subject.study.patches is None:
         return None
-    found = [Alternative("stock TFLM", study.patches.before.declare_bytes, 1.0)]
-    if study.plan is not None and study.plan.gain_bytes > 0:
-        found.append(Alternative("plan", study.plan.after.declare_bytes, 1.0))
+    found = [Alternative("stock TFLM", subject.study.patches.before.declare_bytes, 1.0)]
+    if subject.study.plan is not None and subject.study.plan.gain_bytes > 0:
+        found.append(Alternative("plan", subject.study.plan.after.declare_bytes, 1.0))
     found += [
         Alternative("patches", point.declare_bytes, point.macs_factor)
-        for point in study.patches.front
-        if point.stages and point.macs_factor != study.patches.macs_factor
+        for point in subject.study.patches.front
+        if point.stages and point.macs_factor != subject.study.patches.macs_factor
     ]
-    found.append(Alternative("patches", study.patches.after.declare_bytes, study.patches.macs_factor))
-    return pareto_chart(found, arena_limit(study.shown))
+    found.append(Alternative("patches", subject.study.patches.after.declare_bytes, subject.study.patches.macs_factor))
+    return pareto_chart(found, arena_limit(subject.shown))
 
 
-def _plan_note(study: Study) -> str:
+def _plan_note(subject: Subject) -> str:
     """How good the plan is, or why there is none."""
-    plan = study.plan
+    plan = subject.study.plan
     if plan is None:
-        return study.plan_note
+        return subject.study.plan_note
     if plan.optimal:
         return f"With these operators in this order no placement is smaller: {plan.proof}."
     return "No smaller plan was found." if plan.gain_bytes <= 0 else f"The plan: {plan.proof}."
 
 
-def _flash(study: Study, analysis: Analysis) -> tuple[tuple[str, int], ...]:
-    code, flash = analysis.code, study.shown.flash
+def _flash(subject: Subject, analysis: Analysis) -> tuple[tuple[str, int], ...]:
+    code, flash = analysis.code, subject.shown.flash
     if flash is None:
         return ()
     return (
@@ -301,7 +303,7 @@ def _arena(analysis: Analysis) -> Iterator[tuple[str, int]]:
     yield "set-up", sum(row.bytes for row in rows if row.section == "set-up")
 
 
-def _provenance(study: Study, analysis: Analysis) -> Iterator[Fact]:
+def _provenance(subject: Subject, analysis: Analysis) -> Iterator[Fact]:
     arena, code, target = analysis.arena, analysis.code, analysis.target
     checked = "checked against TFLM running on this core" if target.measured else "not checked on this core itself"
     bounded = "exact" if arena.exact else f"upper bound ({arena.bounded_bytes:,} bytes are not known exactly)"
@@ -313,13 +315,13 @@ def _provenance(study: Study, analysis: Analysis) -> Iterator[Fact]:
     yield Fact("Stack", "allowance", "an assumption, not a measurement; --stack changes it")
     macs = "exact" if analysis.macs.exact else "lower bound: some operators are unknown"
     yield Fact("MACs", macs, "products summed into outputs; taps on padding count, bias and pooling do not")
-    if any(result.latency for result in study.results):
+    if any(result.latency for result in subject.results):
         yield Fact("Time", "estimate", "fitted to measurements on the chip; mcuplan latency tells whose")
-    if any(result.energy for result in study.results):
+    if any(result.energy for result in subject.results):
         yield Fact("Energy", "estimate", "time by the active power of a datasheet; mcuplan energy tells which")
-    for rule in study.shown.limits.rules:
+    for rule in subject.shown.limits.rules:
         unit = "MACs" if rule.resource == "macs" else "bytes"
         label = {"ram": "RAM", "flash": "flash", "macs": "MACs"}[rule.resource]
         yield Fact(f"Limit on {label}", f"{rule.limit:,} {unit}", rule.source)
-    for held in study.shown.limits.estimates:
+    for held in subject.shown.limits.estimates:
         yield Fact(f"Limit on {held.quantity}", show_quantity(held.limit, held.unit), held.source)

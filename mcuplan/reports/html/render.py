@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 
 from mcuplan.reports.documents.report import Report
 from mcuplan.reports.html.page import page
-from mcuplan.reports.html.study import Study
+from mcuplan.reports.html.subject import Subject
 from mcuplan.text import LONGEST, shown
 
 _OURS = re.compile(r"[MmLlHhVvCcZz0-9 .,e-]*|data:text/csv;charset=utf-8;base64,[A-Za-z0-9+/=]*")
@@ -22,9 +22,9 @@ _WORD = 80
 """Characters up to which a word is shown whole."""
 
 
-def render_report(report: Report, studies: Sequence[Study]) -> str:
+def render_report(report: Report, subjects: Sequence[Subject]) -> str:
     """The report as one HTML document."""
-    return render("report.html", page=page(report, studies))
+    return render("report.html", page=page(report, subjects))
 
 
 def render(template: str, **values: object) -> str:
