@@ -1,0 +1,59 @@
+"""Which features each operator's kernel has, by kernel library."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mcuplan.estimates.instructions import others, windows
+from mcuplan.estimates.instructions.others import Features
+
+PARTS: Mapping[str, tuple[str, ...]] = {**windows.PARTS, **others.OTHER_PARTS}
+"""The names of what each kernel's path repeats, in the order of its counts."""
+
+_TFLM: Mapping[str, Features] = {
+    "CONV_2D": windows.conv_reference,
+    "DEPTHWISE_CONV_2D": windows.depthwise_reference,
+    "FULLY_CONNECTED": others.dense_reference,
+    "AVERAGE_POOL_2D": windows.pool_reference,
+    "MAX_POOL_2D": windows.pool_reference,
+    "ADD": others.arithmetic,
+    "SUB": others.arithmetic,
+    "MUL": others.arithmetic,
+    "MINIMUM": others.arithmetic,
+    "MAXIMUM": others.arithmetic,
+    "LESS": others.arithmetic,
+    "RELU": others.each,
+    "RELU6": others.each,
+    "LEAKY_RELU": others.each,
+    "LOGISTIC": others.each,
+    "TANH": others.each,
+    "QUANTIZE": others.each,
+    "DEQUANTIZE": others.each,
+    "SOFTMAX": others.softmax,
+    "RESHAPE": others.copy,
+    "PAD": others.pad_reference,
+    "SLICE": others.slice_,
+    "STRIDED_SLICE": others.strided_slice,
+    "CONCATENATION": others.concatenation,
+    "SPLIT": others.split,
+    "GATHER": others.gather,
+    "DYNAMIC_UPDATE_SLICE": others.update,
+    "TRANSPOSE": others.transpose,
+    "MEAN": others.mean,
+}
+
+_CMSIS_NN: Mapping[str, Features] = {
+    "CONV_2D": windows.conv_cmsis,
+    "DEPTHWISE_CONV_2D": windows.depthwise_cmsis,
+    "FULLY_CONNECTED": others.dense_cmsis,
+    "AVERAGE_POOL_2D": windows.pool_cmsis,
+    "MAX_POOL_2D": windows.pool_cmsis,
+    "ADD": others.by_fours,
+    "MUL": others.by_fours,
+    "MINIMUM": others.extremes,
+    "MAXIMUM": others.extremes,
+    "PAD": others.pad_cmsis,
+}
+
+FEATURES: Mapping[str, Mapping[str, Features]] = {"reference": _TFLM, "cmsis-nn": {**_TFLM, **_CMSIS_NN}}
+"""By kernel library and operator."""
