@@ -18,7 +18,8 @@ class Call(NamedTuple):
     operand of an element-wise operator or of the rows that DYNAMIC_UPDATE_SLICE writes. Pairs are (rows, columns),
     ``before`` the padding above and on the left. ``detail`` holds what only one operator has: of PAD the padding
     before and after each dimension in turn, of CONCATENATION and SPLIT the axis and the size of each part along it,
-    of GATHER the axis, of TRANSPOSE the permutation, of DYNAMIC_UPDATE_SLICE 1 where it writes in place.
+    of GATHER the axis, of TRANSPOSE the permutation, of MEAN the axes, of FULLY_CONNECTED 1 where every unit has a
+    scale, of DYNAMIC_UPDATE_SLICE and RESHAPE 1 where they write in place.
     """
 
     operator: str

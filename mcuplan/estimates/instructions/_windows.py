@@ -6,9 +6,9 @@ products of Source/NNSupportFunctions); TFLM's reference kernels (tensorflow/lit
 
 from __future__ import annotations
 
+from mcuplan.estimates.instructions._copies import filled, run
+from mcuplan.estimates.instructions._taps import positions_inside, rows_outside, taps_inside
 from mcuplan.estimates.instructions.call import Call
-from mcuplan.estimates.instructions.copies import filled, run
-from mcuplan.estimates.instructions.taps import positions_inside, rows_outside, taps_inside
 
 Work = tuple[str, tuple[float, ...]]
 """A kernel's path, and how often each part of it runs (the names of the parts are in :data:`PARTS`)."""
@@ -36,8 +36,8 @@ PARTS: dict[str, tuple[str, ...]] = {
         "call", "rows", "pixels", "blocks", "block_rows", "block_taps", "rest", "rest_rows", "rest_taps",
     ),
     "depthwise.optimized": (
-        "call", "rows", "pixels", "taps_in", "edges", "taps_out", "widened_4", "widened_1", "filled", "blocks", "block_pairs",
-        "block_odd", "rest", "rest_taps",
+        "call", "rows", "pixels", "taps_in", "edges", "taps_out", "widened_4", "widened_1", "filled", "blocks",
+        "block_pairs", "block_odd", "rest", "rest_taps",
     ),
     "depthwise.multiple-of-4": ("call", "rows", "pixels", "channels", "tiles", "tile_rows", "tile_taps"),
     "depthwise.generic": ("call", "rows", "pixels", "channels", "filters", "filter_rows", "filter_taps"),
@@ -54,13 +54,17 @@ def _places(call: Call) -> tuple[int, int, int, int]:
     """Output rows and columns; taps of all output rows, and of all output columns, that lie on the input."""
     _, height, width, _ = call.source
     rows, columns = call.result[1:3]
-    return rows, columns, *(
-        taps_inside(size, outputs, call.kernel[i], call.stride[i], call.dilation[i], call.before[i])
-        for i, (size, outputs) in enumerate(((height, rows), (width, columns)))
+    return (
+        rows,
+        columns,
+        *(
+            taps_inside(size, outputs, call.kernel[i], call.stride[i], call.dilation[i], call.before[i])
+            for i, (size, outputs) in enumerate(((height, rows), (width, columns)))
+        ),
     )  # type: ignore[return-value]
 
 
-def _product(lhs: int, rhs: int, depth: int) -> tuple[float, ...]:
+def product(lhs: int, rhs: int, depth: int) -> tuple[float, ...]:
     """arm_nn_mat_mult_nt_t_s8: two filters at a time over two pixels at a time."""
     pairs, odd, twos, last = rhs // 2, rhs % 2, lhs // 2, lhs % 2
     d16, d4, d1 = depth // 16, depth % 16 // 4, depth % 4
@@ -81,9 +85,9 @@ def conv_cmsis(call: Call) -> Work:
     pointwise = call.kernel == (1, 1) and call.dilation == (1, 1) and call.before == (0, 0) and not grouped
     if call.dtype == "int8" and pointwise:
         if call.stride == (1, 1):
-            return "conv.1x1", (1, *_product(batch * height * width, filters, depth))
+            return "conv.1x1", (1, *product(batch * height * width, filters, depth))
         rows = batch * call.result[1]
-        return "conv.1x1-strided", (1, rows, *(rows * n for n in _product(call.result[2], filters, depth)))
+        return "conv.1x1-strided", (1, rows, *(rows * n for n in product(call.result[2], filters, depth)))
     wide = 2 if call.dtype == "int16" else 1
     return "conv.im2col-int16" if wide == 2 else "conv.im2col", (1, *_im2col(call, wide))
 
@@ -154,8 +158,8 @@ def depthwise_cmsis(call: Call) -> Work:
             1, rows, pixels, pixels * depth, pixels * tiles, row_taps * columns * tiles, inside * tiles,
         )  # fmt: skip
     return "depthwise.generic", (
-        1, rows * batch, pixels * batch, pixels * batch * depth, pixels * batch * made, row_taps * columns * batch * made,
-        inside * made,
+        1, rows * batch, pixels * batch, pixels * batch * depth, pixels * batch * made,
+        row_taps * columns * batch * made, inside * made,
     )  # fmt: skip
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mcuplan.estimates.instructions import others, windows
-from mcuplan.estimates.instructions.others import Features
+from mcuplan.estimates.instructions import _others as others
+from mcuplan.estimates.instructions import _windows as windows
+from mcuplan.estimates.instructions._others import Features
+from mcuplan.estimates.instructions.call import Call
 
-PARTS: Mapping[str, tuple[str, ...]] = {**windows.PARTS, **others.OTHER_PARTS}
+PARTS: Mapping[str, tuple[str, ...]] = {**windows.PARTS, **others.PARTS}
 """The names of what each kernel's path repeats, in the order of its counts."""
 
 _TFLM: Mapping[str, Features] = {
@@ -53,7 +55,23 @@ _CMSIS_NN: Mapping[str, Features] = {
     "MINIMUM": others.extremes,
     "MAXIMUM": others.extremes,
     "PAD": others.pad_cmsis,
+    "SOFTMAX": others.softmax,
+    "TRANSPOSE": others.transpose,
 }
 
 FEATURES: Mapping[str, Mapping[str, Features]] = {"reference": _TFLM, "cmsis-nn": {**_TFLM, **_CMSIS_NN}}
 """By kernel library and operator."""
+
+
+def owner(library: str, operator: str) -> str:
+    """Whose file the kernel is: the library's own, or ``tflm``, one for all libraries.
+
+    CMSIS-NN replaces whole files of TFLM's (micro/kernels/cmsis_nn), the reference kernels in them too.
+    """
+    return library if operator in _CMSIS_NN else "tflm"
+
+
+def kernel_key(library: str, call: Call, path: str) -> str:
+    """The row of the data files for a call: whose kernel, operator, types, path."""
+    types = f"{call.dtype}>{call.made}" if call.made else call.dtype
+    return f"{owner(library, call.operator)} {call.operator} {types} {path}"

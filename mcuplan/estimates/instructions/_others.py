@@ -7,14 +7,15 @@ SOFTMAX of int8), TFLM's kernels of commit 90b983c2b for the rest and for the ot
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
+from mcuplan.estimates.instructions._copies import filled, run
+from mcuplan.estimates.instructions._windows import PRODUCT, Work, product
 from mcuplan.estimates.instructions.call import Call, Shape
-from mcuplan.estimates.instructions.copies import filled, run
-from mcuplan.estimates.instructions.windows import PRODUCT, Work
 
-OTHER_PARTS: dict[str, tuple[str, ...]] = {
+PARTS: dict[str, tuple[str, ...]] = {
     "dense.pairs": ("call", "rows", "pairs", "pairs_4", "pairs_1", "odd", "odd_4", "odd_1"),
+    "dense.pairs-by-unit": ("call", "rows", "pairs", "pairs_4", "pairs_1", "odd", "odd_4", "odd_1"),
     "dense.product": ("call", *PRODUCT, "filters"),
     "dense.reference": ("call", "rows", "filters", "macs"),
     "pointwise.by-4": ("call", "fours", "ones"),
@@ -45,14 +46,13 @@ def dense_cmsis(call: Call) -> Work:
         depth = call.other[-1]
     rows = math.prod(call.result[:-1])
     if call.dtype == "float32":
-        return "dense.reference", (1, rows, rows * made, rows * made * depth)
+        return dense_reference(call)
     if call.dtype == "int8" and len(call.result) > 2 and depth % 4 == 0:
-        from mcuplan.estimates.instructions.windows import _product
-
-        return "dense.product", (1, *_product(rows, made, depth), made)
+        return "dense.product", (1, *product(rows, made, depth), made)
     pairs, odd = rows * (made // 2), rows * (made % 2)
     l4, l1 = depth // 4, depth % 4
-    return "dense.pairs", (1, rows, pairs, pairs * l4, pairs * l1, odd, odd * l4, odd * l1)
+    path = "dense.pairs-by-unit" if call.detail and call.dtype == "int8" else "dense.pairs"
+    return path, (1, rows, pairs, pairs * l4, pairs * l1, odd, odd * l4, odd * l1)
 
 
 def dense_reference(call: Call) -> Work:
@@ -182,7 +182,7 @@ def pad_cmsis(call: Call) -> Work:
 def pad_reference(call: Call) -> Work:
     """reference_ops::Pad: every element of the result asked for whether it is padding, rows first."""
     batch, rows, columns, depth = _four(call.result)
-    _, height, width, channels = _four(call.source)
+    height, width = _four(call.source)[1:3]
     pixels = batch * rows * columns
     above = batch * (rows - height) * columns * depth
     beside = batch * height * (columns - width) * depth
@@ -194,7 +194,13 @@ def slice_(call: Call) -> Work:
     batch, rows, columns, depth = _four(call.result)
     pixels = batch * rows * columns
     size = depth * _size(call)
-    return "slice", (1, batch * rows, pixels, pixels * run(size, _four(call.source)[3] * _size(call), size), pixels * depth)
+    return "slice", (
+        1,
+        batch * rows,
+        pixels,
+        pixels * run(size, _four(call.source)[3] * _size(call), size),
+        pixels * depth,
+    )
 
 
 def strided_slice(call: Call) -> Work:
@@ -248,7 +254,7 @@ def update(call: Call) -> Work:
 
 def transpose(call: Call) -> Work:
     """arm_transpose_s8 and reference_ops::Transpose."""
-    batch, rows, columns, depth = _four(call.source)
+    batch, rows, columns, _ = _four(call.source)
     return "transpose", (1, batch, batch * rows, batch * rows * columns, math.prod(call.source))
 
 
@@ -261,8 +267,3 @@ def mean(call: Call) -> Work:
 
 
 Features = Callable[[Call], Work]
-
-
-def parts(tables: Iterator[dict[str, tuple[str, ...]]]) -> dict[str, tuple[str, ...]]:
-    """One table of the names of parts."""
-    return {name: names for table in tables for name, names in table.items()}

@@ -1,0 +1,84 @@
+"""From an operator of a graph to the call that its cost is counted for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mcuplan.estimates.instructions.call import Call
+from mcuplan.graph import Graph
+from mcuplan.operators import OperatorFacts, TensorFacts, constant_values
+
+Together = Callable[[TensorFacts, TensorFacts], bool]
+"""Whether two tensors of the operator's subgraph begin at one address."""
+
+
+def apart(_a: TensorFacts, _b: TensorFacts) -> bool:
+    """No two tensors share an address: what costs most."""
+    return False
+
+
+_SECOND = {"SPLIT": 1, "TRANSPOSE_CONV": 2}
+"""Where an operator's data comes as another input than the first."""
+
+_WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+_ELEMENTWISE = ("ADD", "SUB", "MUL", "DIV", "MINIMUM", "MAXIMUM", "LESS", "GREATER", "EQUAL", "SQUARED_DIFFERENCE")
+
+
+def call_of(facts: OperatorFacts, together: Together = apart) -> Call | None:
+    """The call of one operator; None where its shapes are not known.
+
+    ``together`` tells which tensors share an address: kernels that only move data then move none.
+    """
+    inputs, outputs = facts.inputs, facts.outputs
+    if not inputs or not outputs or any(d < 0 for t in (*inputs, *outputs) for d in t.dims):
+        return None
+    name = facts.operator.label
+    position = _SECOND.get(name, 0)
+    x, y = inputs[min(position, len(inputs) - 1)], outputs[0]
+    made = y.dtype if y.dtype != x.dtype else ""
+    call = Call(name, x.dtype, x.dims, y.dims, _other(name, inputs), detail=_detail(name, facts, together), made=made)
+    window = facts.window
+    if window is None:
+        return call
+    rows, columns = window.rows, window.columns
+    return call._replace(
+        kernel=(rows.kernel, columns.kernel),
+        stride=(rows.stride, columns.stride),
+        dilation=(rows.dilation, columns.dilation),
+        before=(rows.before, columns.before),
+    )
+
+
+def _other(name: str, inputs: tuple[TensorFacts, ...]) -> tuple[int, ...]:
+    """The second operand's shape, where the cost depends on it."""
+    second = name in _WEIGHTED or name in _ELEMENTWISE or name == "DYNAMIC_UPDATE_SLICE"
+    return inputs[1].dims if second and len(inputs) > 1 else ()
+
+
+def _detail(name: str, facts: OperatorFacts, together: Together) -> tuple[int, ...]:
+    graph, inputs = facts.graph, facts.inputs
+    if name in ("PAD", "PADV2", "TRANSPOSE", "MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN"):
+        return _constant(graph, inputs, 1)
+    if name == "CONCATENATION":
+        axis = _axis(facts, facts.outputs[0].rank)
+        return (axis, *(t.dims[axis] for t in inputs if axis < t.rank))
+    if name == "SPLIT":
+        axis = (*_constant(graph, inputs, 0), 0)[0] % max(inputs[-1].rank, 1)
+        return (axis, *(t.dims[axis] for t in facts.outputs if axis < t.rank))
+    if name == "GATHER":
+        return (_axis(facts, inputs[0].rank),)
+    if name == "FULLY_CONNECTED":
+        return (1,) if len(inputs) > 1 and inputs[1].scales > 1 else ()
+    if name in ("DYNAMIC_UPDATE_SLICE", "RESHAPE", "SQUEEZE", "EXPAND_DIMS"):
+        return (1,) if together(inputs[0], facts.outputs[0]) else ()
+    return ()
+
+
+def _constant(graph: Graph, inputs: tuple[TensorFacts, ...], position: int) -> tuple[int, ...]:
+    tensor = inputs[position].tensor if position < len(inputs) else None
+    return (constant_values(graph, tensor) or ()) if tensor is not None else ()
+
+
+def _axis(facts: OperatorFacts, rank: int) -> int:
+    axis: int = facts.operator.option("axis", 0)
+    return axis + rank if axis < 0 else axis

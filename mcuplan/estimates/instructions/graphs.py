@@ -1,0 +1,178 @@
+"""Instructions of a whole Invoke: every operator as often as loops run it, and the interpreter's own share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from mcuplan.estimates.instructions._copies import run
+from mcuplan.estimates.instructions.calls import call_of
+from mcuplan.estimates.instructions.model import Cost, CostModel
+from mcuplan.graph import CUSTOM, Graph, Operator, Subgraph
+from mcuplan.operators import OperatorFacts, TensorFacts, called_subgraphs, loop_turns
+from mcuplan.tflm import predict
+from mcuplan.tflm.target import Target
+
+Address = Callable[[int, int], int | None]
+"""The arena offset of a tensor, by subgraph and index; None where it lies elsewhere or that is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorInstructions:
+    """One operator: instructions of one call without dispatch, and calls in one Invoke.
+
+    With control flow the called subgraphs' operators have rows of their own. ``instructions`` is None where the
+    operator's shapes are not known; with ``modelled`` False it is a bound from above.
+    """
+
+    subgraph: int
+    operator: int
+    name: str
+    instructions: float | None
+    calls: int
+    modelled: bool = True
+
+    @property
+    def total(self) -> float:
+        """Instructions in one Invoke, without dispatch."""
+        return (self.instructions or 0.0) * self.calls
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInstructions:
+    """Instructions of one Invoke.
+
+    ``bounded`` of ``total`` come from operators without a model, each bounded by the dearest of its kind. ``exact`` is
+    False where a loop's turns are not known from its constants (one is counted) or an operator could not be counted.
+    """
+
+    total: float
+    operators: tuple[OperatorInstructions, ...]
+    interpreter: float
+    bounded: float
+    exact: bool
+    about: str = ""
+
+
+class _Counter:
+    """Counts calls subgraph by subgraph."""
+
+    def __init__(self, graph: Graph, model: CostModel, address: Address) -> None:
+        self.graph = graph
+        self.model = model
+        self.address = address
+        self.calls: dict[int, int] = {}
+        self.exact = True
+
+    def run(self, index: int, times: int, running: frozenset[int] = frozenset()) -> None:
+        """Count ``times`` runs of a subgraph and of all that it calls; of an IF the dearer branch."""
+        if index in running or not 0 <= index < len(self.graph.subgraphs):
+            self.exact = False
+            return
+        self.calls[index] = self.calls.get(index, 0) + times
+        subgraph = self.graph.subgraphs[index]
+        for op in subgraph.operators:
+            called = called_subgraphs(op)
+            if not called or op.name == "CALL_ONCE":
+                continue
+            inside = running | {index}
+            if op.name == "IF":
+                self.run(max(called, key=lambda s: self._alone(s, inside)), times, inside)
+                continue
+            turns = self.turns(subgraph, op)
+            self.run(called[0], times * (turns + 1), inside)
+            self.run(called[-1], times * turns, inside)
+
+    def turns(self, subgraph: Subgraph, op: Operator) -> int:
+        """Turns of a WHILE; one, and the count is not exact, where its constants do not tell."""
+        turns = loop_turns(self.graph, subgraph, op)
+        self.exact = self.exact and turns is not None
+        return 1 if turns is None else turns
+
+    def _alone(self, index: int, running: frozenset[int]) -> float:
+        other = _Counter(self.graph, self.model, self.address)
+        other.run(index, 1, running)
+        return sum(row.total for row in other.rows()) if other.exact or other.calls else 0.0
+
+    def rows(self) -> Iterator[OperatorInstructions]:
+        """Every operator of every subgraph that runs, and the others with no call."""
+        for s, k, op in self.graph.operators():
+            cost = self.cost(s, op)
+            value, modelled = (None, False) if cost is None else (cost.instructions, cost.modelled)
+            yield OperatorInstructions(s, k, op.label, value, self.calls.get(s, 0), modelled)
+
+    def cost(self, index: int, op: Operator) -> Cost | None:
+        """Instructions of one call of one operator; of control flow what is its own."""
+        subgraph = self.graph.subgraphs[index]
+        if op.name in ("WHILE", "IF"):
+            return Cost(self._control(index, subgraph, op), op.name == "WHILE")
+        if op.name == "CALL_ONCE":
+            return Cost(0.0)
+
+        def together(a: TensorFacts, b: TensorFacts) -> bool:
+            return self._together((index, a.index), (index, b.index))
+
+        call = call_of(OperatorFacts(self.graph, subgraph, op), together)
+        return None if call is None or op.name == CUSTOM else self.model.cost(call)
+
+    def _together(self, a: tuple[int, int], b: tuple[int, int]) -> bool:
+        place = self.address(*a)
+        return place is not None and place == self.address(*b)
+
+    def _control(self, index: int, subgraph: Subgraph, op: Operator) -> float:
+        """WHILE: variables to the condition and to the result, then for each turn to the body, back, and on."""
+        own, called = self.model.control, called_subgraphs(op)
+        if any(not 0 <= s < len(self.graph.subgraphs) for s in called):
+            return 0.0
+        body = self.graph.subgraphs[called[-1]]
+        given, made = [(index, t) for t in op.inputs], [(index, t) for t in op.outputs]
+        into, back = [(called[-1], t) for t in body.inputs], [(called[-1], t) for t in body.outputs]
+        if op.name == "IF":
+            return own.branch + self._moves(given[1:], into) + self._moves(back, made)
+        asked = [(called[0], t) for t in self.graph.subgraphs[called[0]].inputs]
+        turns = loop_turns(self.graph, subgraph, op)
+        first = self._moves(given, asked) + self._moves(given, made)
+        turn = self._moves(made, into) + self._moves(back, made) + self._moves(made, asked)
+        return own.loop + first + (1 if turns is None else turns) * (own.turn + turn)
+
+    def _moves(self, given: list[tuple[int, int]], into: list[tuple[int, int]]) -> float:
+        """Variables looked at one by one, and copied where they do not share an address."""
+        total = 0.0
+        for a, b in zip(given, into, strict=False):
+            size = self._bytes(b)
+            total += self.model.control.variable
+            total += 0 if size < 0 or self._together(a, b) else run(size, 4)
+        return total
+
+    def _bytes(self, at: tuple[int, int]) -> int:
+        subgraph = self.graph.subgraphs[at[0]]
+        return TensorFacts(self.graph, subgraph.tensors[at[1]], at[1]).bytes if at[1] >= 0 else -1
+
+
+def planned_addresses(graph: Graph, target: Target) -> Address:
+    """Arena offsets as the target's TFLM places them, offline plan included."""
+    places = {(b.subgraph, b.tensor): b.offset for b in predict(graph, target).plan if b.tensor >= 0}
+    return lambda subgraph, tensor: places.get((subgraph, tensor))
+
+
+def model_instructions(graph: Graph, model: CostModel, address: Address) -> ModelInstructions:
+    """Instructions of one Invoke of ``graph``, loops turn by turn.
+
+    ``address`` tells where tensors lie: loop variables and reshaped tensors that share an address are not copied
+    (:func:`planned_addresses` for what TFLM's planner does).
+    """
+    counter = _Counter(graph, model, address)
+    counter.run(0, 1)
+    rows = tuple(counter.rows())
+    own, calls = model.control, sum(row.calls for row in rows)
+    interpreter = own.invoke + own.dispatch * calls
+    bounded = sum(row.total for row in rows if not row.modelled)
+    exact = counter.exact and all(row.instructions is not None for row in rows if row.calls)
+    return ModelInstructions(interpreter + sum(row.total for row in rows), rows, interpreter, bounded, exact,
+                             model.about)  # fmt: skip
+
+
+def operator_instructions(graph: Graph, model: CostModel, address: Address) -> Mapping[tuple[int, int], float | None]:
+    """Instructions of one call of each operator, by subgraph and index."""
+    rows = model_instructions(graph, model, address).operators
+    return {(row.subgraph, row.operator): row.instructions for row in rows}
