@@ -103,7 +103,7 @@ def test_parameters_that_have_to_be_constant(name: str, operand: str) -> None:
     index = next(i for i, t in enumerate(graph.main.tensors) if t.name.rstrip("0123456789") == operand)
     both = replace(graph, subgraphs=(replace(graph.main, inputs=(*graph.main.inputs, index)),))
     assert rules(with_tensor(both, operand, buffer=0)) == ["non-constant-operand"]
-    assert rules(both) == ["non-constant-operand"]  # whoever feeds it overwrites it
+    assert rules(both) == ["constant-input"]
 
 
 @pytest.mark.parametrize(

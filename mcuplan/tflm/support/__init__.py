@@ -32,11 +32,12 @@ _TENSOR_REASONS = {
     "external-buffer": "the tensor's data lie outside the FlatBuffer, where TFLM does not look",
     "sparse-weights": "the tensor's data are stored sparse, and TFLM reads dense weights only",
     "variable-constant": "the tensor is a variable and a constant, and TFLM writes zeros over it when it starts",
+    "constant-input": "the tensor is an input and a constant, and whoever feeds it writes into the model's flash",
     "too-large": "the tensor has more elements than TFLM can count in 32 bits",
     "dynamic-shape": "the tensor's shape is not known before run time, and TFLM plans all memory ahead",
 }
 
-_UNNOTICED_RULES = ("variable-constant", "too-large")
+_UNNOTICED_RULES = ("variable-constant", "constant-input", "too-large")
 
 UNNOTICED = "; TFLM does not notice and goes wrong when it runs"
 """How a reason ends that TFLM itself would not report."""
@@ -142,6 +143,7 @@ class _Verdict:
         self.custom_operators = custom_operators
         self.table = table
         self.rules = [self._rule(op, kernels) for op in subgraph.operators]
+        self.inputs = frozenset(subgraph.inputs)
         self.shapes: Sequence[Shape | None] = resolved_shapes(graph, subgraph, self.rules)
 
     @staticmethod
@@ -196,6 +198,8 @@ class _Verdict:
             return "sparse-weights"
         if tensor.is_variable and has_data(self.graph, tensor):
             return "variable-constant"
+        if i in self.inputs and has_data(self.graph, tensor):
+            return "constant-input"
         return "dynamic-shape" if self.shapes[i] is None and self._is_dynamic_source(i) else ""
 
     def _is_short(self, tensor: Tensor) -> bool:

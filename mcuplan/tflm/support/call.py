@@ -47,8 +47,9 @@ def scale(tensor: Tensor) -> float:
 
 
 def zero_point(tensor: Tensor) -> int:
-    """``TfLiteTensor.params.zero_point``: the first zero point, 0 without quantization."""
-    return tensor.quantization.zero_points[0] if tensor.quantization and quantized(tensor) else 0
+    """``TfLiteTensor.params.zero_point``: the lower 32 bits of the first zero point, 0 without quantization."""
+    first = tensor.quantization.zero_points[0] if tensor.quantization and quantized(tensor) else 0
+    return (first + 2**31) % 2**32 - 2**31
 
 
 def scale_count(tensor: Tensor) -> int:
@@ -114,8 +115,6 @@ class Call:
         if tensor is not None and tensor.elements == 0:
             return ()
         if tensor is None or tensor.dtype not in INTEGER_FORMATS or not has_data(self.graph, tensor):
-            return None
-        if self.index(name) in self.subgraph.inputs:
             return None
         data, letter = self.graph.buffers[tensor.buffer].data or b"", INTEGER_FORMATS[tensor.dtype]
         count = max(0, min(tensor.elements, len(data) // struct.calcsize(letter)))

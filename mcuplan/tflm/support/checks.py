@@ -92,9 +92,6 @@ def _constant(call: Call, spec: CheckSpec) -> Iterator[Finding]:
     for name, index, tensor in call.each(spec.of):
         if not has_data(call.graph, tensor):
             yield Finding("non-constant-operand", f"needs its {words(name)} to be constant", index)
-        elif index in call.subgraph.inputs:
-            text = f"needs its {words(name)} to be constant, and it is an input too"
-            yield Finding("non-constant-operand", text, index, unchecked=True)
 
 
 @check("rank")

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from mcuplan.graph import DType, Graph, Operator, Subgraph, Tensor
 from mcuplan.tflm.support.call import Call, Finding
 from mcuplan.tflm.support.checks import plain_check
+from mcuplan.tflm.support.flow import called_without_ends
 
 CALLEES: Mapping[str, tuple[str, ...]] = {
     "IF": ("then_subgraph_index", "else_subgraph_index"),
@@ -64,18 +65,25 @@ def _same_bytes(
             continue
         one, two = tensor_bytes(ours.tensors[index]), tensor_bytes(theirs.tensors[other])
         if one is not None and two is not None and one != two:
-            yield Finding("subgraph", f"copies {one} bytes where {what} has {two}", index)
+            # Seen by the branch or body that runs, when it runs.
+            yield Finding("subgraph", f"copies {one} bytes where {what} has {two}", index, unchecked=True)
 
 
 def _called(call: Call, names: Sequence[str]) -> list[Subgraph] | None:
     """The subgraphs named by these options; None where one does not exist."""
-    indices = [call.op.option(name, -1) for name in names]
+    indices = [call.option(name, -1) for name in names]
     graphs = call.graph.subgraphs
     return [graphs[i] for i in indices] if all(0 <= i < len(graphs) for i in indices) else None
 
 
+def _without_ends(found: Sequence[Subgraph]) -> Iterator[Finding]:
+    """IF and WHILE count the inputs and outputs of what they call (MicroInterpreterGraph::NumSubgraphInputs)."""
+    if any(called_without_ends(subgraph) for subgraph in found):
+        yield Finding("missing-vector", "calls a subgraph without a list of inputs or outputs", unchecked=True)
+
+
 def _no_such_subgraph(call: Call) -> Finding:
-    wanted = [call.op.option(name) for name in CALLEES[call.op.name]]
+    wanted = [call.option(name, None) for name in CALLEES[call.op.name]]
     return Finding("subgraph", f"calls the subgraphs {wanted}, and the model has {len(call.graph.subgraphs)}")
 
 
@@ -91,6 +99,7 @@ def _if_subgraphs(call: Call) -> Iterator[Finding]:
     if found is None:
         yield _no_such_subgraph(call)
         return
+    yield from _without_ends(found)
     for branch, name in zip(found, ("then", "else"), strict=True):
         yield from _same_bytes(call.subgraph, call.op.inputs[1:], branch, branch.inputs, f"its {name} subgraph's input")
         if branch.outputs or name == "then":
@@ -104,6 +113,7 @@ def _while_subgraphs(call: Call) -> Iterator[Finding]:
     if found is None:
         yield _no_such_subgraph(call)
         return
+    yield from _without_ends(found)
     ours, inputs, outputs = call.subgraph, call.op.inputs, call.op.outputs
     condition, body = found
     yield from _same_bytes(ours, inputs, ours, outputs, "its output")
