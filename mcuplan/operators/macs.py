@@ -71,21 +71,40 @@ def model_macs(graph: Graph) -> ModelMacs:
     by_subgraph: dict[int, int] = {}
     for row in rows:
         by_subgraph[row.subgraph] = by_subgraph.get(row.subgraph, 0) + (row.macs or 0)
-    total, counted = _run(graph, 0, by_subgraph, frozenset())
+    total, counted = _runs(graph, by_subgraph)[0]
     return ModelMacs(total, rows, counted and all(row.macs is not None for row in rows))
 
 
-def _run(graph: Graph, index: int, own: Mapping[int, int], running: frozenset[int]) -> tuple[int, bool]:
-    """MACs of one run of a subgraph with all that it calls, and whether every loop's turns are known."""
-    total, exact = own.get(index, 0), True
-    if index in running or not 0 <= index < len(graph.subgraphs):
-        return 0, False
+def _runs(graph: Graph, own: Mapping[int, int]) -> dict[int, tuple[int, bool]]:
+    """MACs of one run of each subgraph that the main one reaches, and whether every loop's turns are known.
+
+    Called ones come first, so that nesting costs neither depth nor runs; a call of one that is running counts nothing.
+    """
+    found: dict[int, tuple[int, bool]] = {}
+    running, todo = {0}, [0]
+    while todo:
+        index = todo[-1]
+        called = {c for op in graph.subgraphs[index].operators for c in called_subgraphs(op)}
+        missing = [c for c in called if 0 <= c < len(graph.subgraphs) and c not in found and c not in running]
+        if missing:
+            running.add(missing[0])
+            todo.append(missing[0])
+            continue
+        todo.pop()
+        running.discard(index)
+        found[index] = _run(graph, index, own.get(index, 0), found)
+    return found
+
+
+def _run(graph: Graph, index: int, own: int, known: Mapping[int, tuple[int, bool]]) -> tuple[int, bool]:
+    """MACs of one run of a subgraph with all that it calls."""
+    total, exact = own, True
     for op in graph.subgraphs[index].operators:
         called = called_subgraphs(op)
         if not called or op.name == "CALL_ONCE":
             continue
-        runs = [_run(graph, s, own, running | {index}) for s in called]
-        exact = exact and all(known for _, known in runs)
+        runs = [known.get(s, (0, False)) for s in called]
+        exact = exact and all(counted for _, counted in runs)
         macs = [count for count, _ in runs]
         if op.name == "IF":
             total += max(macs)

@@ -16,7 +16,10 @@ from mcuplan.operators import called_subgraphs
 
 _LARGEST_RANK = 64
 _MOST_ELEMENTS = 2**62
-_MOST_EXPANDED_OPERATORS = 1_000_000
+_MOST_EXPANDED_OPERATORS = 20_000
+_BYTES_AN_EXPANDED_OPERATOR = 40
+"""Calls may unfold into so many operators, and one more for so many bytes of the file: each costs time and memory."""
+
 _LARGEST_NAME = 60
 _UNSIZED = (DType.STRING, DType.RESOURCE, DType.VARIANT)
 _ABSENT = -1
@@ -210,10 +213,11 @@ def _calls(graph: Graph) -> Iterator[str]:
     if order is None:
         yield "its subgraphs call each other in a circle"
         return
+    most = _MOST_EXPANDED_OPERATORS + graph.file_bytes // _BYTES_AN_EXPANDED_OPERATOR
     expanded: dict[int, int] = {}
     for s in order:
-        expanded[s] = len(graph.subgraphs[s].operators) + sum(expanded[c] for c in called[s])
-        if expanded[s] > _MOST_EXPANDED_OPERATORS:
+        expanded[s] = len(graph.subgraphs[s].operators) + sum(expanded[c] + 1 for c in called[s])
+        if expanded[s] > max(most, len(graph.subgraphs[s].operators)):
             yield "its subgraphs call each other so often that no runtime could unfold them"
             return
 

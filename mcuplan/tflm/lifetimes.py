@@ -7,7 +7,7 @@ enters. Network inputs are live from 0 to their last use, outputs to the end; (-
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from mcuplan.graph import Graph, Operator
@@ -69,7 +69,17 @@ def lifetimes(graph: Graph, scratch_owners: Sequence[tuple[int, int]]) -> Lifeti
     by_owner: dict[tuple[int, int], list[int]] = {}
     for i, owner in enumerate(scratch_owners):
         by_owner.setdefault(owner, []).append(i)
-    _mark(graph, 0, result, by_owner, frozenset())
+    running = {0}
+    walks = [(0, _mark(graph, 0, result, by_owner, running))]
+    while walks:  # a stack of our own: calls may be nested deeper than Python's
+        index, walk = walks[-1]
+        called = next(walk, None)
+        if called is None:
+            walks.pop()
+            running.discard(index)
+        else:
+            running.add(called)
+            walks.append((called, _mark(graph, called, result, by_owner, running)))
     return result
 
 
@@ -78,8 +88,9 @@ def _mark(
     index: int,
     result: Lifetimes,
     by_owner: Mapping[tuple[int, int], Sequence[int]],
-    entered: frozenset[int],
-) -> None:
+    running: Set[int],
+) -> Iterator[int]:
+    """Mark one run of a subgraph; each subgraph that it yields is to be marked before it goes on."""
     subgraph, tensors = graph.subgraphs[index], result.tensors[index]
     for t in subgraph.inputs:
         tensors[t].create(result.steps)
@@ -89,13 +100,14 @@ def _mark(
         start = result.steps
         result.operator_steps[start] = (index, k)
         for t in op.outputs:
-            tensors[t].create(start)
+            if t >= 0:
+                tensors[t].create(start)
         for called in _enters(op):
             # -1 is how the schema says "no subgraph"; a model that enters itself is refused elsewhere.
-            if called == NEVER or called in entered | {index} or called >= len(graph.subgraphs):
+            if called == NEVER or called in running or called >= len(graph.subgraphs):
                 continue
             result.steps += 1
-            _mark(graph, called, result, by_owner, entered | {index})
+            yield called
         for t in (*op.inputs, *op.outputs):
             if t >= 0:
                 tensors[t].use(result.steps)

@@ -5,7 +5,7 @@ Source: micro/memory_planner/greedy_memory_planner.cc, ``CalculateOffsetsIfNeede
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, insort
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -36,24 +36,69 @@ def greedy_offsets(requirements: Sequence[Requirement]) -> list[int]:
     free = [i for i, r in enumerate(requirements) if r.offset is None]
     free.sort(key=lambda i: (-requirements[i].size, -i))
     offsets = [0] * len(requirements)
-    starts: list[int] = []  # offsets of placed buffers, ascending
-    placed: list[tuple[int, int, int, int]] = []  # (first, last, offset, end) in the same order
+    placed = _Placed(requirements)
     for i in (*fixed, *free):
         need = requirements[i]
-        if need.offset is not None:
-            at = need.offset
-        else:
-            at = 0
-            first_step, last_step, size = need.first, need.last, need.size
-            for first, last, begin, end in placed:
-                if first > last_step or first_step > last:
-                    continue
-                if begin - at >= size:
-                    break
-                if end > at:
-                    at = end
+        at = need.offset if need.offset is not None else placed.lowest_gap(need)
         offsets[i] = at
-        position = bisect_right(starts, at)
-        starts.insert(position, at)
-        placed.insert(position, (need.first, need.last, at, at + need.size))
+        placed.add(need, at)
     return offsets
+
+
+class _Placed:
+    """Placed buffers as ``(begin, end)``, found by the time in which they live.
+
+    Each stands, by its begin, in the few nodes of a segment tree over time that make up its life, and at its first
+    step. Looking up what lives together with a buffer costs as much as there is, not as much as has been placed.
+    """
+
+    def __init__(self, requirements: Sequence[Requirement]) -> None:
+        steps = max((r.last for r in requirements), default=0) + 2  # buffers that nothing touches live at -1
+        self.leaves = 1 << steps.bit_length()
+        self.nodes: dict[int, list[tuple[int, int]]] = {}
+        self.first: dict[int, list[tuple[int, int]]] = {}
+        self.searched: dict[tuple[int, int, int], int] = {}
+
+    def add(self, need: Requirement, at: int) -> None:
+        """Remember that a buffer lies at ``at``."""
+        span = (at, at + need.size)
+        insort(self.first.setdefault(need.first, []), span)
+        low, high = need.first + 1 + self.leaves, need.last + 2 + self.leaves
+        while low < high:
+            if low & 1:
+                insort(self.nodes.setdefault(low, []), span)
+                low += 1
+            if high & 1:
+                high -= 1
+                insort(self.nodes.setdefault(high, []), span)
+            low, high = low >> 1, high >> 1
+
+    def _together(self, need: Requirement, begin: int | None) -> list[tuple[int, int]]:
+        """What lives at the same time and begins at ``begin`` (None: anywhere) or above, by its begin."""
+        lists: list[Sequence[tuple[int, int]]] = []
+        node = need.first + 1 + self.leaves
+        while node:
+            lists.append(self.nodes.get(node, ()))
+            node >>= 1
+        later = range(need.first + 1, need.last + 1)
+        steps = later if len(later) <= len(self.first) else [step for step in self.first if step in later]
+        lists.extend(self.first.get(step, ()) for step in steps)
+        from_ = [0 if begin is None else bisect_left(spans, (begin, 0)) for spans in lists]
+        found = [span for spans, low in zip(lists, from_, strict=True) for span in spans[low:]]
+        found.sort()
+        return found
+
+    def lowest_gap(self, need: Requirement) -> int:
+        """The lowest place where the buffer fits.
+
+        Where another of the same size and life was placed before, everything below it is too narrow still.
+        """
+        key = (need.first, need.last, need.size)
+        before = self.searched.get(key)
+        at = before or 0
+        for begin, end in self._together(need, before):
+            if begin - at >= need.size:
+                break
+            at = max(at, end)
+        self.searched[key] = at
+        return at

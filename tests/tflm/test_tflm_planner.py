@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+from types import FrameType
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -126,3 +131,26 @@ def lowest_fit(requirements: list[Requirement]) -> list[int]:
 @given(st.lists(st.one_of(online(), online(), offline()), max_size=12))
 def test_every_place_is_the_lowest_that_fits(requirements: list[Requirement]) -> None:
     assert greedy_offsets(requirements) == lowest_fit(requirements)
+
+
+# -- what it costs ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("life", [lambda i: (-1, -1), lambda i: (i, i + 1)], ids=["untouched", "chain"])
+def test_the_work_grows_with_the_buffers_and_not_with_their_pairs(life: Callable[[int], tuple[int, int]]) -> None:
+    def calls(count: int) -> int:
+        done = 0
+
+        def count_call(_frame: FrameType, event: str, _argument: object) -> None:
+            nonlocal done
+            done += event in ("call", "c_call")
+
+        requirements = [Requirement(16, *life(i)) for i in range(count)]
+        sys.setprofile(count_call)
+        try:
+            greedy_offsets(requirements)
+        finally:
+            sys.setprofile(None)
+        return done
+
+    assert calls(2000) < 2.5 * calls(1000)

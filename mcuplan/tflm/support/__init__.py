@@ -245,7 +245,7 @@ class _Verdict:
                 yield Finding("intermediate-tensors", "has an intermediate tensor with data, which TFLM refuses", i)
         for i in op.outputs:
             if i < 0:
-                yield Finding("missing-operand", "leaves out one of its outputs")
+                yield Finding("missing-operand", "leaves out one of its outputs", unchecked=True)
                 continue
             if has_data(self.graph, self.subgraph.tensors[i]):
                 yield Finding("constant-output", "writes over a constant", i, unchecked=True)
@@ -292,7 +292,8 @@ def _counts(op: Operator, rule: OperatorRule) -> Iterator[Finding]:
         for position, operand in enumerate(operands):
             given = indices[position:] if operand.variadic else indices[position : position + 1]
             if ((not given and not operand.variadic) or any(i < 0 for i in given)) and not operand.optional:
-                yield Finding("missing-operand", f"needs its {words(operand.name)}, which is not given")
+                text = f"needs its {words(operand.name)}, which is not given"
+                yield Finding("missing-operand", text, unchecked=not rule.counted)
         open_ended = any(operand.variadic for operand in operands)
         if rule.counted and not open_ended and len(indices) > len(operands):
             yield Finding("operand-count", f"takes {len(operands)} {what}s, not {len(indices)}")
