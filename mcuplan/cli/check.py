@@ -8,7 +8,7 @@ import click
 
 from mcuplan.cli import complain
 from mcuplan.cli.parameters import COUNT, SIZE, board_options, models_argument, performance_options, target_options
-from mcuplan.reports.formats import FORMATS
+from mcuplan.reports.formats import FORMATS, renderer
 
 
 @click.command("check", short_help="Check models against boards and limits.")
@@ -80,7 +80,7 @@ def command(
     if format_ in FORMATS:
         from mcuplan.cli.output import write_text
 
-        write_text(FORMATS[format_](report), output)
+        write_text(renderer(format_)(report), output)
         return report.exit_code
     from mcuplan.cli.output import show
     from mcuplan.reports.terminal.check import report_lines

@@ -17,10 +17,10 @@ from mcuplan.findings.situation import Situation
 from mcuplan.reports.documents import build
 from mcuplan.reports.documents.performance import with_performance
 from mcuplan.reports.documents.report import Report, Result
+from mcuplan.reports.formats.markdown import render as to_markdown
 from mcuplan.reports.html.index import render_index
 from mcuplan.reports.html.render import render_report
 from mcuplan.reports.html.subject import subjects
-from mcuplan.reports.markdown.check import to_markdown
 from mcuplan.tflite import read, write
 from mcuplan.tflm import Target
 

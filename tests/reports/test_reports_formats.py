@@ -14,14 +14,15 @@ import pytest
 from report_samples import HOSTILE_NAME, analysis, graph, report, result
 
 from mcuplan.budget.limits import Counted, Limit, Limits, Resource
-from mcuplan.reports.ci.annotations import to_annotations
-from mcuplan.reports.ci.junit import to_junit
-from mcuplan.reports.ci.problems import problems
-from mcuplan.reports.ci.sarif import model_uri, to_sarif
 from mcuplan.reports.documents import build
 from mcuplan.reports.documents.report import Refusal, Report, Result
-from mcuplan.reports.formats import FORMATS
-from mcuplan.reports.markdown.check import to_markdown
+from mcuplan.reports.formats import FORMATS, renderer
+from mcuplan.reports.formats.github import render as to_annotations
+from mcuplan.reports.formats.junit import render as to_junit
+from mcuplan.reports.formats.markdown import render as to_markdown
+from mcuplan.reports.formats.sarif import model_uri
+from mcuplan.reports.formats.sarif import render as to_sarif
+from mcuplan.reports.problems import problems
 
 NOW = datetime(2026, 1, 2, 3, 4, 5)
 
@@ -170,5 +171,5 @@ def test_markdown_stays_under_60_kb() -> None:
 
 
 def test_every_format_is_text_that_ends_with_a_line() -> None:
-    for render in FORMATS.values():
+    for render in map(renderer, FORMATS):
         assert render(many()).endswith("\n")

@@ -1,1 +1,1 @@
-"""Documents as GitHub's Markdown."""
+"""GitHub's Markdown: what makes text harmless in it, and differences as comments."""

@@ -12,9 +12,9 @@ from typing import Any
 from urllib.parse import quote
 
 from mcuplan.findings.tool import Tool
-from mcuplan.reports.ci.problems import Problem, problems
 from mcuplan.reports.documents.json import to_json
 from mcuplan.reports.documents.report import Report
+from mcuplan.reports.problems import Problem, problems
 from mcuplan.text import safe_name, shown
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -63,7 +63,7 @@ _UNSUPPORTED = "TensorFlow Lite Micro would refuse the model, or compute garbage
 _LONGEST_PATH = 4_096
 
 
-def to_sarif(report: Report) -> str:
+def render(report: Report) -> str:
     """The report as a SARIF 2.1.0 log."""
     found = list(problems(report))
     rules = list(dict.fromkeys([*_RULES, *(problem.rule for problem in found)]))

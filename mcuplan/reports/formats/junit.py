@@ -21,8 +21,8 @@ from junitparser import (
     TestSuite,
 )
 
-from mcuplan.reports.ci.problems import Problem, board_label, group_problems, result_problems
 from mcuplan.reports.documents.report import Report, Result, SharedResult
+from mcuplan.reports.problems import Problem, board_label, group_problems, result_problems
 from mcuplan.text import safe_name, shown
 
 _LABELS = {
@@ -38,7 +38,7 @@ class _Suite(TestSuite):
     id = IntAttr()
 
 
-def to_junit(report: Report, now: datetime | None = None) -> str:
+def render(report: Report, now: datetime | None = None) -> str:
     """The report as JUnit XML; ``now`` (the clock where None) is the time the schema asks for."""
     stamp = (now or datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%S")
     document = JUnitXml()

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
-from mcuplan.reports.ci.problems import Problem, board_label, problems
 from mcuplan.reports.documents.performance import unjudged
 from mcuplan.reports.documents.report import Report, Result
+from mcuplan.reports.problems import Problem, board_label, problems
 from mcuplan.text import WORD, shown
 
 _TITLES = {"limit": "over a limit", "unsupported": "TFLM cannot run it", "error": "cannot be read"}
@@ -21,7 +21,7 @@ _EACH = 5
 """Findings told of one model on one board; GitHub shows no more than ten annotations of a step."""
 
 
-def to_annotations(report: Report) -> str:
+def render(report: Report) -> str:
     """The problems as workflow commands.
 
     One ``::error`` a problem, at most five for a model on a board, and a ``::warning`` a result for limits that could

@@ -7,10 +7,10 @@ from itertools import groupby
 
 from mcuplan.budget.verdict import CLOSE
 from mcuplan.findings.costs import place
-from mcuplan.reports.ci.problems import board_label, group_problems, result_problems
 from mcuplan.reports.documents.performance import estimate_facts, unjudged
 from mcuplan.reports.documents.report import Report, Result, Rule, SharedResult
 from mcuplan.reports.markdown.markup import code, html_text, plain
+from mcuplan.reports.problems import board_label, group_problems, result_problems
 from mcuplan.text import show_bytes, show_count, show_share
 
 LONGEST = 60_000
@@ -20,7 +20,7 @@ _MARKS = {"pass": "✅ pass", "fail": "❌ fail", "unsupported": "❌ unsupporte
 _REASONS = 5
 
 
-def to_markdown(report: Report) -> str:
+def render(report: Report) -> str:
     """GitHub-flavoured Markdown, under 60 kB whatever the report holds; what has no room is counted."""
     # Table rows come first; details only take what room they leave.
     rows = [*(_row(r) for r in report.results), *(_row(group) for group in report.shared)]

@@ -1,1 +1,0 @@
-"""Documents in the forms that continuous integration reads: annotations, JUnit, SARIF."""
