@@ -9,15 +9,13 @@ from mcuplan.proof.memory.clobbers import APPLICATION, Clobber, ClobberKind, Pla
 from mcuplan.proof.memory.execution import Execution, TooLongError
 from mcuplan.tflm import predict
 from mcuplan.tflm.aliasing import readable_rules
+from mcuplan.tflm.alignment import ARENA_ALIGNMENT
 from mcuplan.tflm.offline import ONLINE, OfflinePlan, read_offline_plan
 from mcuplan.tflm.results import PlannedBuffer
 from mcuplan.tflm.target import DEFAULT_TARGET, Target
 
 WORD = 4
 """Bytes: the alignment that the kernels which were read need, unless an element is larger."""
-
-ARENA_ALIGNMENT = 16
-"""Bytes: what TFLM promises its kernels, and all that can be said of those that were not read."""
 
 
 def static_check(graph: Graph, target: Target | str = DEFAULT_TARGET) -> tuple[Clobber, ...]:
@@ -110,7 +108,7 @@ def _alignment(graph: Graph, buffer: PlannedBuffer, target: Target) -> int:
     (``arm_nn_read_s8x4`` and its kin in arm_nnsupportfunctions.h), which compilers make right for every core.
     """
     if not readable_rules(target):
-        return ARENA_ALIGNMENT
+        return ARENA_ALIGNMENT  # what TFLM promises its kernels
     if buffer.tensor < 0:
         return WORD
     bits = graph.subgraphs[buffer.subgraph].tensors[buffer.tensor].dtype.bits or 8
