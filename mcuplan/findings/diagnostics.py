@@ -46,7 +46,7 @@ def diagnose(
 def _dead(graph: Graph, arena: ArenaPrediction) -> Iterator[Diagnostic]:
     """TFLM plans buffers for tensors that nothing touches, all live at once (micro_allocation_info.cc)."""
     reached = reachable_subgraphs(graph)
-    dead = [b for b in arena.plan if b.first < 0 and b.subgraph in reached and b.tensor >= 0]
+    dead = [b for b in arena.plan if b.last < 0 and b.subgraph in reached and b.tensor >= 0]
     if dead:
         total = sum(b.size for b in dead)
         yield Diagnostic(

@@ -27,7 +27,8 @@ _ENDLESS = 1 << 30
 """Rows of a map that goes on above and below."""
 
 _MASKED = frozenset({DType.FLOAT32, DType.INT8, DType.INT16})
-"""Element types of which MUL by a scale-1 constant gives the value or 0, exactly."""
+"""Element types that can be masked: integers by MUL with a scale-1 constant, which gives the value or 0, exactly.
+Floats by SELECT_V2, since 0 times infinity is not 0."""
 
 
 @dataclass(frozen=True)
@@ -227,7 +228,12 @@ class FlowStrip(StripWriter):
         if not layer.masks:
             super()._operate(layer, source, out)
             return
-        self.builder.operation("MUL", [source, self.masks[layer.output]], [out], "MulOptions")
+        like, mask = self.net.tensors[layer.output], self.masks[layer.output]
+        if like.dtype is DType.FLOAT32:
+            zero = self.builder.constant(replace(like, shape=(1, 1, 1, 1), name="outside"), stored(0, like.dtype))
+            self.builder.operation("SELECT_V2", [mask, source, zero], [out])
+        else:
+            self.builder.operation("MUL", [source, mask], [out], "MulOptions")
 
 
 class FlowWriter:
@@ -301,11 +307,12 @@ class FlowWriter:
             rows, start, height = flow.rows[t], flow.starts[masked], tensor.shape[1]
             new = [start + turn * rows + i for turn in range(flow.turns) for i in range(most)]
             inside = tuple(int(0 <= row < height) for row in new)
-            key = (inside, rows, tensor.dtype)
+            selects = tensor.dtype is DType.FLOAT32
+            dtype, quantization = (DType.BOOL, None) if selects else (tensor.dtype, Quantization((1.0,), (0,)))
+            key = (inside, rows, dtype)
             if key not in made:
-                quantization = None if tensor.dtype is DType.FLOAT32 else Quantization((1.0,), (0,))
-                like = Tensor("inside", tensor.dtype, (1, len(inside), 1, 1), 0, quantization)
-                data = b"".join(stored(bit, tensor.dtype) for bit in inside)
+                like = Tensor("inside", dtype, (1, len(inside), 1, 1), 0, quantization)
+                data = bytes(inside) if selects else b"".join(stored(bit, dtype) for bit in inside)
                 table = body.constant(like, data)
                 made[key] = body.tensor(like, "inside/turn", (1, rows, 1, 1))
                 body.operation("SLICE", [table, begin, body.integers([1, rows, 1, 1])], [made[key]], "SliceOptions")
