@@ -4,8 +4,8 @@
     python tools/fit_instructions.py [FOLDER]            writes mcuplan/estimates/instructions/data
     python tools/fit_instructions.py [FOLDER] --errors   prints errors: of the fit, left out, beyond what was fitted
 
-FOLDER (default: the environment's MCUPLAN_SHARED) holds ``truth/instructions.csv``; ``tools/data/instructions.csv`` are
-rows of the same form, measured the same way by ``tools/measure_instructions``. Instructions of a kernel's path are a
+FOLDER (default: the environment's MCUPLAN_SHARED) holds ``truth/instructions.csv``; ``tools/data/instructions.jsonl``
+holds more, measured the same way by ``tools/measure_instructions``. Instructions of a kernel's path are a
 sum of non-negative coefficients times the counts of its parts, and the sum of squared relative errors is least (rows
 weigh less below the 40 instructions that a measurement is read to).
 """
@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from measured_calls import Measured, MeasuredLoop, read_rows
+from measured_calls import Measured, MeasuredLoop, read_calls, read_rows
 from numpy.typing import NDArray
 
 from mcuplan.estimates.instructions import Call
@@ -32,6 +32,7 @@ from mcuplan.estimates.instructions.paths import FEATURES, PARTS, kernel_key
 Floats = NDArray[np.float64]
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parent / "mcuplan" / "estimates" / "instructions" / "data"
+OWN = HERE / "data" / "instructions.jsonl"
 CORE = "cortex-m4"
 STEP = 40.0
 """Instructions to which a measurement is read."""
@@ -241,7 +242,7 @@ def dearest(rows: Iterable[Measured]) -> dict[str, float]:
     return {**{kind: round(value, 2) for kind, value in sorted(most.items())}, "call": 2000.0}
 
 
-INTERPRETER = {"invoke": 0.0, "dispatch": 150.0, "branch": 800.0}
+INTERPRETER = {"invoke": 300.0, "dispatch": 190.0, "branch": 800.0}
 
 
 def documents(
@@ -318,10 +319,7 @@ def main(arguments: Sequence[str]) -> int:
     if options.folder is None:
         parser.error("no FOLDER with truth/instructions.csv, and MCUPLAN_SHARED is not set")
     rows, loops = read_rows(Path(options.folder) / "truth" / "instructions.csv")
-    own = HERE / "data" / "instructions.csv"
-    if own.exists():
-        more, more_loops = read_rows(own)
-        rows, loops = rows + more, loops + more_loops
+    rows += read_calls(OWN)
     groups = grouped(rows)
     if options.errors:
         print_errors(groups)

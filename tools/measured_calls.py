@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mcuplan.estimates.instructions import Call
 from mcuplan.operators.geometry import SAME, VALID, window_axis
@@ -52,6 +53,20 @@ def read_rows(path: Path) -> tuple[list[Measured], list[MeasuredLoop]]:
             else:
                 calls.append(Measured(row["name"], row["library"], call_of_row(row), count))
     return calls, loops
+
+
+def read_calls(path: Path) -> list[Measured]:
+    """Lines of library, call, instructions, as ``tools/measure_instructions/measure.py`` prints them."""
+    found = []
+    for k, line in enumerate(path.read_text().splitlines()):
+        library, fields, count = json.loads(line)
+        call = Call(**{name: _tuples(value) for name, value in fields.items()})
+        found.append(Measured(f"{path.stem}:{k + 1}", library, call, float(count)))
+    return found
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def call_of_row(row: Row) -> Call:
@@ -145,8 +160,3 @@ _MAKERS: Mapping[str, Callable[[Row], Call]] = {
     "MEAN": _mean,
     "LESS": lambda row: _plain(row)._replace(made="bool"),
 }
-
-
-def numbered(rows: Iterator[Measured]) -> list[Measured]:
-    """Rows in a fixed order."""
-    return sorted(rows, key=lambda row: (row.library, row.name))

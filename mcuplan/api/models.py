@@ -6,13 +6,9 @@ import glob
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mcuplan.errors import McuplanError
-
-if TYPE_CHECKING:
-    from mcuplan.graph import Graph
-    from mcuplan.tflite import ModelFile
+from mcuplan.graph import Graph
 
 ZOO = "zoo:"
 MODEL_SUFFIXES = (".tflite", ".lite")
@@ -102,12 +98,7 @@ def _folder(folder: str, must_have: bool = True) -> Iterator[str]:
 
 
 def load_model(name: str) -> Graph:
-    """The graph of a file or of ``zoo:NAME``; see :func:`load_file`."""
-    return load_file(name).graph
-
-
-def load_file(name: str) -> ModelFile:
-    """The graph and the bytes of a file or of ``zoo:NAME``.
+    """The graph of a file or of ``zoo:NAME``.
 
     A zoo model is written and read back, so that it has the bytes its file would have.
 
@@ -116,13 +107,13 @@ def load_file(name: str) -> ModelFile:
     McuplanError
         Where it cannot be read, or the zoo has no such model.
     """
-    from mcuplan import tflite
+    from mcuplan.tflite import load, read, write
 
     if not name.startswith(ZOO):
-        return tflite.load_file(name)
+        return load(name)
     from mcuplan.zoo import resolve
 
-    return tflite.parse(tflite.write(resolve(name)), name)
+    return read(write(resolve(name)), name)
 
 
 def is_model_file(name: str) -> bool:

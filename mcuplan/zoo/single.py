@@ -81,7 +81,7 @@ class OperatorSpec:
 def operator_models() -> tuple[OperatorSpec, ...]:
     """All single-operator models, in the order of the data file; their names differ."""
     document = _document()
-    simple = (spec for entry in document["operators"] for spec in _expanded(entry))
+    simple = (spec for entry in document["operators"] for spec in expanded(entry))
     return (*simple, *(_whole(entry) for entry in document["models"]))
 
 
@@ -112,8 +112,8 @@ def _operand(fact: Any, dtype: str) -> OperandSpec:
     )
 
 
-def _expanded(entry: Mapping[str, Any]) -> Iterator[OperatorSpec]:
-    """One spec for each row of types."""
+def expanded(entry: Mapping[str, Any]) -> Iterator[OperatorSpec]:
+    """One spec for each row of types of an entry, which has the form of those in the data file."""
     for row in entry["types"]:
         given, made = ([part.strip() for part in side.split(",")] for side in row.split("->"))
         operands = {

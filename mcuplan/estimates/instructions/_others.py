@@ -10,12 +10,12 @@ import math
 from collections.abc import Callable
 
 from mcuplan.estimates.instructions._copies import filled, run
-from mcuplan.estimates.instructions._windows import PRODUCT, Work, product
+from mcuplan.estimates.instructions._windows import LONGEST_SUM, PRODUCT, Work, product
 from mcuplan.estimates.instructions.call import Call, Shape
 
 PARTS: dict[str, tuple[str, ...]] = {
-    "dense.pairs": ("call", "rows", "pairs", "pairs_4", "pairs_1", "odd", "odd_4", "odd_1"),
-    "dense.pairs-by-unit": ("call", "rows", "pairs", "pairs_4", "pairs_1", "odd", "odd_4", "odd_1"),
+    "dense.pairs": ("call", "rows", "pairs", "pairs_4", "pairs_1", "odd", "odd_4", "odd_1", "long"),
+    "dense.pairs-by-unit": ("call", "rows", "pairs", "pairs_4", "pairs_1", "odd", "odd_4", "odd_1", "long"),
     "dense.product": ("call", *PRODUCT, "filters"),
     "dense.reference": ("call", "rows", "filters", "macs"),
     "pointwise.by-4": ("call", "fours", "ones"),
@@ -34,7 +34,11 @@ PARTS: dict[str, tuple[str, ...]] = {
     "gather": ("call", "outer", "runs", "copied"),
     "update": ("call", "whole", "planes", "rows", "pixels", "copied"),
     "transpose": ("call", "outer", "rows", "pixels", "elements"),
-    "mean": ("call", "elements", "results"),
+    "mean": ("call", "elements", "axes", "runs", "results"),
+    "pack": ("call", "parts", "runs", "elements"),
+    "resize.nearest": ("call", "rows", "pixels", "copied"),
+    "resize.bilinear": ("call", "rows", "pixels", "elements"),
+    "rearranged": ("call", "pixels", "elements"),
     "mean.planes": ("call", "results", "rows", "elements"),
 }
 
@@ -50,9 +54,10 @@ def dense_cmsis(call: Call) -> Work:
     if call.dtype == "int8" and len(call.result) > 2 and depth % 4 == 0:
         return "dense.product", (1, *product(rows, made, depth), made)
     pairs, odd = rows * (made // 2), rows * (made % 2)
-    l4, l1 = depth // 4, depth % 4
+    fast = min(depth, LONGEST_SUM) if call.dtype == "int16" else depth
+    l4, l1 = fast // 4, fast % 4
     path = "dense.pairs-by-unit" if call.detail and call.dtype == "int8" else "dense.pairs"
-    return path, (1, rows, pairs, pairs * l4, pairs * l1, odd, odd * l4, odd * l1)
+    return path, (1, rows, pairs, pairs * l4, pairs * l1, odd, odd * l4, odd * l1, (pairs + odd) * (depth - fast))
 
 
 def dense_reference(call: Call) -> Work:
@@ -253,9 +258,20 @@ def update(call: Call) -> Work:
 
 
 def transpose(call: Call) -> Work:
-    """arm_transpose_s8 and reference_ops::Transpose."""
+    """arm_transpose_s8: all elements in the order of the source."""
     batch, rows, columns, _ = _four(call.source)
     return "transpose", (1, batch, batch * rows, batch * rows * columns, math.prod(call.source))
+
+
+def transpose_cmsis(call: Call) -> Work:
+    """arm_transpose_s8 of four dimensions; TFLM's own for other types."""
+    return transpose(call) if call.dtype == "int8" else transpose_reference(call)
+
+
+def transpose_reference(call: Call) -> Work:
+    """reference_ops::Transpose: a call for each position of each dimension of the result but the last."""
+    batch, rows, columns, _ = _four(call.result)
+    return "transpose", (1, batch, batch * rows, batch * rows * columns, math.prod(call.result))
 
 
 def mean(call: Call) -> Work:
@@ -263,7 +279,38 @@ def mean(call: Call) -> Work:
     elements, results = math.prod(call.source), math.prod(call.result)
     if call.dtype == "float32" and len(call.source) == 4 and call.detail == (1, 2):
         return "mean.planes", (1, results, results * call.source[1], elements)
-    return "mean", (1, elements, results)
+    runs = elements // max(call.source[-1], 1) if call.source else 1
+    return "mean", (1, elements, elements * len(call.detail), runs, results)
+
+
+def pack(call: Call) -> Work:
+    """PackImpl and UnpackImpl: runs of the dimensions behind the axis, an element at a time."""
+    axis, count = call.detail or (0, 1)
+    whole = math.prod(call.result) if call.operator == "PACK" else math.prod(call.source)
+    shape = call.result if call.operator == "PACK" else call.source
+    runs = whole // max(math.prod(shape[axis + 1 :]), 1)
+    return "pack", (1, count, runs, whole)
+
+
+def resize_nearest(call: Call) -> Work:
+    """ResizeNearestNeighbor: places of rows and columns, a memcpy for each pixel."""
+    batch, rows, columns, depth = _four(call.result)
+    size = depth * _size(call)
+    pixels = batch * rows * columns
+    return "resize.nearest", (1, batch * rows, pixels, pixels * run(size, size))
+
+
+def resize_bilinear(call: Call) -> Work:
+    """ResizeBilinear: four neighbours of every element."""
+    batch, rows, columns, depth = _four(call.result)
+    pixels = batch * rows * columns
+    return "resize.bilinear", (1, batch * rows, pixels, pixels * depth)
+
+
+def rearranged(call: Call) -> Work:
+    """SpaceToDepth and DepthToSpace: runs of channels."""
+    batch, rows, columns, _ = _four(call.result if call.operator == "DEPTH_TO_SPACE" else call.source)
+    return "rearranged", (1, batch * rows * columns, math.prod(call.result))
 
 
 Features = Callable[[Call], Work]

@@ -6,6 +6,8 @@ products of Source/NNSupportFunctions); TFLM's reference kernels (tensorflow/lit
 
 from __future__ import annotations
 
+import math
+
 from mcuplan.estimates.instructions._copies import filled, run
 from mcuplan.estimates.instructions._taps import positions_inside, rows_outside, taps_inside
 from mcuplan.estimates.instructions.call import Call
@@ -41,7 +43,11 @@ PARTS: dict[str, tuple[str, ...]] = {
     ),
     "depthwise.multiple-of-4": ("call", "rows", "pixels", "channels", "tiles", "tile_rows", "tile_taps"),
     "depthwise.generic": ("call", "rows", "pixels", "channels", "filters", "filter_rows", "filter_taps"),
-    "depthwise.reference": ("call", *NAIVE[:5]),
+    "depthwise.reference": (
+        "call", "pixels", "channels", "filters", "filter_rows", "filter_taps", "columns_inside", "inside",
+    ),
+    "transposed": ("call", "pixels", "inputs", "input_rows", "input_taps", "taps", "macs", "results"),
+    "transposed.im2col": ("call", "reversed", "spread", *("rows", *IM2COL)),
     "pool.average": ("call", "rows", "pixels", "tap_rows", "taps", "first", "more", "divided"),
     "pool.maximum": (
         "call", "rows", "pixels", "tap_rows", "taps", "copied", "compared_4", "compared_1", "clamped_4", "clamped_1",
@@ -195,8 +201,11 @@ def depthwise_reference(call: Call) -> Work:
     pixels = rows * columns * batch
     kh, kw = call.kernel
     filters = pixels * made
-    return "depthwise.reference", (1, pixels, filters, filters * kh, filters * kh * kw,
-                                   row_taps * column_taps * batch * made)  # fmt: skip
+    across = column_taps * rows * kh * batch * made
+    return "depthwise.reference", (
+        1, pixels, pixels * call.source[3], filters, filters * kh, filters * kh * kw, across,
+        row_taps * column_taps * batch * made,
+    )  # fmt: skip
 
 
 def pool_cmsis(call: Call) -> Work:
@@ -224,6 +233,34 @@ def pool_reference(call: Call) -> Work:
     pixels = rows * columns * batch
     return "pool.reference", (1, pixels, pixels * depth, row_taps * columns * batch * depth,
                               row_taps * column_taps * batch * depth)  # fmt: skip
+
+
+def transposed_cmsis(call: Call) -> Work:
+    """arm_transpose_conv_wrapper_s8: of more than 16 channels a convolution of the spread input, else row by row."""
+    depth = call.source[3]
+    if call.dtype != "int8" or depth <= 16 or max(call.stride) > 2:
+        return transposed(call)
+    batch, rows, columns, _ = call.source
+    spread = (batch, rows * call.stride[0], columns * call.stride[1], depth)
+    before = (call.kernel[0] - 1 - call.before[0], call.kernel[1] - 1 - call.before[1])
+    taps = call.kernel[0] * call.kernel[1]
+    conv = call._replace(source=spread, stride=(1, 1), before=before, other=())
+    wide = call.result[1] * call.result[2] * batch * filled(taps * depth, taps * depth)
+    return "transposed.im2col", (1, call.result[3] * taps * run(depth, depth), wide, *_im2col(conv, 1))
+
+
+def transposed(call: Call) -> Work:
+    """TransposeConv: what every input element adds, filter by filter, where it falls inside the result."""
+    batch, rows, columns, depth = call.source
+    kh, kw = call.kernel
+    pixels = batch * rows * columns
+    down = taps_inside(call.result[1], rows, kh, call.stride[0], 1, call.before[0])
+    across = taps_inside(call.result[2], columns, kw, call.stride[1], 1, call.before[1])
+    made = math.prod(call.result)
+    return "transposed", (
+        1, pixels, pixels * depth, pixels * depth * kh, pixels * depth * kh * kw,
+        batch * down * across * call.result[3], batch * down * across * depth * call.result[3], made,
+    )  # fmt: skip
 
 
 PARTS["depthwise.optimized-int16"] = PARTS["depthwise.optimized"]

@@ -21,7 +21,10 @@ _SECOND = {"SPLIT": 1, "TRANSPOSE_CONV": 2}
 """Where an operator's data comes as another input than the first."""
 
 _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
-_ELEMENTWISE = ("ADD", "SUB", "MUL", "DIV", "MINIMUM", "MAXIMUM", "LESS", "GREATER", "EQUAL", "SQUARED_DIFFERENCE")
+_ELEMENTWISE = (
+    "ADD", "SUB", "MUL", "DIV", "MINIMUM", "MAXIMUM", "LESS", "LESS_EQUAL", "GREATER", "GREATER_EQUAL", "EQUAL",
+    "NOT_EQUAL", "SQUARED_DIFFERENCE",
+)  # fmt: skip
 
 
 def call_of(facts: OperatorFacts, together: Together = apart) -> Call | None:
@@ -62,9 +65,12 @@ def _detail(name: str, facts: OperatorFacts, together: Together) -> tuple[int, .
     if name == "CONCATENATION":
         axis = _axis(facts, facts.outputs[0].rank)
         return (axis, *(t.dims[axis] for t in inputs if axis < t.rank))
-    if name == "SPLIT":
-        axis = (*_constant(graph, inputs, 0), 0)[0] % max(inputs[-1].rank, 1)
+    if name in ("SPLIT", "SPLIT_V"):
+        axis = (*_constant(graph, inputs, 0 if name == "SPLIT" else 2), 0)[0] % max(facts.outputs[0].rank, 1)
         return (axis, *(t.dims[axis] for t in facts.outputs if axis < t.rank))
+    if name in ("PACK", "UNPACK"):
+        rank = (facts.outputs[0] if name == "PACK" else inputs[0]).rank
+        return (_axis(facts, rank), len(inputs) if name == "PACK" else len(facts.outputs))
     if name == "GATHER":
         return (_axis(facts, inputs[0].rank),)
     if name == "FULLY_CONNECTED":

@@ -40,8 +40,46 @@ _TFLM: Mapping[str, Features] = {
     "SPLIT": others.split,
     "GATHER": others.gather,
     "DYNAMIC_UPDATE_SLICE": others.update,
-    "TRANSPOSE": others.transpose,
+    "TRANSPOSE": others.transpose_reference,
     "MEAN": others.mean,
+    "SUM": others.mean,
+    "REDUCE_MAX": others.mean,
+    "PADV2": others.pad_reference,
+    "SPLIT_V": others.split,
+    "PACK": others.pack,
+    "UNPACK": others.pack,
+    "EXPAND_DIMS": others.copy,
+    "SQUEEZE": others.copy,
+    "RESIZE_NEAREST_NEIGHBOR": others.resize_nearest,
+    "RESIZE_BILINEAR": others.resize_bilinear,
+    "SPACE_TO_DEPTH": others.rearranged,
+    "DEPTH_TO_SPACE": others.rearranged,
+    "TRANSPOSE_CONV": windows.transposed,
+    **dict.fromkeys(
+        ("DIV", "SQUARED_DIFFERENCE", "GREATER", "GREATER_EQUAL", "LESS_EQUAL", "EQUAL", "NOT_EQUAL"), others.arithmetic
+    ),
+    **dict.fromkeys(
+        (
+            "HARD_SWISH",
+            "ELU",
+            "ABS",
+            "NEG",
+            "EXP",
+            "SQRT",
+            "RSQRT",
+            "SQUARE",
+            "LOG",
+            "SIN",
+            "COS",
+            "FLOOR",
+            "CEIL",
+            "ROUND",
+            "CAST",
+            "LOGICAL_NOT",
+            "PRELU",
+        ),
+        others.each,
+    ),
 }
 
 _CMSIS_NN: Mapping[str, Features] = {
@@ -55,8 +93,10 @@ _CMSIS_NN: Mapping[str, Features] = {
     "MINIMUM": others.extremes,
     "MAXIMUM": others.extremes,
     "PAD": others.pad_cmsis,
+    "PADV2": others.pad_cmsis,
+    "TRANSPOSE_CONV": windows.transposed_cmsis,
     "SOFTMAX": others.softmax,
-    "TRANSPOSE": others.transpose,
+    "TRANSPOSE": others.transpose_cmsis,
 }
 
 FEATURES: Mapping[str, Mapping[str, Features]] = {"reference": _TFLM, "cmsis-nn": {**_TFLM, **_CMSIS_NN}}
