@@ -267,10 +267,18 @@ class Checker:
         except McuplanError as error:
             return building.shared_failed(group.name, group.models, group.board, group.arenas, str(error))
         refusals = tuple(refusal for analysis in analyses for refusal in analysis.refusals)
+        faults = tuple(fault for analysis in analyses for fault in analysis.plan_faults)
         return building.shared(
             group.name, group.models, board, group.arenas, str(target), need, limits,
-            budget.judge(need, limits, refusals),
+            budget.judge(need, limits, refusals, faults=faults), _group_notes(members, analyses),
         )  # fmt: skip
+
+
+def _group_notes(members: Sequence[str], analyses: Sequence[budget.Analysis]) -> Iterator[str]:
+    """Why a group fails whatever its size; each model's own result says more."""
+    for member, analysis in zip(members, analyses, strict=True):
+        if analysis.plan_faults:
+            yield f"the memory plan of {member} is wrong on this target: {analysis.plan_faults[0]}"
 
 
 def on_boards(
@@ -300,7 +308,7 @@ def on_boards(
             if adjust is not None:
                 limits = adjust(model, board, str(target), need, limits)
             found = budget.estimate_performance(analysis, board, plan.performance)
-            judgement = budget.judge(need, limits, analysis.refusals, found)
+            judgement = budget.judge(need, limits, analysis.refusals, found, analysis.plan_faults)
             situation = Situation(model, analysis, need, limits, judgement, board)
             if keep is not None:
                 keep[model, board.id if board else None] = situation

@@ -6,9 +6,13 @@ import glob
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mcuplan.errors import McuplanError
-from mcuplan.graph import Graph
+
+if TYPE_CHECKING:
+    from mcuplan.graph import Graph
+    from mcuplan.tflite import ModelFile
 
 ZOO = "zoo:"
 MODEL_SUFFIXES = (".tflite", ".lite")
@@ -98,7 +102,12 @@ def _folder(folder: str, must_have: bool = True) -> Iterator[str]:
 
 
 def load_model(name: str) -> Graph:
-    """The graph of a file or of ``zoo:NAME``.
+    """The graph of a file or of ``zoo:NAME``; see :func:`load_file`."""
+    return load_file(name).graph
+
+
+def load_file(name: str) -> ModelFile:
+    """The graph and the bytes of a file or of ``zoo:NAME``.
 
     A zoo model is written and read back, so that it has the bytes its file would have.
 
@@ -107,13 +116,13 @@ def load_model(name: str) -> Graph:
     McuplanError
         Where it cannot be read, or the zoo has no such model.
     """
-    from mcuplan.tflite import load, read, write
+    from mcuplan import tflite
 
     if not name.startswith(ZOO):
-        return load(name)
+        return tflite.load_file(name)
     from mcuplan.zoo import resolve
 
-    return read(write(resolve(name)), name)
+    return tflite.parse(tflite.write(resolve(name)), name)
 
 
 def is_model_file(name: str) -> bool:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from mcuplan import __version__
+from mcuplan.rewriting.origin import PlanOrigin, plan_origin, set_plan_origin
 
 if TYPE_CHECKING:
     from mcuplan.boards import Board
@@ -15,6 +19,7 @@ if TYPE_CHECKING:
     from mcuplan.planning.plan import Plan, PlanOptions
     from mcuplan.reports.documents.patches import AdviceShown, StreamedShown
     from mcuplan.rewriting.strip import StripSaving
+    from mcuplan.tflite import ModelFile
     from mcuplan.tflm import Target
 
 
@@ -72,11 +77,11 @@ def arena_room(graph: Graph, target: Target, limits: Limits) -> int:
     return max(limits.ram.amount - (need.total_bytes - need.arena_bytes), 0)
 
 
-def search(original: Graph, target: Target, watched: Watched, wish: Wish) -> Found:
+def search(given: ModelFile, target: Target, watched: Watched, wish: Wish) -> Found:
     """The plan, and the graph to write."""
     from mcuplan.planning.plan import make_plan
 
-    start = original
+    original = start = given.graph
     savings: tuple[StripSaving, ...] = ()
     if wish.int8_io:
         from mcuplan.rewriting.strip import int8_io as without_conversions
@@ -92,7 +97,19 @@ def search(original: Graph, target: Target, watched: Watched, wish: Wish) -> Fou
         graph, more = stripped(graph, wish.signatures)
         savings = (*savings, *more)
     advice = _advice(patch, start) if patch and wish.advice else ()
+    if graph is not original:
+        origin = _origin(given, target)
+        graph = set_plan_origin(graph, origin)
+        plan = replace(plan, graph=set_plan_origin(plan.graph, origin))
+        patch = replace(patch, graph=set_plan_origin(patch.graph, origin)) if patch else None
     return Found(start, plan, patch, graph, savings, advice, streamed, no_stages)
+
+
+def _origin(given: ModelFile, target: Target) -> PlanOrigin:
+    """What the planned model says of itself; one that was planned before is still from the model it was then."""
+    before = plan_origin(given.graph)
+    digest = before.model_sha256 if before else sha256(given.data).hexdigest()
+    return PlanOrigin((str(target),), __version__, digest)
 
 
 def _patch(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import tempfile
-from pathlib import Path
 
 from mcuplan.api.models import ZOO, load_model
 from mcuplan.errors import McuplanError
@@ -32,15 +30,9 @@ def load_revision(name: str) -> Graph:
     revision, colon, path = name.partition(":")
     if os.path.lexists(name) or name.startswith(ZOO) or not colon or not path:
         return load_model(name)
-    data = _blob(name, revision, path)
-    # Through a file of the same suffix, for a C source is told by it.
-    with tempfile.TemporaryDirectory(prefix="mcuplan-") as folder:
-        file = Path(folder) / f"model{Path(path).suffix}"
-        file.write_bytes(data)
-        try:
-            return load_model(str(file))
-        except McuplanError as error:
-            raise type(error)(str(error).replace(str(file), name)) from None
+    from mcuplan.tflite import parse
+
+    return parse(_blob(name, revision, path), name).graph
 
 
 def _blob(name: str, revision: str, path: str) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mcuplan.budget.need import DEFAULT_STACK_BYTES, FlashNeed, Need, ram_need
@@ -12,10 +13,11 @@ from mcuplan.tflm.results import ArenaPrediction, CodeSize, Refusal
 
 if TYPE_CHECKING:
     from mcuplan.operators import ModelMacs
+    from mcuplan.proof.memory.clobbers import Clobber
     from mcuplan.tflm import Target
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Analysis:
     """One model on one target: its arena, TFLM's code for it, its MACs, and why TFLM refuses it (if it does)."""
 
@@ -25,6 +27,29 @@ class Analysis:
     code: CodeSize
     macs: ModelMacs
     refusals: tuple[Refusal, ...] = ()
+
+    @cached_property
+    def clobbers(self) -> tuple[Clobber, ...]:
+        """What the static proof finds in the memory plan that the model brings, on this target.
+
+        Stock TFLM takes any plan as it is, and a plan that is right for one kernel library may be wrong for another.
+        """
+        from mcuplan.tflm.offline import METADATA_NAME
+
+        if self.graph.metadata_data(METADATA_NAME) is None:
+            return ()
+        from mcuplan.proof.memory.static_check import static_check
+
+        return static_check(self.graph, self.target)
+
+    @property
+    def plan_faults(self) -> tuple[Clobber, ...]:
+        """The :attr:`clobbers` that make results wrong, of a model that TFLM runs; what is only not proven is none."""
+        if self.refusals or not self.clobbers:
+            return ()
+        from mcuplan.proof.memory.clobbers import ClobberKind
+
+        return tuple(clobber for clobber in self.clobbers if clobber.kind is not ClobberKind.UNPROVEN)
 
     def need(self, stack_bytes: int = DEFAULT_STACK_BYTES) -> Need:
         """What the model takes of a board, with ``stack_bytes`` for the calling thread."""

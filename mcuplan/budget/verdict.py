@@ -5,11 +5,15 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mcuplan.budget.limits import Counted, Limit, Limits, Resource
 from mcuplan.budget.need import Need
 from mcuplan.budget.performance import NOTHING, HeldEstimate, Performance
 from mcuplan.tflm.results import Refusal
+
+if TYPE_CHECKING:
+    from mcuplan.proof.memory.clobbers import Clobber
 
 
 class Verdict(enum.StrEnum):
@@ -17,7 +21,7 @@ class Verdict(enum.StrEnum):
 
     PASS = "pass"
     FAIL = "fail"
-    """A limit is broken."""
+    """A limit is broken, or the model's memory plan is wrong on this target."""
     UNSUPPORTED = "unsupported"
     """TFLM refuses the model, whatever its size."""
     ERROR = "error"
@@ -70,6 +74,8 @@ class Judgement:
     """Limits on time, energy and power that a known figure is over."""
     near: tuple[NearLimit, ...] = ()
     """Limits that are kept, with a figure of :data:`CLOSE` of them or more."""
+    faults: tuple[Clobber, ...] = ()
+    """Places where the memory plan that the model brings loses bytes that are needed."""
 
 
 def figure_for(limit: Limit, need: Need) -> int:
@@ -84,12 +90,17 @@ def figure_for(limit: Limit, need: Need) -> int:
 
 
 def judge(
-    need: Need, limits: Limits, refusals: Sequence[Refusal] = (), performance: Performance = NOTHING
+    need: Need,
+    limits: Limits,
+    refusals: Sequence[Refusal] = (),
+    performance: Performance = NOTHING,
+    faults: Sequence[Clobber] = (),
 ) -> Judgement:
     """The verdict on one model.
 
     A model that TFLM refuses is ``unsupported`` even where limits are broken too: those are listed all the same. A
     limit on time, energy or power for which no figure is known breaks nothing: reports say that it was not judged.
+    ``faults`` of the plan in the model fail it, whatever its size.
 
     Examples
     --------
@@ -104,7 +115,8 @@ def judge(
     over, near = performance.broken, tuple(_near(need, limits))
     if refusals:
         return Judgement(Verdict.UNSUPPORTED, broken, tuple(refusals), over, near)
-    return Judgement(Verdict.FAIL if broken or over else Verdict.PASS, broken, (), over, near)
+    verdict = Verdict.FAIL if broken or over or faults else Verdict.PASS
+    return Judgement(verdict, broken, (), over, near, tuple(faults))
 
 
 def _near(need: Need, limits: Limits) -> Iterator[NearLimit]:

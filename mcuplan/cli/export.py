@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcuplan import files
 from mcuplan.cli.parameters import board_options, kernel_options, models_argument
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ def command(
     target: str | None,
 ) -> int:
     """Write MODEL as an aligned C array, the arena to declare, and an op resolver with exactly its operators."""
-    from mcuplan.api.models import is_model_file, load_model
+    from mcuplan.api.models import load_file
     from mcuplan.api.targets import choose_target
     from mcuplan.boards import load_board
     from mcuplan.cli.output import show
@@ -50,8 +49,7 @@ def command(
     if len(boards) > 1:
         raise click.UsageError("export takes one board")
     chosen = choose_target(load_board(boards[0], board_dirs) if boards else None, kernels, target)
-    graph = load_model(models)  # refuses what is no model before anything is written
-    model = files.read(models, files.MODEL_LIMIT) if is_model_file(models) else graph
+    model = load_file(models).data
     made = export(model, output, target=chosen, name=name, namespace=namespace, build=build)
     show(lambda width, _: _lines(made, output, width))
     return 0

@@ -83,7 +83,7 @@ def command(
     Same operators, same outputs bit for bit. With --patch, or where --fit needs it, the first layers run in strips of
     rows: more operators, still the same outputs. Without -o nothing is written.
     """
-    from mcuplan.api.models import is_model_file, load_model
+    from mcuplan.api.models import is_model_file, load_file
     from mcuplan.api.planning import Wish, arena_room, fit_limits, search, shortage, write_planned
     from mcuplan.api.targets import choose_target
     from mcuplan.boards import load_board
@@ -104,7 +104,8 @@ def command(
             raise click.UsageError(f"{name} goes with --patch")
     destination = _destination(models, output, in_place)
     chosen = choose_target(board, kernels, target)
-    original = load_model(models)
+    given = load_file(models)
+    original = given.graph
     limits = fit_limits(board, ram) if fit else None
     options = PlanOptions(
         effort=effort,
@@ -117,7 +118,7 @@ def command(
     stripped = strip or strip_signatures
     wish = Wish(patch, max_overhead, advice, input_rows_streamed, stripped, strip_signatures, int8_io)
     with searching(options) as watched:
-        found = search(original, chosen, watched, wish)
+        found = search(given, chosen, watched, wish)
     if found.no_stages and wish.patch:
         say(f"no patch stages: {safe_name(found.no_stages, 300)}")
     written = None

@@ -39,8 +39,9 @@ def command(
 ) -> int:
     """Check that PLANNED is ORIGINAL with another memory plan.
 
-    Always: no live byte is overwritten, and each output is computed by the same operators. With the extras installed
-    also: outputs bit for bit on a real TFLM and on LiteRT. Exit code 1 where a check fails or nothing proves it.
+    Always: TFLM does not refuse it, no live byte is overwritten, and each output is computed by the same operators.
+    With the extras installed also: outputs bit for bit on a real TFLM and on LiteRT. Exit code 1 where a check fails
+    or nothing proves it.
     """
     from mcuplan.api.models import load_model
     from mcuplan.api.targets import choose_target

@@ -14,6 +14,7 @@ from mcuplan.findings.costs import ResourceName, place
 from mcuplan.findings.situation import Situation
 from mcuplan.graph import DType
 from mcuplan.text import show_bytes, show_share
+from mcuplan.tflm.alignment import aligned
 
 if TYPE_CHECKING:
     from pydantic import ConfigDict
@@ -126,7 +127,7 @@ def _declared_saving(it: Situation, nonpersistent: int) -> int:
     """
     arena = it.analysis.arena
     floor = max(arena.final_bytes - nonpersistent, arena.planning_peak_bytes, arena.prepare_peak_bytes)
-    return arena.declare_bytes - (floor + 15) // 16 * 16
+    return arena.declare_bytes - aligned(floor)
 
 
 _RULES: tuple[Callable[[Situation], Iterator[Help]], ...] = (

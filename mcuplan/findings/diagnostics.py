@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mcuplan.graph import Graph
 from mcuplan.operators import called_subgraphs, reachable_subgraphs
+from mcuplan.proof.memory.clobbers import Clobber
 from mcuplan.proof.memory.static_check import static_check
 from mcuplan.tflm.offline import METADATA_NAME
 from mcuplan.tflm.results import ArenaPrediction
@@ -25,11 +26,18 @@ class Diagnostic:
     name: str = ""
 
 
-def diagnose(graph: Graph, target: Target, arena: ArenaPrediction) -> tuple[Diagnostic, ...]:
-    """Every trap in ``graph``; ``arena`` is its prediction on ``target``."""
+def diagnose(
+    graph: Graph, target: Target, arena: ArenaPrediction, clobbers: Sequence[Clobber] | None = None
+) -> tuple[Diagnostic, ...]:
+    """Every trap in ``graph``; ``arena`` is its prediction on ``target``.
+
+    ``clobbers`` are what to tell of the static check of its own plan; None: all that it finds.
+    """
+    if clobbers is None:
+        clobbers = () if graph.metadata_data(METADATA_NAME) is None else static_check(graph, target)
     return (
         *_dead(graph, arena),
-        *_offline(graph, target),
+        *_offline(clobbers),
         *_control_flow(graph),
         *_scalar_reshapes(graph),
     )
@@ -38,7 +46,7 @@ def diagnose(graph: Graph, target: Target, arena: ArenaPrediction) -> tuple[Diag
 def _dead(graph: Graph, arena: ArenaPrediction) -> Iterator[Diagnostic]:
     """TFLM plans buffers for tensors that nothing touches, all live at once (micro_allocation_info.cc)."""
     reached = reachable_subgraphs(graph)
-    dead = [b for b in arena.plan if b.first < 0 and b.subgraph in reached and b.tensor >= 0]
+    dead = [b for b in arena.plan if b.last < 0 and b.subgraph in reached and b.tensor >= 0]
     if dead:
         total = sum(b.size for b in dead)
         yield Diagnostic(
@@ -57,11 +65,8 @@ def _dead(graph: Graph, arena: ArenaPrediction) -> Iterator[Diagnostic]:
         )
 
 
-def _offline(graph: Graph, target: Target) -> Iterator[Diagnostic]:
+def _offline(found: Sequence[Clobber]) -> Iterator[Diagnostic]:
     """What the static check finds in the model's own plan; stock TFLM takes any plan as it is."""
-    if graph.metadata_data(METADATA_NAME) is None:
-        return
-    found = static_check(graph, target)
     for clobber in found[:_MOST]:
         yield Diagnostic(f"offline-{clobber.kind.replace(' ', '-')}", f"offline plan: {clobber}")
     if len(found) > _MOST:

@@ -21,12 +21,11 @@ from mcuplan.graph import CUSTOM, Graph, Operator, Subgraph
 from mcuplan.tflite.carray import c_identifier, format_c_array
 from mcuplan.tflite.files import read, write
 from mcuplan.tflm import DEFAULT_BUILD, predict, registration_saving
+from mcuplan.tflm.alignment import ARENA_ALIGNMENT, aligned
+from mcuplan.tflm.offline import METADATA_NAME as OFFLINE_PLAN
 from mcuplan.tflm.results import ArenaPrediction
 from mcuplan.tflm.target import DEFAULT_TARGET, Target
 from mcuplan.tflm.versions import document
-
-ALIGNMENT = 16
-"""Bytes: what TFLM wants of the model and of the arena."""
 
 
 class ExportError(McuplanError):
@@ -240,7 +239,7 @@ def _model_header(words: _Words, data: bytes) -> str:
 
 def _model_source(words: _Words, data: bytes) -> str:
     return f'{_comment(_made_by())}\n#include "{words.stem}.h"\n\n' + words.wrapped(
-        format_c_array(data, words.array, ALIGNMENT)
+        format_c_array(data, words.array, ARENA_ALIGNMENT)
     )
 
 
@@ -263,14 +262,14 @@ def _arena_header(words: _Words, graph: Graph, arena: ArenaPrediction) -> str:
 def _arena_comment(name: str, graph: Graph, arena: ArenaPrediction) -> Iterator[str]:
     yield "The tensor arena to declare:"
     yield ""
-    yield f"  alignas({ALIGNMENT}) static uint8_t tensor_arena[{name}];"
+    yield f"  alignas({ARENA_ALIGNMENT}) static uint8_t tensor_arena[{name}];"
     yield ""
     yield f"Predicted for {arena.target} with TensorFlow Lite Micro of {arena.tflm_version.removeprefix('tflm-')}:"
     yield f"  {arena.nonpersistent_bytes:>10,} bytes of non-persistent section (activations and scratch)"
     yield f"  {arena.persistent_bytes:>10,} bytes of persistent section"
     yield f"  {arena.used_bytes:>10,} bytes used after AllocateTensors"
     yield f"  {arena.declare_bytes:>10,} bytes to declare: {_reason(arena)}"
-    if any(entry.name == "OfflineMemoryAllocation" for entry in graph.metadata):
+    if any(entry.name == OFFLINE_PLAN for entry in graph.metadata):
         yield "The model carries a memory plan, which TFLM follows."
     if not arena.exact:
         yield f"An upper bound: up to {arena.bounded_bytes:,} bytes of it may not be needed."
@@ -281,7 +280,7 @@ def _arena_comment(name: str, graph: Graph, arena: ArenaPrediction) -> Iterator[
 
 def _reason(arena: ArenaPrediction) -> str:
     """What the arena's size comes from."""
-    if arena.declare_bytes <= -(-arena.final_bytes // ALIGNMENT) * ALIGNMENT:
+    if arena.declare_bytes <= aligned(arena.final_bytes):
         return "both sections, each rounded up to 16"
     if arena.planning_peak_bytes >= arena.prepare_peak_bytes:
         return "AllocateTensors needs more while it plans memory"

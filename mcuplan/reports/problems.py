@@ -1,4 +1,4 @@
-"""What is wrong, one problem each: broken limits, reasons why TFLM refuses a model, models that cannot be read."""
+"""What is wrong, one problem each: broken limits, TFLM's reasons to refuse, wrong memory plans, unreadable models."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 from mcuplan.findings.costs import place
 from mcuplan.reports.documents.report import Refusal, Report, Result, SharedResult
 
-Kind = Literal["limit", "unsupported", "error"]
+Kind = Literal["limit", "unsupported", "plan", "error"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,8 @@ def result_problems(result: Result) -> Iterator[Problem]:
             "unsupported", f"unsupported-{refusal.rule}", result.model, board, refusal_sentence(refusal),
             refusal.remedy,
         )  # fmt: skip
+    for fault in result.faults:
+        yield Problem("plan", fault.rule, result.model, board, f"memory plan: {fault.message}", fault.remedy)
 
 
 def group_problems(group: SharedResult) -> Iterator[Problem]:

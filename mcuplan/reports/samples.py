@@ -63,7 +63,7 @@ def _report(name: str, boards: Sequence[Board]) -> tuple[Report, Mapping[tuple[s
             target = replace(target, older=board.tflm_note or "")
         analysis = budget.analyse(graph, target)
         need, limits = analysis.need(), budget.limits_on_board(board, budget.Asked())
-        judgement = budget.judge(need, limits, analysis.refusals)
+        judgement = budget.judge(need, limits, analysis.refusals, faults=analysis.plan_faults)
         situation = analyses[model, board.id] = Situation(model, analysis, need, limits, judgement, board)
         result = build.result_of(situation)
         found = budget.estimate_performance(analysis, board, budget.AskedPerformance())

@@ -89,7 +89,7 @@ def _pads_zeros(graph: Graph, subgraph: Subgraph, pad: Operator) -> bool:
 def _amounts(graph: Graph, subgraph: Subgraph, pad: Operator) -> Amounts | None:
     values = constant_input(graph, subgraph, pad, 1)
     x, y = subgraph.tensors[pad.inputs[0]], subgraph.tensors[pad.outputs[0]]
-    if values is None or len(values) != 2 * x.rank:
+    if values is None or len(values) != 2 * x.rank or x.rank != y.rank:
         return None
     found = tuple(zip(values[::2], values[1::2], strict=True))
     fits = all(n + a + b == m and a >= 0 and b >= 0 for n, (a, b), m in zip(x.shape, found, y.shape, strict=True))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
 
 from mcuplan.errors import ModelError
 from mcuplan.files import ANY_SIZE, MODEL_LIMIT, opened, read_all, write_bytes
@@ -48,11 +48,7 @@ def load(path: str | os.PathLike[str]) -> Graph:
     Raises ModelError, one sentence that begins with the path, for a file that cannot be read or is not a sound
     model, and for a C source with several models (:func:`load_all` reads those).
     """
-    models = load_all(path)
-    if len(models) > 1:
-        names = ", ".join(name for name, _ in models)
-        raise ModelError(f"{_shown(path)}: this C source holds {len(models)} models ({names}): give each its own file")
-    return models[0][1]
+    return load_file(path).graph
 
 
 def load_all(path: str | os.PathLike[str]) -> tuple[tuple[str, Graph], ...]:
@@ -61,10 +57,41 @@ def load_all(path: str | os.PathLike[str]) -> tuple[tuple[str, Graph], ...]:
     Raises ModelError like :func:`load`.
     """
     shown = _shown(path)
-    data = _content(Path(path), shown)
-    if is_c_source(Path(path)) and data[4:8] != IDENTIFIER and not is_lfs_pointer(data):
-        return tuple((array.name, _read_c_array(array, shown)) for array in read_c_models(data, shown))
-    return (("", read(data, shown)),)
+    return tuple((found.array, found.graph) for found in _models(_content(Path(path), shown), shown))
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """A model and its own bytes as a `.tflite` file; ``array`` is its identifier in a C source, else empty."""
+
+    graph: Graph
+    data: bytes
+    array: str = ""
+
+
+def load_file(path: str | os.PathLike[str]) -> ModelFile:
+    """The one model in the file at ``path``, as :func:`load` reads it, with its bytes."""
+    shown = _shown(path)
+    return parse(_content(Path(path), shown), shown)
+
+
+def parse(data: bytes, name: str) -> ModelFile:
+    """The one model in the content of a file called ``name``, whose ending says whether it is C source.
+
+    Raises ModelError like :func:`load`.
+    """
+    models = _models(data, name)
+    if len(models) > 1:
+        names = ", ".join(found.array for found in models)
+        raise ModelError(f"{name}: this C source holds {len(models)} models ({names}): give each its own file")
+    return models[0]
+
+
+def _models(data: bytes, name: str) -> tuple[ModelFile, ...]:
+    if is_c_source(PurePath(name)) and data[4:8] != IDENTIFIER and not is_lfs_pointer(data):
+        arrays = read_c_models(data, name)
+        return tuple(ModelFile(_read_c_array(array, name), array.data, array.name) for array in arrays)
+    return (ModelFile(read(data, name), data),)
 
 
 def _read_c_array(array: CArray, shown: str) -> Graph:

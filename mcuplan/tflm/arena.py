@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
 from mcuplan.graph import Graph
+from mcuplan.tflm.alignment import aligned
 from mcuplan.tflm.history import version_margin
 from mcuplan.tflm.kernels import Tables, tables
 from mcuplan.tflm.lifetimes import NEVER, Lifetimes, lifetimes
@@ -15,10 +16,6 @@ from mcuplan.tflm.planner import Requirement, greedy_offsets
 from mcuplan.tflm.results import ArenaPrediction, PlannedBuffer
 from mcuplan.tflm.sizes import reshaped_elements, subgraph_bytes
 from mcuplan.tflm.target import DEFAULT_TARGET, Target
-
-
-def _up(size: int, alignment: int) -> int:
-    return -(-size // alignment) * alignment
 
 
 def _unplaced(
@@ -43,12 +40,12 @@ def _unplaced(
                 continue
             life = live.tensors[s][t]
             yield PlannedBuffer(
-                offset if offset != ONLINE else 0, _up(sizes[t], data.alignment), sizes[t], life.first, life.last,
+                offset if offset != ONLINE else 0, aligned(sizes[t], data.alignment), sizes[t], life.first, life.last,
                 s, tensor=t, offline=offset != ONLINE, exact=t in settled or not tensor.is_dynamic,
             )  # fmt: skip
     for request, life in zip(scratch, live.scratch, strict=True):
         yield PlannedBuffer(
-            0, _up(request.bytes, data.alignment), request.bytes, life.first, life.last,
+            0, aligned(request.bytes, data.alignment), request.bytes, life.first, life.last,
             request.subgraph, operator=request.operator, exact=request.exact and life.first != NEVER,
         )  # fmt: skip
 
@@ -105,7 +102,11 @@ def predict(graph: Graph, target: Target | str = DEFAULT_TARGET, *, recording: b
     scratch = len(prepared.scratch)
     requests = sizes["ScratchBufferRequest"] * (scratch + data.spare_scratch_requests)
     infos = sizes["pointer"] * len(graph.subgraphs) + sizes["AllocationInfo"] * (tensors + scratch)
-    planning = _up(requests + infos, align) + sizes["GreedyPlannerPerBuffer"] * len(buffers) + _up(planning_tail, align)
+    planning = (
+        aligned(requests + infos, align)
+        + sizes["GreedyPlannerPerBuffer"] * len(buffers)
+        + aligned(planning_tail, align)
+    )
     final = _final_bytes(head, planning_tail + margin, tail, align)
     notes = tuple(_notes(graph, target, prepared.unknown_operators, buffers))
     bounded_tail = sum(a.used for a in persistent if not a.exact)
@@ -114,7 +115,7 @@ def predict(graph: Graph, target: Target | str = DEFAULT_TARGET, *, recording: b
         target=str(target),
         tflm_version=data.version,
         used_bytes=head + tail,
-        declare_bytes=_up(max(final, planning + margin, prepared.prepare_peak + margin), align),
+        declare_bytes=aligned(max(final, planning + margin, prepared.prepare_peak + margin), align),
         nonpersistent_bytes=head,
         persistent_bytes=tail,
         final_bytes=final,
@@ -142,7 +143,7 @@ def _final_bytes(head: int, planning_tail: int, tail: int, alignment: int) -> in
     >>> [_final_bytes(head, 2_600, 2_788, 16) for head in (4_752, 4_745, 4_741)]
     [7552, 7536, 7536]
     """
-    return _up(head + max(_up(planning_tail, alignment), tail), alignment)
+    return aligned(head + max(aligned(planning_tail, alignment), tail), alignment)
 
 
 def _notes(

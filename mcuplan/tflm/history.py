@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from mcuplan.graph import Graph
 from mcuplan.operators import OperatorFacts
+from mcuplan.tflm.alignment import aligned
 from mcuplan.tflm.results import PersistentAllocation, PersistentKind
 
 BYTES_PER_OPERATOR = 32
@@ -27,7 +28,7 @@ def version_margin(graph: Graph, alignment: int) -> PersistentAllocation:
         ),
         default=0,
     )
-    size = -(-size // alignment) * alignment
+    size = aligned(size, alignment)
     return PersistentAllocation(PersistentKind.VERSION_MARGIN, size, alignment, size, exact=False)
 
 

@@ -73,6 +73,12 @@ class Sketch:
         self.into(operator, inputs, [y], **options)
         return y
 
+    def op_like(self, operator: str, inputs: Sequence[int], like: int, **options: Any) -> int:
+        """An operator whose new output is of the type, shape and quantization of ``like``."""
+        self.tensors.append(replace(self.tensors[like], name=f"t{len(self.tensors)}"))
+        self.into(operator, inputs, [len(self.tensors) - 1], **options)
+        return len(self.tensors) - 1
+
     def add(self, a: int, b: int, operator: str = "ADD") -> int:
         return self.op(operator, [a, b], self.shape(a))
 

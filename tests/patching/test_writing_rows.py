@@ -110,6 +110,28 @@ def test_flow_lags_one_row_a_convolution() -> None:
         find_flow(reader.net(stage, "crop"), 3)
 
 
+def test_an_uneven_flow_ends_where_the_map_ends() -> None:
+    """3 rows a turn of 8, two rows behind: all begins 2 rows above the map, so that turns 2 to 4 make 0-1, 2-4, 5-7."""
+    reader, stage = whole(two_convolutions())
+    flow = find_flow(reader.net(stage, "crop"), 3, gathers=True)
+    assert flow.uneven
+    assert (flow.starts[stage.source], flow.starts[stage.result], flow.turns) == (-2, -4, 4)
+    assert [flow.read_rows(turn) for turn in range(4)] == [[0, 0, 0], [1, 2, 3], [4, 5, 6], [7, 7, 7]]
+    assert [flow.result_row(turn) for turn in range(4)] == [0, 0, 2, 5]
+    assert [flow.written(turn) for turn in range(4)] == [[2, 2, 2], [1, 2, 2], [0, 1, 2], [0, 1, 2]]
+
+
+def test_padding_is_gathered_into_windows() -> None:
+    """Windows of 3 rows where a row is made each turn: row 3 of what is joined is padding."""
+    reader, stage = whole(two_convolutions())
+    net = reader.net(stage, "crop")
+    flow = find_flow(net, 1, gathers=True)
+    inner = net.layers[0].output
+    assert flow.inside == {stage.source: (0, 8), inner: (0, 8)}
+    assert flow.gathered(inner)[:4] == [[3, 3, 3], [3, 3, 2], [3, 1, 2], [0, 1, 2]]
+    assert flow.gathered(inner)[-1] == [0, 1, 3]
+
+
 def test_a_loop_has_each_operator_once() -> None:
     graph = two_convolutions()
     stage = whole(graph)[1]

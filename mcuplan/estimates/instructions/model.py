@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import resources
@@ -74,9 +74,10 @@ class CostModel:
         features = self._features.get(call.operator)
         if features is not None:
             path, counts = features(call)
-            known = self._kernels.get(kernel_key(self.library, call, path))
-            if known is not None:
-                return Cost(sum(n * each for n, each in zip(counts, known, strict=True)))
+            for alike in (call, *_moved_alike(call)):
+                known = self._kernels.get(kernel_key(self.library, alike, path))
+                if known is not None:
+                    return Cost(sum(n * each for n, each in zip(counts, known, strict=True)))
         return Cost(self._bound(call), False)
 
     def _bound(self, call: Call) -> float:
@@ -89,6 +90,17 @@ class CostModel:
         kind = "move" if call.operator in _MOVES else "element"
         window = math.prod(call.kernel)
         return self._dearest["call"] + self._dearest[kind] * work * window
+
+
+_COPIES = frozenset({"CONCATENATION", "DYNAMIC_UPDATE_SLICE", "GATHER", "RESHAPE", "SLICE", "SPLIT"})
+"""Operators that move elements of any type by one template: a type that was not measured takes what another takes."""
+
+
+def _moved_alike(call: Call) -> Iterator[Call]:
+    """The call with types whose elements are copied by the same code: those of one size first."""
+    if call.operator in _COPIES:
+        for dtype in ("float32", "int8") if call.dtype in ("int32", "float32") else ("int8", "float32"):
+            yield call._replace(dtype=dtype)
 
 
 _PRODUCTS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "BATCH_MATMUL", "SVDF",

@@ -16,11 +16,12 @@ from mcuplan.findings.diff.changes import OperatorChange, QuantizationChange, op
 from mcuplan.findings.diff.items import Item, Key, arena_items, flash_items, macs_items, ram_items
 from mcuplan.findings.diff.matching import Matching, match
 from mcuplan.findings.tool import Tool
+from mcuplan.rewriting.origin import PlanOrigin, plan_origin
 
 if TYPE_CHECKING:
     from pydantic import ConfigDict
 
-DIFF_SCHEMA_VERSION = "1.0"
+DIFF_SCHEMA_VERSION = "1.1"
 _CONFIG: ConfigDict = {"use_attribute_docstrings": True, "json_schema_serialization_defaults_required": True}
 
 Measure = Literal["arena", "ram", "flash", "macs"]
@@ -37,6 +38,10 @@ class Side:
     model_bytes: int
     exact: bool
     """False: its arena is an upper bound."""
+    planned: PlanOrigin | None = None
+    """Null where the model does not say that `mcuplan plan` wrote it. Since 1.1."""
+    plan_faults: tuple[str, ...] = ()
+    """What is wrong with the memory plan that the model brings, on this target. Since 1.1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +127,8 @@ def diff(
 
 def _side(name: str, analysis: Analysis) -> Side:
     count = sum(len(subgraph.operators) for subgraph in analysis.graph.subgraphs)
-    return Side(name, count, analysis.graph.file_bytes, analysis.arena.exact)
+    faults = tuple(map(str, analysis.plan_faults))
+    return Side(name, count, analysis.graph.file_bytes, analysis.arena.exact, plan_origin(analysis.graph), faults)
 
 
 def _changes(old: Analysis, new: Analysis, matching: Matching) -> Iterable[Change]:

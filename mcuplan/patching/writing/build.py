@@ -104,8 +104,7 @@ class GraphBuilder:
 
     def gathers(self, source: Tensor, rows: int) -> bool:
         """Whether ``rows`` rows of a map are copied by GATHER, not by SLICE."""
-        enough = rows * math.prod(source.shape[2:]) >= _GATHERED_ELEMENTS
-        return self._gathers and source.dtype in GATHERED and source.shape[0] == 1 and enough
+        return self._gathers and gathers(source, rows)
 
     def buffer(self, data: bytes) -> int:
         """The index of a constant buffer with ``data``; equal ones are shared."""
@@ -129,6 +128,13 @@ _VERSIONS: Mapping[str, Mapping[DType, int]] = {
 """Versions other than 1; source: tensorflow/compiler/mlir/lite/tools/versioning/op_version.cc."""
 
 NO_ACTIVATION = 0
+
+
+def gathers(source: Tensor, rows: int) -> bool:
+    """Whether GATHER is worth its bytes for ``rows`` rows of a map, and takes their type."""
+    enough = rows * math.prod(source.shape[2:]) >= _GATHERED_ELEMENTS
+    return source.dtype in GATHERED and source.shape[0] == 1 and enough
+
 
 GATHERED = frozenset({DType.FLOAT32, DType.INT8})
 """Element types that TFLM's GATHER takes (micro/kernels/gather.cc)."""

@@ -27,7 +27,8 @@ _ENDLESS = 1 << 30
 """Rows of a map that goes on above and below."""
 
 _MASKED = frozenset({DType.FLOAT32, DType.INT8, DType.INT16})
-"""Element types of which MUL by a scale-1 constant gives the value or 0, exactly."""
+"""Element types that can be masked: integers by MUL with a scale-1 constant, which gives the value or 0, exactly.
+Floats by SELECT_V2, since 0 times infinity is not 0."""
 
 
 @dataclass(frozen=True)
@@ -62,15 +63,38 @@ class Flow:
         lows = [window.low - (self.base - turn) * self.rows[t] for turn in range(self.turns)]
         return [[i if begin <= low + i < end else count for i in range(count)] for low in lows]
 
-    def source_row(self, turn: int) -> int:
-        """Where the source is read in a turn; behind its end, where rows are masked, its last rows."""
-        rows = self.rows[self.net.source]
-        return min(turn * rows, self.net.height(self.net.source) - rows)
+    @property
+    def uneven(self) -> bool:
+        """Whether rows do not divide the source's or the result's height: then single rows are looked up."""
+        ends = (self.net.source, self.net.result)
+        return any(self.net.height(t) % self.rows[t] or self.starts[t] % self.rows[t] for t in ends)
+
+    def source_rows(self, turn: int) -> range:
+        """The rows of the source that a turn reads; behind its end, where nothing depends on them, its last rows."""
+        rows, height = self.rows[self.net.source], self.net.height(self.net.source)
+        begin = min(turn * rows, height - rows)
+        return range(begin, begin + rows)
+
+    def read_rows(self, turn: int) -> list[int]:
+        """The same row by row, where they may be uneven: those outside are the first or the last row."""
+        rows, height = self.rows[self.net.source], self.net.height(self.net.source)
+        begin = self.starts[self.net.source] + turn * rows
+        return [min(max(row, 0), height - 1) for row in range(begin, begin + rows)]
+
+    def needed(self, turn: int) -> int:
+        """The first row of the source that a turn reads."""
+        return self.read_rows(turn)[0] if self.uneven else self.source_rows(turn)[0]
 
     def result_row(self, turn: int) -> int:
         """Where a turn writes; rows above the result are written to its beginning, which is written again."""
         result = self.net.result
         return max(self.starts[result] + turn * self.rows[result], 0)
+
+    def written(self, turn: int) -> list[int]:
+        """Which of a turn's rows of the result are written from :meth:`result_row` on: those inside, then any."""
+        rows, begin = self.rows[self.net.result], self.starts[self.net.result] + turn * self.rows[self.net.result]
+        above = max(-begin, 0)
+        return [min(above + i, rows - 1) for i in range(rows)]
 
 
 def find_flow(net: StageNet, result_rows: int, gathers: bool = False) -> Flow:
@@ -79,18 +103,24 @@ def find_flow(net: StageNet, result_rows: int, gathers: bool = False) -> Flow:
     Raises
     ------
     UnsupportedStageError
-        Where rows do not divide the maps' heights, branches run at different rates, or elements cannot be masked.
+        Where rows do not divide the maps' heights and cannot be gathered, branches run at different rates, or elements
+        cannot be masked.
     """
-    if net.height(net.result) % result_rows:
-        raise UnsupportedStageError(f"{result_rows} rows do not divide the result's {net.height(net.result)}")
+    height = net.height(net.result)
+    looked_up = gathers and all(net.tensors[t].dtype in GATHERED for t in (net.source, net.result))
+    if height % result_rows and not looked_up:
+        raise UnsupportedStageError(f"{result_rows} rows do not divide the result's {height}")
     endless, masked, inside = _with_padding(net, GATHERED if gathers else frozenset())
     rows = _rates(endless, result_rows)
-    starts = _starts(endless, rows)
-    late = starts[net.result] // result_rows * result_rows
+    starts = _starts(endless, rows, 0)
+    if looked_up:  # so that the last turn ends where the result ends, all begins some rows earlier
+        earlier = (starts[net.result] - height) % result_rows
+        starts = _starts(endless, rows, -earlier * rows[net.source] // result_rows)
+    late = starts[net.result] - (starts[net.result] - height) % result_rows
     starts[net.result] = late
-    turns = (net.height(net.result) - late) // result_rows
+    turns = (height - late) // result_rows
     height = net.height(net.source)
-    if height % rows[net.source] or rows[net.source] > height:
+    if rows[net.source] > height or (height % rows[net.source] and not looked_up):
         raise UnsupportedStageError(f"{rows[net.source]} rows do not divide the source's {height}")
     endless, masked = _without_idle_masks(endless, masked, rows, starts, turns)
     leaving = {t: (a, b) for t, (a, b) in inside.items() if starts[t] < a or starts[t] + turns * rows[t] > b}
@@ -116,7 +146,8 @@ def _with_padding(
             tensor = net.tensors[t]
             if tensor.dtype in gathered and not (layer.pads and layer.output == net.result):
                 before = layer.rows.before if layer.pads else 0
-                inside[layer.output if layer.pads else t] = before, before + tensor.shape[1]
+                known = inside.get(padded := layer.output if layer.pads else t, (0, _ENDLESS))
+                inside[padded] = max(before, known[0]), min(before + tensor.shape[1], known[1])
                 layers.append(replace(layer, rows=_open(layer.rows)))
                 continue
             if t not in masks:
@@ -165,9 +196,9 @@ def _rates(net: StageNet, result_rows: int) -> dict[int, int]:
 _FAR = 1 << 16
 
 
-def _starts(net: StageNet, rows: Mapping[int, int]) -> dict[int, int]:
-    """The first new row of each tensor in turn 0: as far down as its inputs' new rows allow."""
-    starts = {net.source: 0}
+def _starts(net: StageNet, rows: Mapping[int, int], source: int) -> dict[int, int]:
+    """The first new row of each tensor in turn 0, the source's given: as far down as its inputs' new rows allow."""
+    starts = {net.source: source}
     for layer in net.layers:
         d = rows[layer.output]
         shift = _FAR * d
@@ -202,7 +233,7 @@ def displaced(flow: Flow) -> int | None:
     have to be there.
     """
     written = [flow.result_row(i) + flow.rows[flow.net.result] for i in range(flow.turns)]
-    needed = [*map(flow.source_row, range(1, flow.turns)), flow.net.height(flow.net.source)]
+    needed = [*map(flow.needed, range(1, flow.turns)), flow.net.height(flow.net.source)]
     return displacement(flow.net, written, needed)
 
 
@@ -227,7 +258,12 @@ class FlowStrip(StripWriter):
         if not layer.masks:
             super()._operate(layer, source, out)
             return
-        self.builder.operation("MUL", [source, self.masks[layer.output]], [out], "MulOptions")
+        like, mask = self.net.tensors[layer.output], self.masks[layer.output]
+        if like.dtype is DType.FLOAT32:
+            zero = self.builder.constant(replace(like, shape=(1, 1, 1, 1), name="outside"), stored(0, like.dtype))
+            self.builder.operation("SELECT_V2", [mask, source, zero], [out])
+        else:
+            self.builder.operation("MUL", [source, mask], [out], "MulOptions")
 
 
 class FlowWriter:
@@ -256,9 +292,13 @@ class FlowWriter:
 
         rows = flow.rows[net.source]
         windows = [strip[t].high - strip[t].low for t in flow.inside]
-        tables = Tables(body, given[0], max([rows, *windows]))
-        begins = [(flow.source_row(i), 0) for i in range(flow.turns)]
-        piece = tables.piece(given[1], begins, (rows, source.shape[2]), f"{source.name}/turn")
+        tables = Tables(body, given[0], max([rows, flow.rows[net.result], *windows]))
+        name = f"{source.name}/turn"
+        if flow.uneven:
+            piece = body.gathered(given[1], tables.row([flow.read_rows(i) for i in range(flow.turns)]), name)
+        else:
+            begins = [(flow.source_rows(i)[0], 0) for i in range(flow.turns)]
+            piece = tables.piece(given[1], begins, (rows, source.shape[2]), name)
         writer = FlowStrip(body, net, self.parent.draft.graph.main.operators)
         writer.streams_source = writer.turns = True
         writer.masks = self._masks(tables)
@@ -266,6 +306,8 @@ class FlowWriter:
         writer.kept = {t: given[3 + i] for i, t in enumerate(kept)}
         part = writer.write(piece, strip[net.source].low, strip, flow.later(1), "turn")
         assert part is not None
+        if flow.uneven and any(flow.written(i)[0] for i in range(flow.turns)):
+            part = body.gathered(part, tables.row([flow.written(i) for i in range(flow.turns)]), f"{result.name}/rows")
         written = body.tensor(result, f"{result.name}/written")
         place = tables.place([(flow.result_row(i), 0) for i in range(flow.turns)])
         body.operation("DYNAMIC_UPDATE_SLICE", [given[2], part, place], [written], "DynamicUpdateSliceOptions")
@@ -301,11 +343,12 @@ class FlowWriter:
             rows, start, height = flow.rows[t], flow.starts[masked], tensor.shape[1]
             new = [start + turn * rows + i for turn in range(flow.turns) for i in range(most)]
             inside = tuple(int(0 <= row < height) for row in new)
-            key = (inside, rows, tensor.dtype)
+            selects = tensor.dtype is DType.FLOAT32
+            dtype, quantization = (DType.BOOL, None) if selects else (tensor.dtype, Quantization((1.0,), (0,)))
+            key = (inside, rows, dtype)
             if key not in made:
-                quantization = None if tensor.dtype is DType.FLOAT32 else Quantization((1.0,), (0,))
-                like = Tensor("inside", tensor.dtype, (1, len(inside), 1, 1), 0, quantization)
-                data = b"".join(stored(bit, tensor.dtype) for bit in inside)
+                like = Tensor("inside", dtype, (1, len(inside), 1, 1), 0, quantization)
+                data = bytes(inside) if selects else b"".join(stored(bit, dtype) for bit in inside)
                 table = body.constant(like, data)
                 made[key] = body.tensor(like, "inside/turn", (1, rows, 1, 1))
                 body.operation("SLICE", [table, begin, body.integers([1, rows, 1, 1])], [made[key]], "SliceOptions")

@@ -14,6 +14,7 @@ from mcuplan.patching.writing.estimate import Least, least_of_flow, least_of_pat
 from mcuplan.patching.writing.flow import FlowWriter, find_flow
 from mcuplan.patching.writing.loop import LoopWriter, find_run
 from mcuplan.patching.writing.patches import Patches, PatchWriter, find_patches
+from mcuplan.patching.writing.price import StagePricer
 from mcuplan.patching.writing.reader import Form, StageReader, UnsupportedStageError
 from mcuplan.patching.writing.rows import StageNet, StripRows, stage_macs, strip_windows
 from mcuplan.patching.writing.strips import StripWriter
@@ -69,11 +70,16 @@ def stage_strips(reader: StageReader, stage: PatchStage, form: StageForm) -> tup
 
 @dataclass(frozen=True, slots=True)
 class StageCost:
-    """MACs of a stage's operators run whole, MACs of the stage in a form, and the least bytes that it takes."""
+    """MACs of a stage's operators run whole, MACs of the stage in a form, and the least bytes that it takes.
+
+    Instructions of both where a cost model was asked; else 0.
+    """
 
     whole_macs: int
     macs: int
     least: Least
+    whole_instructions: float = 0.0
+    instructions: float = 0.0
 
     @property
     def extra_macs(self) -> int:
@@ -81,7 +87,7 @@ class StageCost:
         return self.macs - self.whole_macs
 
 
-def stage_cost(reader: StageReader, stage: PatchStage, form: StageForm) -> StageCost:
+def stage_cost(reader: StageReader, stage: PatchStage, form: StageForm, pricer: StagePricer | None = None) -> StageCost:
     """What a stage costs in a form, without writing it out.
 
     Raises
@@ -91,16 +97,21 @@ def stage_cost(reader: StageReader, stage: PatchStage, form: StageForm) -> Stage
     """
     if form.kind is Kind.PATCHES:
         patches = _patches(reader, stage, form)
+        instructions = pricer.patches(patches, form.fast) if pricer else 0.0
         net, macs, least = patches.net, patches.macs, least_of_patches(patches)
     elif form.kind is Kind.LOOP:
         net = reader.net(stage, form.padding)
         flow = find_flow(net, form.cuts[1], form.fast)
         macs, least = stage_macs(flow.net, [flow.strip]) * flow.turns, least_of_flow(flow)
+        instructions = pricer.flow(flow, form.fast) if pricer else 0.0
     else:
         net, strips = stage_strips(reader, stage, form)
         run = find_run(net, strips) if form.kind is Kind.BORDERED_LOOP else None
         macs, least = stage_macs(net, strips), least_of_strips(net, strips, run)
-    return StageCost(sum(layer.row_macs * net.height(layer.output) for layer in net.layers), macs, least)
+        instructions = pricer.strips(net, strips, run, form.fast) if pricer else 0.0
+    whole_macs = sum(layer.row_macs * net.height(layer.output) for layer in net.layers)
+    whole = pricer.whole(stage) if pricer else 0.0
+    return StageCost(whole_macs, macs, least, whole, instructions)
 
 
 def balanced(reader: StageReader, stage: PatchStage, form: StageForm) -> StageForm:

@@ -123,8 +123,8 @@ def begin_over_source(main: SubgraphBuilder, net: StageNet, source: int, displac
     item = max((given.dtype.bits or 8) // 8, 1)
     before, row = displaced // item, given.elements // given.shape[1]
     behind = max(like.elements - before - given.elements, 0)
-    if not before and not behind and like.elements % row == 0:
-        piece = main.rows(source, 0, like.elements // row, f"{like.name}/place")
+    if before % row == behind % row == like.elements % row == 0:
+        piece = _around(main, source, before // row, behind // row, like)
     else:
         piece = main.tensor(given, f"{given.name}/flat", (given.elements,))
         _reshape(main, source, piece)
@@ -139,9 +139,24 @@ def begin_over_source(main: SubgraphBuilder, net: StageNet, source: int, displac
                 "SLICE", [whole, main.integers([0]), main.integers([like.elements])], [piece], "SliceOptions"
             )
             main.tie(piece, whole)
+    if main.tensors[piece].shape == like.shape:
+        return piece
     out = main.tensor(like, f"{like.name}/begun")
     _reshape(main, piece, out)
     return out
+
+
+def _around(main: SubgraphBuilder, source: int, above: int, below: int, like: Tensor) -> int:
+    """Rows of the source and around it, as many as the result has bytes for; the rows that are added are filled."""
+    given = main.tensors[source]
+    row = given.elements // given.shape[1]
+    if above or below:
+        shape = (given.shape[0], above + given.shape[1] + below, *given.shape[2:])
+        padded = main.tensor(given, f"{like.name}/around", shape)
+        main.operation("PAD", [source, main.integers([0, 0, above, below, 0, 0, 0, 0], (4, 2))], [padded], "PadOptions")
+        main.tie(source, padded, above * main.row_bytes(source))
+        source = padded
+    return main.rows(source, 0, like.elements // row, f"{like.name}/place")
 
 
 def _reshape(main: SubgraphBuilder, source: int, out: int) -> None:

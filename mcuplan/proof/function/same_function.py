@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mcuplan.graph import Graph, Tensor
-from mcuplan.proof.function.positions import positions_agree
+from mcuplan.proof.function.positions import compare_positions
 from mcuplan.proof.function.value_numbers import Model, Numbers, Source, Valued, tensor_facts
 from mcuplan.rewriting.cleanup import clean_up
 
@@ -60,7 +60,10 @@ def same_function(original: Graph, planned: Graph) -> tuple[Difference, ...]:
     A patched model computes its outputs with other operators. So models that differ are followed position by position
     (:mod:`mcuplan.proof.function.positions`): where every position of every output is computed alike, from the same
     positions of the inputs, they are the same function too. Where that cannot be followed the differences may be
-    :attr:`Difference.undecided`: then only running both models can tell whether they agree.
+    :attr:`Difference.undecided`: then only running both models can tell whether they agree, and the last of them says
+    why they could not be followed.
+
+    Never raises, whatever the models are: they are untrusted.
     """
     numbers = Numbers()
     a, b = (Model(clean_up(graph)[0], numbers) for graph in (original, planned))
@@ -72,12 +75,14 @@ def same_function(original: Graph, planned: Graph) -> tuple[Difference, ...]:
             break
     if not found or any(difference.kind is DifferenceKind.INTERFACE for difference in found):
         return tuple(found)
-    agree = positions_agree(a.graph, b.graph)
-    if agree:
+    compared = compare_positions(a.graph, b.graph)
+    if compared.agree:
         return ()
-    if agree is False and all(difference.undecided for difference in found):
-        detail = "a position of an output is computed from other positions, or in another way"
-        return (Difference(DifferenceKind.POSITIONS, "the original", "the planned model", detail),)
+    if all(difference.undecided for difference in found):
+        if compared.agree is False:
+            detail = "a position of an output is computed from other positions, or in another way"
+            return (Difference(DifferenceKind.POSITIONS, "the original", "the planned model", detail),)
+        found[-1] = replace(found[-1], detail=f"{found[-1].detail}; {compared.reason}")
     return tuple(found)
 
 

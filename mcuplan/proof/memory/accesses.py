@@ -9,18 +9,21 @@ kernels' loops and not from what a planner believes of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from mcuplan.graph import CUSTOM, Graph, Operator, Subgraph
 from mcuplan.operators import OperatorFacts, TensorFacts, constant_values
+from mcuplan.proof.windows import window
 from mcuplan.tflm.aliasing import AliasRule
 
 MOST_MOVES = 64
 """An operator that moves more ranges than this counts as one that computes: its ranges are too small to share."""
 
 _WORKSPACES = {"ethos-u": (2, 3)}
-"""Inputs of custom operators that are scratch: Vela plans what an Ethos-U does in them (micro/kernels/ethos_u)."""
+"""Inputs of custom operators that are scratch (micro/kernels/ethos_u): Vela planned, tensor by tensor, what an Ethos-U
+does in them, and all tensors of the model lie there. So which bytes a command stream writes is Vela's to answer for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,8 @@ class Access:
     ``spans`` limits what is read of an input: ``{position: (begin, end)}``. ``over`` are the inputs whose place an
     output may take, if both begin at the same byte; before the inputs in ``trails`` an output may begin, and lie over
     them, if it begins at least so many bytes before. With ``computes`` False the moves are all there is.
-    ``workspaces`` are inputs that the operator uses as scratch and lays over its other tensors as it sees fit.
+    ``workspaces`` are inputs that the operator uses as scratch, as another compiler has planned: of what it writes
+    there only its outputs are known.
     """
 
     reads: tuple[int, ...]
@@ -113,7 +117,7 @@ def access(
                 return _window(facts, rule)
             case "update":
                 return _update(facts, known or {}) or everything
-    except (KeyError, IndexError, TypeError, ZeroDivisionError):
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         pass  # options or shapes that no kernel accepts: nothing is known of such an operator
     return everything
 
@@ -315,7 +319,7 @@ def _slice(facts: OperatorFacts, known: Numbers) -> Access:
     everything = tuple(range(len(facts.inputs)))
     if ranges is None:
         return Access(everything, over=over)
-    runs = list(_runs(ranges, x.dims, _item(x)))
+    runs = _runs(ranges, x.dims, _item(x))
     if len(runs) > MOST_MOVES:
         return Access(everything, spans={0: (runs[0][0], runs[-1][0] + runs[-1][1])}, over=over)
     moves, to = [], 0
@@ -325,23 +329,39 @@ def _slice(facts: OperatorFacts, known: Numbers) -> Access:
     return Access(_others(facts, 0), tuple(moves), over=over, computes=False)
 
 
-def _runs(ranges: tuple[tuple[int, int], ...], dims: tuple[int, ...], item: int) -> Iterator[tuple[int, int]]:
-    """Byte ranges ``(begin, length)`` of a box inside an array, ascending; what lies side by side is one range."""
+@dataclass(frozen=True, slots=True)
+class _Runs(Sequence[tuple[int, int]]):
+    """Byte ranges ``(begin, length)``, ascending: one for each index of ``counts``, ``strides`` bytes apart."""
+
+    first: int
+    length: int
+    counts: tuple[int, ...]
+    strides: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return math.prod(self.counts)
+
+    def __getitem__(self, index: Any) -> Any:
+        rest = range(len(self))[index]
+        at = self.first
+        for count, stride in zip(reversed(self.counts), reversed(self.strides), strict=True):
+            rest, here = divmod(rest, count)
+            at += here * stride
+        return at, self.length
+
+
+def _runs(ranges: tuple[tuple[int, int], ...], dims: tuple[int, ...], item: int) -> _Runs:
+    """The ranges of a box inside an array; what lies side by side is one of them."""
     whole = len(dims)
     while whole and ranges[whole - 1] == (0, dims[whole - 1]):
         whole -= 1
     outer = max(whole - 1, 0)
     inner = math.prod(dims[outer + 1 :]) * item
-    length = (ranges[outer][1] if dims else 1) * inner
-    first = (ranges[outer][0] if dims else 0) * inner
-    strides = [math.prod(dims[axis + 1 :]) * item for axis in range(outer)]
-    counts = [ranges[axis][1] for axis in range(outer)]
-    for index in range(math.prod(counts)):
-        at, rest = first, index
-        for axis in range(outer - 1, -1, -1):
-            rest, here = divmod(rest, counts[axis])
-            at += (ranges[axis][0] + here) * strides[axis]
-        yield at, length
+    strides = tuple(math.prod(dims[axis + 1 :]) * item for axis in range(outer))
+    first = sum(ranges[axis][0] * stride for axis, stride in enumerate(strides))
+    if dims:
+        first += ranges[outer][0] * inner
+    return _Runs(first, (ranges[outer][1] if dims else 1) * inner, tuple(n for _, n in ranges[:outer]), strides)
 
 
 def _elementwise(facts: OperatorFacts, rule: AliasRule) -> Access:
@@ -365,17 +385,18 @@ def _window(facts: OperatorFacts, rule: AliasRule) -> Access:
     So the end of each row must lie before the first input row that this or a later one reads.
     """
     reads = tuple(range(len(facts.inputs)))
-    window, x, y = facts.window, facts["x"], facts.outputs[0]
-    if window is None or not rule.holds(facts) or y.dims[1:3] != (window.rows.output, window.columns.output):
+    x, y = facts["x"], facts.outputs[0]
+    weights = None if facts.info.window == "pool" else facts["w"].dims
+    found = window(facts.operator, x.dims, weights)
+    if found is None or not rule.holds(facts) or y.dims[1:3] != (found[0].output, found[1].output):
         return Access(reads)
-    rows = window.rows
+    rows = found[0]
     row_in = x.dims[2] * x.dims[3] * _item(x)
     row_out = y.dims[2] * y.dims[3] * _item(y)
-    first = rows.input
-    trail = 0
+    first, trail = rows.size, 0
     for row in reversed(range(rows.output)):
-        taps = [row * rows.stride - rows.before + k * rows.dilation for k in range(rows.kernel)]
-        first = min([first, *(tap for tap in taps if 0 <= tap < rows.input)])
+        tap = rows.first(row)
+        first = first if tap is None else min(first, tap)
         trail = max(trail, (row + 1) * row_out - first * row_in)
     return Access(reads, trails={i: trail for i, t in enumerate(facts.inputs) if t.index == x.index})
 
@@ -383,7 +404,9 @@ def _window(facts: OperatorFacts, rule: AliasRule) -> Access:
 def _update(facts: OperatorFacts, known: Numbers) -> Access | None:
     """DYNAMIC_UPDATE_SLICE: the operand copied unless it is in place, then the update over a part of it."""
     x, update, y = facts.inputs[0], facts.inputs[1], facts.outputs[0]
-    if not x.present or x.bytes != y.bytes or x.rank != update.rank:
+    if not x.present or x.bytes != y.bytes or x.rank != update.rank or _item(x) != _item(update):
+        return None
+    if any(u > n for u, n in zip(update.dims, x.dims, strict=True)):
         return None
     if update.elements == x.elements:
         return Access((2,), (Move(1, 0, 0, 0, update.bytes),), computes=False)
@@ -392,7 +415,7 @@ def _update(facts: OperatorFacts, known: Numbers) -> Access | None:
     if start is None or len(start) != x.rank:
         return Access((1, 2), (copy,))
     clamped = [min(max(0, s), n - u) for s, n, u in zip(start, x.dims, update.dims, strict=True)]
-    runs = list(_runs(tuple(zip(clamped, update.dims, strict=True)), x.dims, _item(x)))
+    runs = _runs(tuple(zip(clamped, update.dims, strict=True)), x.dims, _item(x))
     if len(runs) > MOST_MOVES:
         return Access((1, 2), (copy,))
     moves, begin = [copy], 0

@@ -65,6 +65,7 @@ class Clobber:
 
     ``reader`` is the operator that reads them, with its tensor; where nothing is read (an unaligned offset, a
     variable in the plan) the tensor in question with operator -1. ``writer`` is None where nothing wrote the bytes.
+    ``lost`` counts the bytes that are not as they should be; the range may hold others between them.
     """
 
     kind: ClobberKind
@@ -73,6 +74,17 @@ class Clobber:
     end: int = 0
     writer: Place | None = None
     detail: str = ""
+    lost: int = 0
+
+    @property
+    def unfollowed(self) -> bool:
+        """True where nothing is proven, for the reason in ``detail``."""
+        return self.kind is ClobberKind.UNPROVEN
+
+    @property
+    def overwrites(self) -> bool:
+        """True where live bytes are overwritten; else the plan has another fault, or could not be followed."""
+        return self.kind in _OVERWRITES
 
     def __str__(self) -> str:
         reader, writer = self.reader, self.writer
@@ -103,3 +115,8 @@ class Clobber:
                 return f"TFLM refuses the plan: {self.detail}"
             case ClobberKind.UNPROVEN:
                 return f"not proven: {self.detail}"
+
+
+_OVERWRITES = frozenset({
+    ClobberKind.OVERWRITTEN, ClobberKind.OVERLAP, ClobberKind.PARTIAL_COPY, ClobberKind.UNWRITTEN, ClobberKind.VARIABLE,
+})  # fmt: skip

@@ -53,6 +53,31 @@ _ENDLESS = 1 << 62
 _ENDS: Node = (0, APPLICATION)
 
 
+def most_steps(graph: Graph) -> int:
+    """Operators that are followed before the proof is given up."""
+    return MOST_STEPS + 50 * sum(len(s.operators) for s in graph.subgraphs)
+
+
+def unfolded_steps(graph: Graph) -> int:
+    """Operators that run when each subgraph that is called runs once for each call, calls inside calls included.
+
+    Doubles with each level of an IF whose branches call the same; counted up to a level that is deep enough to stop.
+    """
+    calls = [
+        [c for op in s.operators for c in called_subgraphs(op) if 0 <= c < len(graph.subgraphs)]
+        for s in graph.subgraphs
+    ]
+    steps, most = [len(s.operators) for s in graph.subgraphs], most_steps(graph)
+    for _ in range(len(graph.subgraphs)):  # as many rounds as there are levels
+        before = steps
+        steps = [
+            min(len(s.operators) + sum(before[c] for c in calls[i]), most + 1) for i, s in enumerate(graph.subgraphs)
+        ]
+        if steps == before:
+            break
+    return steps[0] if steps else 0
+
+
 class TooLongError(Exception):
     """The model has more paths than are worth following."""
 
@@ -107,7 +132,7 @@ class Execution:
         self._writers: list[tuple[Node, Tensor]] = []
         self._accesses: dict[Node, Access] = {}
         self._running: list[int] = []
-        self._steps_left = MOST_STEPS + 50 * sum(len(s.operators) for s in graph.subgraphs)
+        self._steps_left = most_steps(graph)
 
     def invoke(self) -> None:
         """The application writes the inputs, the main subgraph runs, the application reads the outputs.
@@ -148,11 +173,19 @@ class Execution:
         return (Segment(0, size, next(self._values)),) if size else ()
 
     def _report(
-        self, kind: ClobberKind, node: Node, tensor: Tensor, begin: int, end: int, writer: tuple[Node, Tensor] | None
+        self,
+        kind: ClobberKind,
+        node: Node,
+        tensor: Tensor,
+        extent: tuple[int, int],
+        writer: tuple[Node, Tensor] | None,
+        lost: int | None = None,
     ) -> None:
         if (kind, node, tensor) not in self.findings:
             culprit = self._place(*writer) if writer else None
-            self.findings[kind, node, tensor] = Clobber(kind, self._place(node, tensor), begin, end, culprit)
+            (begin, end), place = extent, self._place(node, tensor)
+            count = end - begin if lost is None else lost
+            self.findings[kind, node, tensor] = Clobber(kind, place, begin, end, culprit, lost=count)
 
     # -- reading and writing ---------------------------------------------------------------------------------------
 
@@ -163,7 +196,7 @@ class Execution:
         if extent is not None:
             found = state.contents.get(tensor)
             if found is None:
-                self._report(ClobberKind.UNWRITTEN, node, tensor, extent.begin, extent.end, None)
+                self._report(ClobberKind.UNWRITTEN, node, tensor, (extent.begin, extent.end), None)
                 self._write(state, node, tensor)
                 found = state.contents[tensor]
             return found
@@ -186,7 +219,8 @@ class Execution:
         wrong = list(state.memory.wrong(extent.begin, segments))
         if wrong:
             writer = self._writers[wrong[0].writer] if wrong[0].writer >= 0 else None
-            self._report(ClobberKind.OVERWRITTEN, node, tensor, wrong[0].begin, wrong[-1].end, writer)
+            lost = sum(cell.end - cell.begin for cell in wrong)
+            self._report(ClobberKind.OVERWRITTEN, node, tensor, (wrong[0].begin, wrong[-1].end), writer, lost)
 
     def _write(self, state: State, node: Node, tensor: Tensor) -> None:
         """Something new in all bytes of a tensor."""
@@ -226,7 +260,7 @@ class Execution:
             low, high = there.overlap(here)
             falls = move.ascends and here.begin < there.begin
             if there != here and low < high and not falls:
-                self._report(ClobberKind.PARTIAL_COPY, node, source, low, high, (node, target))
+                self._report(ClobberKind.PARTIAL_COPY, node, source, (low, high), (node, target))
                 there = None
         if there is None or not move.carries:
             state.memory.put(destination.begin, moved, writer)
@@ -311,9 +345,6 @@ class Execution:
                 self._read(state, node, (s, operator.inputs[position]), how.span(position))
         if not how.workspaces:
             self._check_apart(node, operator, how)
-        for position in how.workspaces:
-            if operator.inputs[position : position + 1] and operator.inputs[position] >= 0:
-                self._write(state, node, (s, operator.inputs[position]))
         for m in how.moves:
             target = s, operator.outputs[m.target]
             if isinstance(m, Fill):
@@ -357,7 +388,7 @@ class Execution:
     def _check_pair(self, node: Node, a: Tensor, one: Extent, b: Tensor, other: Extent) -> None:
         low, high = one.overlap(other)
         if low < high:
-            self._report(ClobberKind.OVERLAP, node, a, low, high, (node, b))
+            self._report(ClobberKind.OVERLAP, node, a, (low, high), (node, b))
 
     # -- control flow ----------------------------------------------------------------------------------------------
 

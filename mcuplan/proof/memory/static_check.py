@@ -6,18 +6,16 @@ from collections.abc import Iterator, Sequence
 
 from mcuplan.graph import Graph
 from mcuplan.proof.memory.clobbers import APPLICATION, Clobber, ClobberKind, Place
-from mcuplan.proof.memory.execution import Execution, TooLongError
+from mcuplan.proof.memory.execution import Execution, TooLongError, most_steps, unfolded_steps
 from mcuplan.tflm import predict
 from mcuplan.tflm.aliasing import readable_rules
+from mcuplan.tflm.alignment import ARENA_ALIGNMENT
 from mcuplan.tflm.offline import ONLINE, OfflinePlan, read_offline_plan
 from mcuplan.tflm.results import PlannedBuffer
 from mcuplan.tflm.target import DEFAULT_TARGET, Target
 
 WORD = 4
 """Bytes: the alignment that the kernels which were read need, unless an element is larger."""
-
-ARENA_ALIGNMENT = 16
-"""Bytes: what TFLM promises its kernels, and all that can be said of those that were not read."""
 
 
 def static_check(graph: Graph, target: Target | str = DEFAULT_TARGET) -> tuple[Clobber, ...]:
@@ -27,7 +25,9 @@ def static_check(graph: Graph, target: Target | str = DEFAULT_TARGET) -> tuple[C
     every path through the control flow. It holds for the offsets in the model's metadata and those that TFLM's own
     planner adds for scratch and the rest. The proof follows bytes through the operators and knows nothing of how the
     plan was found. What is reported may be harmless in rare cases (an overlap of bytes that no later operator reads
-    is not); what is not reported is safe.
+    is not); what is not reported is safe, if TFLM runs the model: in one that it refuses shapes need not be what
+    kernels write (:func:`mcuplan.tflm.unsupported`). Models are untrusted: what cannot be followed is reported as
+    unproven, with the reason; nothing but TargetError is raised.
 
     Examples
     --------
@@ -42,16 +42,36 @@ def static_check(graph: Graph, target: Target | str = DEFAULT_TARGET) -> tuple[C
     """
     if isinstance(target, str):
         target = Target.parse(target)
-    offline = read_offline_plan(graph)
+    try:
+        offline = read_offline_plan(graph)
+        if offline and offline.problem:
+            return (Clobber(ClobberKind.REFUSED, Place(), detail=offline.problem),)
+        if unfolded_steps(graph) > most_steps(graph):
+            return (_unproven("there are too many paths through the control flow"),)
+        return tuple(_findings(graph, target, offline))
+    except _MALFORMED as error:
+        return (_unproven(f"it is built as no kernel takes it ({type(error).__name__})"),)
+
+
+_MALFORMED = (ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError)
+"""What may go wrong with models that no runtime would run, where nothing has said so before."""
+
+
+def _unproven(why: str) -> Clobber:
+    return Clobber(ClobberKind.UNPROVEN, Place(), detail=why)
+
+
+def _findings(graph: Graph, target: Target, offline: OfflinePlan | None) -> Iterator[Clobber]:
     plan = [b for b in predict(graph, target).plan if b.bytes > 0]
-    found = [*_plan_findings(graph, offline), *_offset_findings(graph, plan, target)]
+    yield from _plan_findings(graph, offline)
+    yield from _offset_findings(graph, plan, target)
     variables = {(b.subgraph, b.tensor) for b in plan if _is_variable(graph, b)}
     execution = Execution(graph, [b for b in plan if (b.subgraph, b.tensor) not in variables], readable_rules(target))
     try:
         execution.invoke()
     except TooLongError:
-        found.append(Clobber(ClobberKind.UNPROVEN, Place(), detail="there are too many paths through the control flow"))
-    return (*found, *execution.findings.values())
+        yield _unproven("there are too many paths through the control flow")
+    yield from execution.findings.values()
 
 
 def _is_variable(graph: Graph, buffer: PlannedBuffer) -> bool:
@@ -64,15 +84,12 @@ def _tensor(graph: Graph, subgraph: int, tensor: int) -> Place:
 
 
 def _plan_findings(graph: Graph, offline: OfflinePlan | None) -> Iterator[Clobber]:
-    """What is wrong with the metadata itself: refused by TFLM, or offsets for variables.
+    """What is wrong with the metadata itself: offsets for variables.
 
     Sources: micro/micro_allocation_info.cc; micro/micro_allocator.cc, ``AllocateVariables``, which looks offsets up
     by the index in the subgraph.
     """
     if offline is None:
-        return
-    if offline.problem:
-        yield Clobber(ClobberKind.REFUSED, Place(), detail=offline.problem)
         return
     index = 0
     for s, subgraph in enumerate(graph.subgraphs):
@@ -110,7 +127,7 @@ def _alignment(graph: Graph, buffer: PlannedBuffer, target: Target) -> int:
     (``arm_nn_read_s8x4`` and its kin in arm_nnsupportfunctions.h), which compilers make right for every core.
     """
     if not readable_rules(target):
-        return ARENA_ALIGNMENT
+        return ARENA_ALIGNMENT  # what TFLM promises its kernels
     if buffer.tensor < 0:
         return WORD
     bits = graph.subgraphs[buffer.subgraph].tensors[buffer.tensor].dtype.bits or 8

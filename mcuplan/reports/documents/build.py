@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from mcuplan import __version__, budget
@@ -22,6 +24,7 @@ from mcuplan.reports.documents.report import (
     ModelFacts,
     NearLimit,
     Peak,
+    PlanFault,
     Ram,
     Refusal,
     Report,
@@ -30,12 +33,15 @@ from mcuplan.reports.documents.report import (
     SharedResult,
     Violation,
 )
+from mcuplan.rewriting.origin import plan_origin
 from mcuplan.text import show_bytes, show_count, show_share
+from mcuplan.tflm import Target
 from mcuplan.tflm.results import PlannedBuffer
 from mcuplan.tflm.results import Refusal as TflmRefusal
 
 if TYPE_CHECKING:
     from mcuplan.boards import Board
+    from mcuplan.proof.memory.clobbers import Clobber
 
 _NAMES = {"ram": "RAM", "flash": "flash", "macs": "MACs"}
 _TAKES = {
@@ -74,6 +80,8 @@ def result_of(situation: Situation) -> Result:
         limits=limits_shown(limits, need),
         violations=violations(judgement, _bounds(analysis)),
         refusals=tuple(_refusal(r) for r in judgement.refusals),
+        faults=tuple(_fault(fault, situation) for fault in judgement.faults),
+        planned=plan_origin(analysis.graph),
         peak=_peak(analysis, top, live) if top else None,
         costs=largest_costs(analysis, need, limits, live),
         help=advice(situation),
@@ -96,7 +104,7 @@ def shared(
     need: Need,
     limits: budget.Limits,
     judgement: Judgement,
-    notes: Sequence[str] = (),
+    notes: Iterable[str] = (),
 ) -> SharedResult:
     """The result for several models on one board."""
     return SharedResult(
@@ -240,6 +248,23 @@ def _refusal(r: TflmRefusal) -> Refusal:
     return Refusal(r.rule, r.reason, r.remedy, r.subgraph, r.operator, r.operator_name, r.tensor, r.tensor_name)
 
 
+def _fault(clobber: Clobber, situation: Situation) -> PlanFault:
+    reader = clobber.reader
+    return PlanFault(
+        f"plan-{clobber.kind.replace(' ', '-')}", str(clobber), _replan(situation), reader.subgraph, reader.operator,
+        reader.operator_name, reader.tensor_subgraph, reader.tensor, reader.tensor_name,
+    )  # fmt: skip
+
+
+def _replan(situation: Situation) -> str:
+    """How to get a plan for this target."""
+    origin, target, board = plan_origin(situation.analysis.graph), situation.analysis.target, situation.board
+    made_for = f"the plan in this model was made for {' and '.join(origin.targets)}: " if origin else ""
+    own = board is not None and Target.parse(board.target) == replace(target, older="")
+    where = f"--board {quote(board.id)}" if board is not None and own else f"--target {target}"
+    return f"{made_for}make one for {target} with `mcuplan plan {quote(situation.model)} {where} -o OUT.tflite`"
+
+
 def _peak(analysis: Analysis, top: Step, live: Sequence[PlannedBuffer]) -> Peak:
     graph = analysis.graph
     operators = graph.subgraphs[top.subgraph].operators
@@ -279,5 +304,6 @@ def _traps(analysis: Analysis) -> Iterable[str]:
         return
     from mcuplan.findings.diagnostics import diagnose
 
-    for trap in diagnose(graph, analysis.target, arena):
+    unsure = [clobber for clobber in analysis.clobbers if clobber not in analysis.plan_faults]
+    for trap in diagnose(graph, analysis.target, arena, unsure):
         yield f"{trap.message} ({trap.name})" if trap.name else trap.message

@@ -16,6 +16,7 @@ from mcuplan.findings.advice import Help
 from mcuplan.findings.change import Change
 from mcuplan.findings.costs import Cost, ResourceName
 from mcuplan.findings.tool import Tool
+from mcuplan.rewriting.origin import PlanOrigin
 
 if TYPE_CHECKING:
     from pydantic import ConfigDict
@@ -232,6 +233,26 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class PlanFault:
+    """A place where the memory plan that the model brings loses bytes that are needed. Since 1.2."""
+
+    __pydantic_config__ = _CONFIG
+
+    rule: str
+    message: str
+    """The operators and tensors, and the bytes of the arena, in one sentence."""
+    remedy: str
+    subgraph: int
+    operator: int
+    """Index in its subgraph of the operator that needs the bytes; -1: the application, or none."""
+    operator_name: str
+    tensor_subgraph: int
+    tensor: int
+    """Index in its subgraph of the tensor that is lost; -1: an operator's scratch."""
+    tensor_name: str
+
+
+@dataclass(frozen=True, slots=True)
 class LiveBuffer:
     """A buffer of the arena that is live at the peak."""
 
@@ -298,6 +319,10 @@ class Result:
     limits: Limits = Limits()
     violations: tuple[Violation, ...] = ()
     refusals: tuple[Refusal, ...] = ()
+    faults: tuple[PlanFault, ...] = ()
+    """What is wrong with the memory plan that the model brings, on this target. Since 1.2."""
+    planned: PlanOrigin | None = None
+    """Null where the model does not say that `mcuplan plan` wrote it. Since 1.2."""
     peak: Peak | None = None
     costs: tuple[Cost, ...] = ()
     help: tuple[Help, ...] = ()

@@ -14,7 +14,12 @@ from mcuplan.reports.documents.report import Report, Result
 from mcuplan.reports.problems import Problem, board_label, problems
 from mcuplan.text import WORD, shown
 
-_TITLES = {"limit": "over a limit", "unsupported": "TFLM cannot run it", "error": "cannot be read"}
+_TITLES = {
+    "limit": "over a limit",
+    "unsupported": "TFLM cannot run it",
+    "plan": "wrong memory plan",
+    "error": "cannot be read",
+}
 
 _PATH = 1_000
 _EACH = 5

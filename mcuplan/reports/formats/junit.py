@@ -29,6 +29,7 @@ _LABELS = {
     "ram": "RAM", "flash": "flash", "macs": "MACs", "latency": "latency", "energy": "energy", "power": "average power",
 }  # fmt: skip
 _RUNS = "TFLM runs it"
+_PLAN = "its memory plan is safe"
 
 
 class _Suite(TestSuite):
@@ -89,6 +90,8 @@ def _cases(row: Result | SharedResult, found: Sequence[Problem]) -> Iterator[Tes
             yield _case(row, name, _failure([f for f in found if f.rule == f"{estimate.quantity}-limit"]))
     if isinstance(row, Result):
         yield _case(row, f"{_RUNS} on {board}", _failure([f for f in found if f.kind == "unsupported"]))
+        if row.planned is not None or row.faults:
+            yield _case(row, f"{_PLAN} on {board}", _failure([f for f in found if f.kind == "plan"]))
 
 
 def _failure(found: Sequence[Problem]) -> Failure | None:

@@ -88,7 +88,8 @@ def _sections(report: Report) -> Iterator[list[str]]:
     for row in report.results:
         messages = [f.message for f in list(result_problems(row))[:_REASONS]]
         near = [f"⚠️ {warning.message}" for warning in row.warnings]
-        yield from _wrong(row, [*messages, *unjudged(row)], near, code(row.model))
+        remedies = [f"remedy: {row.faults[0].remedy}"] if row.faults else []
+        yield from _wrong(row, [*messages, *unjudged(row)], [*remedies, *near], code(row.model))
     for group in report.shared:
         near = [f"⚠️ {warning.message}" for warning in group.warnings]
         yield from _wrong(group, [f.message for f in group_problems(group)], near, code(group.name))
@@ -102,9 +103,11 @@ def _part(rule: Rule) -> float:
     return rule.figure / max(rule.limit, 1)
 
 
-def _wrong(row: Result | SharedResult, messages: Sequence[str], near: Sequence[str], name: str) -> Iterator[list[str]]:
-    if messages or near:
-        total = len(row.refusals) + len(row.violations) + len(unjudged(row)) if isinstance(row, Result) else 0
+def _wrong(row: Result | SharedResult, messages: Sequence[str], after: Sequence[str], name: str) -> Iterator[list[str]]:
+    """What is wrong with one result, and what is said ``after`` that: remedies and warnings."""
+    if messages or after:
+        problems = (*row.refusals, *row.faults, *row.violations, *unjudged(row)) if isinstance(row, Result) else ()
+        total = len(problems)
         more = total - len(messages)
         last = [f"- and {more} more reasons"] if more > 0 else []
         where = f" on {plain(board_label(row), 60)}" if row.board else ""
@@ -113,7 +116,7 @@ def _wrong(row: Result | SharedResult, messages: Sequence[str], near: Sequence[s
             "",
             *(f"- {plain(message)}" for message in messages),
             *last,
-            *(f"- {plain(n)}" for n in near),
+            *(f"- {plain(said, 1000)}" for said in after),
             "",
         ]
 
@@ -130,6 +133,8 @@ def _details(row: Result) -> Iterator[str]:
         f"Arena to declare: {most}{a.declare_bytes:,} bytes ({a.nonpersistent_bytes:,} planned, "
         f"{a.persistent_bytes:,} persistent); {row.target}, {row.tflm_version}."
     )
+    if row.planned is not None:
+        yield f"The model is {plain(row.planned.sentence)}."
     if row.peak is not None and row.peak.operator >= 0:
         where = f"operator {place(row.peak.subgraph, row.peak.operator)}, {plain(row.peak.operator_name, 60)}"
         yield f"Memory peaks at {where}: {row.peak.live_bytes:,} bytes are live."

@@ -60,6 +60,7 @@ _RULES = {
     ),
 }
 _UNSUPPORTED = "TensorFlow Lite Micro would refuse the model, or compute garbage, for this reason."
+_WRONG_PLAN = "The memory plan in the model loses bytes that are needed, on this target."
 _LONGEST_PATH = 4_096
 
 
@@ -88,7 +89,8 @@ def _rule(rule: str, found: Sequence[Problem]) -> dict[str, Any]:
     remedy = next(
         (f.remedy for f in found if f.rule == rule and f.remedy), "Run `mcuplan check MODEL` for every reason."
     )
-    name, short, help_ = _RULES.get(rule, (rule.replace("-", " ").capitalize(), _UNSUPPORTED, remedy))
+    why = _WRONG_PLAN if rule.startswith("plan-") else _UNSUPPORTED
+    name, short, help_ = _RULES.get(rule, (rule.replace("-", " ").capitalize(), why, remedy))
     return {
         "id": rule,
         "name": "".join(word.capitalize() for word in name.split()),

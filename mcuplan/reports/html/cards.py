@@ -66,7 +66,9 @@ def card(row: Result) -> Card:
         title=(row.board_name or row.board or ("Rule of thumb (no board)" if row.error is None else "Unreadable")),
         verdict=row.verdict.upper(),
         state=STATES[row.verdict],
-        target=f"{row.target}, {row.tflm_version}" if row.target else "",
+        target=f"{row.target}, {row.tflm_version}{f'; {row.planned.sentence}' if row.planned else ''}"
+        if row.target
+        else "",
         gauges=tuple(gauges(row, row.arena is None or row.arena.exact)),
         arena=_arena(row),
         estimates=tuple((label.capitalize(), f"estimate: {said}") for label, said in estimate_facts(row)),
@@ -150,6 +152,12 @@ def _problems(row: Result) -> Iterator[str]:
         yield f"{where}{refusal.reason}.{remedy}"
     if len(row.refusals) > _REASONS:
         yield f"and {len(row.refusals) - _REASONS} more reasons"
+    for fault in row.faults[:_REASONS]:
+        yield f"Memory plan: {fault.message}."
+    if len(row.faults) > _REASONS:
+        yield f"and {len(row.faults) - _REASONS} more places where the memory plan is wrong"
+    if row.faults:
+        yield f"Remedy: {row.faults[0].remedy}."
 
 
 def arena_limit(row: Result) -> Limit | None:

@@ -10,7 +10,7 @@ from mcuplan.findings.diff.changes import OperatorChange, QuantizationChange
 from mcuplan.findings.diff.difference import Change, Diff
 from mcuplan.reports.html.arena_map import ArenaMap, arena_map, scale_top
 from mcuplan.reports.html.render import render
-from mcuplan.reports.terminal.diff import LABELS, bound_note, growth_sentence, signed
+from mcuplan.reports.terminal.diff import LABELS, bound_note, growth_sentence, plan_notes, signed
 
 _PARTS, _LISTED = 40, 300
 
@@ -79,7 +79,7 @@ def render_diff(found: Diff, old: Analysis, new: Analysis) -> str:
         version=__version__,
         old=found.old.model,
         new=found.new.model,
-        target=f"{found.target}, {found.tflm_version}{bound_note(found)}",
+        target="; ".join((f"{found.target}, {found.tflm_version}{bound_note(found)}", *plan_notes(found))),
         growth=tuple(GrowthLine("fail" if g.broken else "pass", growth_sentence(g)) for g in found.growth),
         changes=tuple(map(_table, found.changes)),
         maps=(arena_map(old.graph, old.arena, "Old", None, top), arena_map(new.graph, new.arena, "New", None, top)),

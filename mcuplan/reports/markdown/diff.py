@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from mcuplan.findings.diff.difference import Change, Diff
 from mcuplan.reports.markdown.markup import code, plain
-from mcuplan.reports.terminal.diff import LABELS, bound_note, growth_sentence, signed
+from mcuplan.reports.terminal.diff import LABELS, bound_note, growth_sentence, plan_notes, signed
 
 _PARTS, _LISTED = 12, 40
 
@@ -31,6 +31,9 @@ def _lines(found: Diff) -> Iterator[str]:
         shown = f"**{signed(change.change)}**" if change.change else "0"
         yield f"| {LABELS[change.resource]} | {change.old:,} | {change.new:,} | {shown} |"
     yield ""
+    for said in plan_notes(found):
+        yield plain(said)
+        yield ""
     if bound_note(found):
         yield "Arenas are upper bounds."
         yield ""

@@ -11,7 +11,16 @@ from mcuplan.budget.verdict import CLOSE
 from mcuplan.findings.advice import Help
 from mcuplan.findings.costs import ResourceName, place
 from mcuplan.reports.documents.performance import estimate_facts, unjudged
-from mcuplan.reports.documents.report import NearLimit, Refusal, Report, Result, Rule, SharedResult, Violation
+from mcuplan.reports.documents.report import (
+    NearLimit,
+    PlanFault,
+    Refusal,
+    Report,
+    Result,
+    Rule,
+    SharedResult,
+    Violation,
+)
 from mcuplan.reports.terminal.glyphs import Glyphs, bar
 from mcuplan.reports.terminal.lines import COMMAND, PATH, Lines
 from mcuplan.text import safe_name, show_bytes, show_count, show_share, shown
@@ -23,6 +32,7 @@ _FULL_MODELS = 3
 """Up to this many models, each is shown in full; more are a line each, with what is wrong with them."""
 _FULL_BOARDS = 4
 _REFUSALS = 5
+_FAULTS = 3
 _NAMED = 8
 
 
@@ -78,6 +88,7 @@ def _model(rows: Sequence[Result], lines: Lines, glyphs: Glyphs) -> Iterator[Tex
         yield from _violations(row.violations, lines)
         yield from _warnings(row.warnings, lines)
         yield from _refusals(row.refusals, lines)
+        yield from _faults(row.faults, lines)
     worst = max(rows, key=_badness)
     if worst.arena is None:
         return
@@ -117,6 +128,8 @@ def _verdict(row: Result, lines: Lines) -> Iterator[Text]:
             ),
             indent=6,
         )
+    if row.planned is not None:
+        yield from lines.wrapped(Text(row.planned.sentence), indent=6)
 
 
 def _figures(row: Result | SharedResult, lines: Lines, glyphs: Glyphs, arena_exact: bool = True) -> Iterator[Text]:
@@ -199,6 +212,19 @@ def _refusals(refusals: Sequence[Refusal], lines: Lines) -> Iterator[Text]:
             yield from lines.wrapped(Text(f"remedy: {remedy}"), indent=4, hang=2)
     if len(kinds) > _REFUSALS:
         yield Text(f"  and {len(kinds) - _REFUSALS} more reasons (all are in --format json)")
+
+
+def _faults(faults: Sequence[PlanFault], lines: Lines) -> Iterator[Text]:
+    """What the model's own plan does wrong on this target, and what to do about it."""
+    if not faults:
+        return
+    head = f"its memory plan is wrong on this target, at {len(faults)} place{'s' * (len(faults) > 1)}"
+    yield from lines.wrapped(Text(head, style=FAIL), indent=2, hang=2)
+    for fault in faults[:_FAULTS]:
+        yield from lines.wrapped(Text(fault.message, style=FAIL), indent=4, hang=2)
+    if len(faults) > _FAULTS:
+        yield from lines.wrapped(Text(f"and {len(faults) - _FAULTS} more (all are in --format json)"), indent=4)
+    yield from lines.wrapped(Text(f"remedy: {faults[0].remedy}"), indent=4, hang=2)
 
 
 def _operators(refusals: Sequence[Refusal]) -> str:
@@ -291,6 +317,7 @@ def _short(row: Result, lines: Lines) -> Iterator[Text]:
     for said in unjudged(row):
         yield from lines.wrapped(Text(said, style=WARN), indent=4, hang=2)
     yield from _refusals(row.refusals, Lines(lines.width, margin=4))
+    yield from _faults(row.faults, Lines(lines.width, margin=4))
 
 
 def _shared(group: SharedResult, lines: Lines, glyphs: Glyphs) -> Iterator[Text]:

@@ -19,6 +19,8 @@ def diff_lines(found: Diff, width: int) -> Iterator[Text]:
     lines = Lines(width)
     yield from lines.wrapped(Text(f"{found.old.model} -> {found.new.model}", "bold"), word=PATH)
     yield from lines.wrapped(Text(f"{found.target}, {found.tflm_version}{bound_note(found)}"), indent=2)
+    for said in plan_notes(found):
+        yield from lines.wrapped(Text(said), indent=2, hang=2)
     yield Text()
     for change in found.changes:
         yield Text(f"  {LABELS[change.resource]:<6}{change.old:>14,} -> {change.new:>13,} {signed(change.change):>14}")
@@ -40,6 +42,17 @@ def _same_as_arena(found: Diff, ram: Change) -> bool:
 def bound_note(found: Diff) -> str:
     """Says so where an arena is an upper bound."""
     return "" if found.old.exact and found.new.exact else "; arenas are upper bounds"
+
+
+def plan_notes(found: Diff) -> Iterator[str]:
+    """Where the two are from, if ``mcuplan plan`` wrote them, and whether their plans are right on this target."""
+    for label, side in (("old", found.old), ("new", found.new)):
+        if side.planned is not None:
+            yield f"{label}: {side.planned.sentence}"
+        if side.plan_faults:
+            count = len(side.plan_faults)
+            more = f" and {count - 1} more" if count > 1 else ""
+            yield f"{label}: its memory plan is wrong on this target: {side.plan_faults[0]}{more}"
 
 
 def signed(amount: int) -> str:

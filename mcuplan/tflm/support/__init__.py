@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from mcuplan.graph import CUSTOM, DType, Graph, Operator, Subgraph, Tensor
 from mcuplan.operators import reachable_subgraphs
+from mcuplan.tflm.offline import METADATA_NAME as OFFLINE_PLAN
 from mcuplan.tflm.results import Refusal
 from mcuplan.tflm.support import shapes, signal  # noqa: F401 - they register their checks and rules
 from mcuplan.tflm.support.call import Call, Finding, Shape, has_data, words
@@ -22,8 +23,6 @@ from mcuplan.tflm.support.inference import output_findings, resolved_shapes
 from mcuplan.tflm.support.subgraphs import recursive_calls, tensor_bytes
 from mcuplan.tflm.support.table import OperatorRule, SupportTable, known_kernels, operator_rule, support_table
 from mcuplan.tflm.support.types import type_mismatch
-
-OFFLINE_PLAN = "OfflineMemoryAllocation"
 
 FLEX_PREFIX = "Flex"
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from drawn.sketch import Sketch
 from runtimes import require, run_tflm_each
 
-from mcuplan.graph import Buffer, DType, Graph
+from mcuplan.graph import Buffer, DType, Graph, Quantization
 from mcuplan.operators.geometry import SAME, VALID
 from mcuplan.patching.arena.search import find_patch_plan
-from mcuplan.proof.function.positions import positions_agree
+from mcuplan.proof.function.positions import compare_positions, positions_agree
 from mcuplan.proof.function.same_function import DifferenceKind, same_function
 from mcuplan.tflite import write
 from mcuplan.zoo import build
@@ -62,19 +63,30 @@ def test_a_halo_left_out_a_swap_and_other_weights_are_seen(fault: dict[str, int]
 
 def as_float(graph: Graph, weights: bool) -> Graph:
     """The graph with float maps, and its weights still int8 where ``weights`` does not say otherwise."""
-    main, kept = graph.main, {t for op in graph.main.operators for t in op.inputs[1:] if op.name == "CONV_2D"}
+    main = graph.main
+    kept = {t for op in main.operators for t in op.inputs[1:2] if op.name == "CONV_2D"} if not weights else set()
+    converted = {t for op in main.operators for t in op.inputs[1:3] if op.name == "CONV_2D"} - kept
+    buffers = list(graph.buffers)
+    for t in converted:
+        tensor = main.tensors[t]
+        data = np.frombuffer(bytes(graph.data(tensor) or b""), {DType.INT8: "<i1", DType.INT32: "<i4"}[tensor.dtype])
+        buffers[tensor.buffer] = Buffer(data.astype("<f4").tobytes())
     tensors = [
-        replace(t, dtype=DType.FLOAT32) if t.dtype is DType.INT8 and (weights or i not in kept) else t
+        replace(t, dtype=DType.FLOAT32, quantization=None)
+        if i in converted or (t.dtype is DType.INT8 and i not in kept)
+        else t
         for i, t in enumerate(main.tensors)
     ]
-    return replace(graph, subgraphs=(replace(main, tensors=tuple(tensors)),))
+    return replace(graph, subgraphs=(replace(main, tensors=tuple(tensors)),), buffers=tuple(buffers))
 
 
 def test_hybrid_convolutions_look_at_their_whole_input() -> None:
     """Float input and int8 weights: the scale comes from all of the input, so halves would have their own."""
     original, patched = halves()
     assert positions_agree(as_float(original, weights=True), as_float(patched, weights=True)) is True
-    assert positions_agree(as_float(original, weights=False), as_float(patched, weights=False)) is False
+    hybrid = compare_positions(as_float(original, weights=False), as_float(patched, weights=False))
+    assert hybrid.agree is None
+    assert "TFLM refuses it" in hybrid.reason
 
 
 def test_padding_of_a_pooling_is_not_zeros() -> None:
@@ -177,3 +189,138 @@ def _one_row_off(graph: Graph, buffer: int) -> Graph:
         data[at : at + 4] = (row - 1 if row > 0 else row + 1).to_bytes(4, "little", signed=True)
     buffers = (*graph.buffers[:buffer], Buffer(bytes(data)), *graph.buffers[buffer + 1 :])
     return replace(graph, buffers=buffers)
+
+
+def masked_rows(dtype: DType, selects: bool, answers: list[int]) -> Graph:
+    """A map of four rows of which only those with an answer of 1 are kept: by a product, or by a choice."""
+    s = Sketch()
+    x = s.input(1, 4, 3, 2, dtype=dtype)
+    if selects:
+        mask = s.constant(answers, (1, 4, 1, 1), dtype=DType.BOOL)
+        outside = s.constant([0 if dtype is DType.FLOAT32 else 3], (1, 1, 1, 1), dtype=dtype)
+        return s.graph(s.op_like("SELECT_V2", [mask, x, outside], x))
+    one = Quantization((1.0,), (0,))
+    mask = s.constant(answers, (1, 4, 1, 1), dtype=dtype, quantization=one)
+    return s.graph(s.op_like("MUL", [x, mask], x))
+
+
+def cut_rows(dtype: DType) -> Graph:
+    """Two rows in the middle, between one of padding above and one below."""
+    s = Sketch()
+    x = s.input(1, 4, 3, 2, dtype=dtype)
+    return s.graph(s.pad(s.slice(x, (0, 1, 0, 0), (1, 2, 3, 2)), ((0, 0), (1, 1), (0, 0), (0, 0))))
+
+
+@pytest.mark.parametrize("dtype", [DType.INT8, DType.INT16, DType.FLOAT32])
+def test_rows_that_are_masked_are_padding(dtype: DType) -> None:
+    """A product with 0 gives what padding puts, but not in float: infinity times 0 is no number."""
+    masked = compare_positions(cut_rows(dtype), masked_rows(dtype, selects=False, answers=[0, 1, 1, 0]))
+    if dtype is DType.FLOAT32:
+        assert masked.agree is None
+        assert "0 times infinity is no 0" in masked.reason
+    else:
+        assert masked.agree is True
+    assert positions_agree(cut_rows(dtype), masked_rows(dtype, False, answers=[0, 1, 0, 0])) is not True
+    if dtype is not DType.INT16:  # SELECT_V2 of the zero point of int8
+        assert positions_agree(cut_rows(dtype), masked_rows(dtype, True, [0, 1, 1, 0])) is True
+        assert positions_agree(cut_rows(dtype), masked_rows(dtype, True, [0, 1, 0, 0])) is False
+
+
+def test_a_product_of_float_rows_by_0_is_no_padding_on_a_real_tflm() -> None:
+    """What the proof refuses is different indeed: infinities come through a product with 0 as no numbers."""
+    require("tflm")
+    data = np.full((1, 4, 3, 2), np.inf, "<f4").tobytes()
+    padded, multiplied, selected = (
+        run_tflm_each([write(graph)], inputs=[data])[0].outputs
+        for graph in (
+            cut_rows(DType.FLOAT32),
+            masked_rows(DType.FLOAT32, False, [0, 1, 1, 0]),
+            masked_rows(DType.FLOAT32, True, [0, 1, 1, 0]),
+        )
+    )
+    assert selected == padded
+    assert multiplied != padded
+
+
+# -- types and quantizations ---------------------------------------------------------------------------------------
+
+
+def placed(quantization: Quantization, byte: int, in_loop: bool = False) -> Graph:
+    """Rows put over a constant by DYNAMIC_UPDATE_SLICE, which leaves one row of the constant; or in a loop's turn."""
+    s = Sketch()
+    kind = Quantization((1.0,), (5,))
+    x = s.input(1, 2, 2, 1, quantization=kind)
+    c = s.constant([byte] * 6, (1, 3, 2, 1), dtype=DType.INT8, quantization=quantization)
+    at = (0, 0, 0, 0)
+    if not in_loop:
+        y = s.tensor(1, 3, 2, 1, quantization=kind)
+        s.into("DYNAMIC_UPDATE_SLICE", [c, x, s.constant(at)], [y])
+        return s.graph(y)
+    condition, body = Sketch(s.buffers), Sketch(s.buffers)
+    counts = [sketch.input(1, dtype=DType.INT32) for sketch in (condition, body)]
+    for sketch in (condition, body):
+        sketch.input(1, 2, 2, 1, quantization=kind)
+        sketch.input(1, 3, 2, 1, quantization=kind)
+    more = condition.tensor(1, dtype=DType.BOOL)
+    condition.into("LESS", [counts[0], condition.constant((1,), (1,))], [more])
+    after = body.op("ADD", [counts[1], body.constant((1,), (1,))], (1,))
+    y = body.tensor(1, 3, 2, 1, quantization=kind)
+    body.into("DYNAMIC_UPDATE_SLICE", [2, 1, body.constant(at)], [y])
+    done = [s.tensor(1, dtype=DType.INT32)] + [s.tensor(1, rows, 2, 1, quantization=kind) for rows in (2, 3)]
+    called = {"cond_subgraph_index": 1, "body_subgraph_index": 2}
+    s.into("WHILE", [s.constant((0,), (1,)), x, c], done, **called)
+    return s.graph(done[2], others=[condition.subgraph(more), body.subgraph(after, 1, y)])
+
+
+def padded_below() -> Graph:
+    s = Sketch()
+    kind = Quantization((1.0,), (5,))
+    x = s.input(1, 2, 2, 1, quantization=kind)
+    y = s.tensor(1, 3, 2, 1, quantization=kind)
+    s.into("PAD", [x, s.constant((0, 0, 0, 1, 0, 0, 0, 0), (4, 2))], [y])
+    return s.graph(y)
+
+
+@pytest.mark.parametrize("in_loop", [False, True])
+def test_the_bytes_that_stand_for_0_depend_on_the_zero_point(in_loop: bool) -> None:
+    """A row of bytes 0 with zero point 0 stands for 0, yet is no padding of a map whose zero point is 5."""
+    assert positions_agree(padded_below(), placed(Quantization((1.0,), (5,)), 5, in_loop)) is True
+    assert positions_agree(padded_below(), placed(Quantization((1.0,), (0,)), 0, in_loop)) is False
+    assert positions_agree(padded_below(), placed(Quantization((1.0,), (5,)), 0, in_loop)) is False
+
+
+@pytest.mark.parametrize("in_loop", [False, True])
+def test_what_the_proof_says_of_placed_rows_is_what_tflm_does(in_loop: bool) -> None:
+    require("tflm")
+    cases = [(5, 5), (0, 0), (5, 0)]
+    models = [padded_below(), *(placed(Quantization((1.0,), (zero,)), byte, in_loop) for zero, byte in cases)]
+    first, *others = run_tflm_each([write(graph) for graph in models])
+    assert [run.outputs == first.outputs for run in others] == [True, False, False]
+
+
+def loop_that_counts(dtype: DType, quantization: Quantization | None, limit: int) -> Graph:
+    """A loop that adds 1 to its counter while it is LESS than ``limit``, both of ``dtype``."""
+    s = Sketch()
+    x = s.input(1, 4, 2, 1)
+    kind = {"dtype": dtype, "quantization": quantization}
+    condition, body = Sketch(s.buffers), Sketch(s.buffers)
+    for sketch in (condition, body):
+        sketch.input(1, **kind)
+        sketch.input(1, 4, 2, 1)
+    more = condition.tensor(1, dtype=DType.BOOL)
+    condition.into("LESS", [0, condition.constant((limit,), (1,), **kind)], [more])
+    after = body.tensor(1, **kind)
+    body.into("ADD", [0, body.constant((1,), (1,), **kind)], [after])
+    y = body.relu(1)
+    done = [s.tensor(1, **kind), s.tensor(1, 4, 2, 1)]
+    called = {"cond_subgraph_index": 1, "body_subgraph_index": 2}
+    s.into("WHILE", [s.constant((0,), (1,), **kind), x], done, **called)
+    return s.graph(done[1], others=[condition.subgraph(more), body.subgraph(after, y)])
+
+
+def test_integers_count_as_what_they_stand_for() -> None:
+    """Kernels rescale quantized integers before they compare them, so their bytes do not say which is less."""
+    plain = loop_that_counts(DType.INT32, None, 2)
+    assert positions_agree(plain, plain) is True
+    scaled = loop_that_counts(DType.INT8, Quantization((0.5,), (3,)), 2)
+    assert compare_positions(scaled, scaled).agree is None

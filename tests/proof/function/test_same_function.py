@@ -190,7 +190,10 @@ def test_a_patched_model_is_followed_position_by_position() -> None:
 def test_a_patched_model_that_cannot_be_followed_is_undecided() -> None:
     found = sole(halves(False, state=True), halves(True, state=True))
     assert found.undecided
-    assert str(found) == "operator 2 (RELU) and operator 6 (CONCATENATION): other operators compute this value"
+    assert str(found) == (
+        "operator 2 (RELU) and operator 6 (CONCATENATION): other operators compute this value; "
+        "the original cannot be followed position by position: ADD writes a constant or a variable"
+    )
 
 
 # -- effects and control flow --------------------------------------------------------------------------------------

@@ -1,0 +1,18 @@
+"""What TFLM aligns to, in bytes: known here, and nowhere else."""
+
+from __future__ import annotations
+
+ARENA_ALIGNMENT = 16
+"""The arena's begin, every tensor and what kernels ask for: ``MicroArenaBufferAlignment()`` in
+``micro/memory_helpers.h``, the same in every version since 2021."""
+
+
+def aligned(size: int, alignment: int = ARENA_ALIGNMENT) -> int:
+    """``size`` rounded up to a multiple of ``alignment``.
+
+    Examples
+    --------
+    >>> aligned(1), aligned(16), aligned(17), aligned(5, 4)
+    (16, 16, 32, 8)
+    """
+    return -(-size // alignment) * alignment
