@@ -47,5 +47,4 @@ def _board_options(checker: Checker, board: Board | None) -> tuple[str, ...]:
 def _target_options(board: Board | None, target: Target) -> tuple[str, ...]:
     if choose_target(board, None, None) == target:
         return ()
-    # A target that is stated means a current TFLM; the kernels alone leave the board's own.
-    return (f"--kernels {target.library.name}",) if target.older else (f"--target {target}",)
+    return (f"--target {target}",)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mcuplan.errors import McuplanError
@@ -18,12 +17,13 @@ def choose_target(board: Board | None, kernels: str | None, target: str | None) 
     Raises
     ------
     McuplanError
-        For an unknown target, or one that contradicts ``kernels``.
+        For an unknown target, or one that contradicts ``kernels`` or the board's core.
     """
     chosen = Target.parse(target or (board.target if board else DEFAULT_TARGET))
-    if kernels is not None and kernels != chosen.library.name:
+    if kernels is not None and kernels not in (chosen.library.name, str(chosen.library)):
         if target and "+" in target:
             raise McuplanError(f"--kernels {kernels} contradicts --target {target}: state one of them")
-        chosen = Target.parse(f"{chosen.core.name}+{kernels}")
-    # A target that is stated means the TFLM it names; the board's own means the one its toolchain ships.
-    return replace(chosen, older=board.tflm_note or "") if board and board.older_tflm and not target else chosen
+        chosen = chosen.with_library(kernels)
+    if board is not None and target and chosen.core.name not in board.cores:
+        raise McuplanError(f"--target {target} is for {chosen.core.name}, and {board.name} has {board.soc.core}")
+    return chosen

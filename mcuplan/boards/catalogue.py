@@ -26,13 +26,17 @@ def load_board(ref: str, extra_dirs: Sequence[Path] = ()) -> Board:
     """The board that ``ref`` names.
 
     ``ref`` is the path of a ``.toml`` file, or an id, an alias or a full name (case, spaces, dots, underscores and
-    dashes do not matter). Folders in ``extra_dirs`` come before the shipped specs. Only one file is parsed.
+    dashes do not matter); ``@toolchain`` behind it picks another of its toolchains than the usual. Folders in
+    ``extra_dirs`` come before the shipped specs. Only one file is parsed.
 
     Raises
     ------
     BoardError
-        When no board has that name (the nearest are named), or its spec is not valid.
+        When no board has that name (the nearest are named), it has no such toolchain, or its spec is not valid.
     """
+    named, at, toolchain = ref.rpartition("@")
+    if at and not ref.lower().endswith(".toml"):
+        return load_board(named, extra_dirs).built_with(toolchain)
     if ref.lower().endswith(".toml"):
         return _read(Path(ref))
     name = normalised(ref)

@@ -6,28 +6,29 @@ power nobody states says so with ``power_w = "unknown"``. All sizes are bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
+from mcuplan.boards.errors import BoardError
+from mcuplan.tflm import Target, TargetError
+
 ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f]+$"
 DASHED = r"^[a-z0-9]+(-[a-z0-9]+)*$"
-TARGET = r"^[a-z0-9]+(-[a-z0-9]+)*\+(cmsis-nn|esp-nn|reference)$"
-VERSION = r"^tflm-[0-9]{4}-[0-9]{2}$"
+TARGET = r"^[a-z0-9.~/-]+\+[a-z0-9.~-]+$"
+TOOLCHAIN = r"^[a-z][a-z0-9]*([.-][a-z0-9]+)*$"
 CURRENCY = r"^[A-Z]{3}$"
-MONTH = r"^[12][0-9]{3}-(0[1-9]|1[0-2])$"
 URL = r"^https?://[^\s\x00-\x1f\x7f-\x9f]+$"
 
 PATTERNS = {
     ONE_LINE: "one line of text without control characters",
     DASHED: "lower-case letters and digits with dashes between, such as 'my-board'",
-    TARGET: "a core and a kernel library (cmsis-nn, esp-nn or reference), such as 'cortex-m4+cmsis-nn'",
-    VERSION: "a TFLM version such as 'tflm-2026-08'",
+    TARGET: "a target of `mcuplan targets`: a core and a kernel library, with a TFLM version before a '/'",
+    TOOLCHAIN: "a name of a toolchain in lower case, such as 'esp-idf' or 'zephyr'",
     CURRENCY: "a currency of three capitals, such as 'EUR'",
-    MONTH: "a year and a month, such as '2024-07'",
     URL: "an http or https address",
 }
 """What each pattern asks for, in words."""
@@ -36,11 +37,11 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=400, pattern=ON
 """One line without control characters: specs of users end up on terminals and in HTML."""
 
 BoardId = Annotated[str, StringConstraints(max_length=80, pattern=DASHED)]
-Target = Annotated[str, StringConstraints(max_length=80, pattern=TARGET)]
+TargetName = Annotated[str, StringConstraints(max_length=80, pattern=TARGET)]
+ToolchainName = Annotated[str, StringConstraints(max_length=40, pattern=TOOLCHAIN)]
 Bytes = Annotated[int, Field(ge=1, le=1 << 40)]
 Watts = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
 Year = Annotated[int, Field(ge=1990, le=2100)]
-Month = Annotated[str, StringConstraints(pattern=MONTH)]
 
 CoreName = Literal[
     "cortex-m0", "cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m23", "cortex-m33", "cortex-m52",
@@ -51,7 +52,6 @@ PartKind = Literal[
     "sensor", "microphone", "camera", "radio", "display", "audio", "storage", "connector", "security", "other"
 ]
 PowerState = Literal["active", "sleep", "deep-sleep"]
-KernelLibrary = Literal["cmsis-nn", "esp-nn", "reference"]
 
 
 _CORES_WITH = {
@@ -153,27 +153,35 @@ class Memory(_Table):
 
 
 class Tflm(_Table):
-    """What to predict for by default."""
+    """Which TFLM a board's firmware has: by the toolchain it is built with, or one for all."""
 
-    target: Target
-    """Core and kernel library, such as `cortex-m4+cmsis-nn`."""
-    version: Annotated[str, StringConstraints(pattern=VERSION)]
-    """The TFLM version whose measured data mcuplan's figures assume."""
-
-
-class Toolchain(_Table):
-    """What people usually build with on this board, and the TFLM that comes with it.
-
-    ``tflm = "same"``: the figures for ``tflm.version`` hold for it. ``"older"``: it ships an older snapshot, so
-    that figures are bounds. ``"unknown"``: nobody says which one it ships.
-    """
-
-    name: Text
-    tflm: Literal["same", "older", "unknown"]
-    snapshot: Month | None = None
-    """Year and month of the shipped TFLM, such as `2024-07`, where known."""
+    targets: Annotated[dict[ToolchainName, TargetName], Field(min_length=1, max_length=32)] | None = None
+    """Targets by toolchain, the usual one first: TFLM version, core and kernel library."""
+    target: TargetName | None = None
+    """The one target of a board without a list, such as `cortex-m4+cmsis-nn`; no version means the newest."""
+    version: Annotated[str, StringConstraints(max_length=80)] | None = None
+    """The TFLM version of `target`, where that names none."""
     note: Text | None = None
-    source: BoardId
+    source: BoardId | None = None
+    """Where it says what the usual toolchain brings."""
+
+    def __hash__(self) -> int:
+        return hash((tuple((self.targets or {}).items()), self.target, self.version, self.note, self.source))
+
+    def by_toolchain(self) -> dict[str, str]:
+        """Whole names of targets by toolchain, the usual one first; "" for a board without a list."""
+        if self.targets is not None:
+            return {name: str(_parsed(target, f"tflm.targets.{name}")) for name, target in self.targets.items()}
+        assert self.target is not None
+        named = self.target if self.version is None or "/" in self.target else f"{self.version}/{self.target}"
+        return {"": str(_parsed(named, "tflm.target"))}
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        if (self.targets is None) == (self.target is None):
+            raise _wrong("tflm needs either targets or target")
+        self.by_toolchain()
+        return self
 
 
 class Reserved(_Table):
@@ -185,6 +193,13 @@ class Reserved(_Table):
     flash_bytes: Annotated[int, Field(ge=0, le=1 << 40)] | None = None
     """Of `memory.flash_bytes`."""
     source: BoardId
+
+
+class ReservedBy(Reserved):
+    """What the firmware of another toolchain takes."""
+
+    toolchain: ToolchainName
+    """One of `tflm.targets`."""
 
 
 class Price(_Table):
@@ -257,8 +272,10 @@ class Board(_Table):
     soc: Soc
     memory: Memory
     tflm: Tflm
-    toolchain: Toolchain | None = None
     reserved: Reserved | None = None
+    """What the usual toolchain's firmware takes."""
+    reserved_by: Annotated[tuple[ReservedBy, ...], Field(max_length=32, strict=False)] = ()
+    """The same for other toolchains."""
     price: Price | None = None
     power: Power | None = None
     parts: Annotated[tuple[Part, ...], Field(max_length=64, strict=False)] = ()
@@ -281,31 +298,40 @@ class Board(_Table):
 
     @property
     def target(self) -> str:
-        """Default target, such as ``cortex-m4+cmsis-nn``."""
-        return self.tflm.target
+        """The target of the usual toolchain, such as ``arduino-2023-02/cortex-m4+cmsis-nn``."""
+        return next(iter(self.targets.values()))
 
     @property
-    def kernels(self) -> str:
-        """Kernel library of the default target."""
-        return self.tflm.target.partition("+")[2]
+    def targets(self) -> Mapping[str, str]:
+        """Whole names of targets by toolchain, the usual one first; "" for a board without a list."""
+        return self.tflm.by_toolchain()
 
     @property
-    def older_tflm(self) -> bool:
-        """True where the usual toolchain ships an older TFLM than the one assumed, so that figures are bounds."""
-        return self.toolchain is not None and self.toolchain.tflm == "older"
+    def cores(self) -> frozenset[str]:
+        """Cores that a target for the board may name."""
+        return frozenset({self.soc.core, *(Target.parse(target).core.name for target in self.targets.values())})
 
     @property
     def tflm_note(self) -> str | None:
-        """What to say about the TFLM of the usual toolchain; None where nothing needs to be said."""
-        chain = self.toolchain
-        if chain is None or chain.tflm == "same":
-            return None
-        if chain.tflm == "unknown":
-            said = f"which TFLM {chain.name} ships is not known; figures are for {self.tflm.version}"
-        else:
-            age = f" of {chain.snapshot}" if chain.snapshot else ""
-            said = f"{chain.name} ships a TFLM{age}, older than {self.tflm.version}: figures are bounds"
-        return f"{said} ({chain.note})" if chain.note else said
+        """What to know about the TFLM of the usual toolchain; None where nothing needs to be said."""
+        return self.tflm.note
+
+    def built_with(self, toolchain: str) -> Board:
+        """The board as another of its toolchains builds for it: that one's target, and what its firmware takes.
+
+        Raises
+        ------
+        BoardError
+            When the board has no such toolchain.
+        """
+        targets = self.tflm.targets or {}
+        if toolchain not in targets:
+            known = f"it has {', '.join(targets)}" if targets else "its spec names none"
+            raise BoardError(f"{self.id}: no toolchain {toolchain!r} ({known})")
+        first = next(iter(targets)) == toolchain
+        tflm = self.tflm.model_copy(update={"targets": {toolchain: targets[toolchain], **targets}})
+        kept = self.reserved if first else next((r for r in self.reserved_by if r.toolchain == toolchain), None)
+        return self.model_copy(update={"tflm": tflm, "reserved": kept})
 
     def power_mode(self, state: PowerState) -> PowerMode | None:
         """The first power figure for ``state``, or None where no datasheet gives one."""
@@ -321,7 +347,11 @@ class Board(_Table):
         yield "soc.source", self.soc.source
         for i, region in enumerate(self.memory.regions):
             yield f"memory.regions[{i}].source", region.source
-        for key in ("toolchain", "reserved", "price"):
+        if self.tflm.source is not None:
+            yield "tflm.source", self.tflm.source
+        for i, kept in enumerate(self.reserved_by):
+            yield f"reserved_by[{i}].source", kept.source
+        for key in ("reserved", "price"):
             table = getattr(self, key)
             if table is not None:
                 yield f"{key}.source", table.source
@@ -359,14 +389,25 @@ class Board(_Table):
             raise _wrong(f"no figure names the source {min(unused)!r}")
 
     def _check_core(self) -> None:
-        core, arm = self.soc.core, self.soc.core.startswith("cortex-m")
+        core = self.soc.core
         for flag, cores in _CORES_WITH.items():
             if getattr(self.soc, flag) and core not in cores:
                 raise _wrong(f"soc.{flag} = true does not go with soc.core {core!r}")
-        if arm and self.target.partition("+")[0] != core:
-            raise _wrong(f"tflm.target {self.target!r} is not for soc.core {core!r}")
-        if self.kernels == ("esp-nn" if arm else "cmsis-nn"):
-            raise _wrong(f"tflm.target {self.target!r}: {self.kernels} kernels are not made for {core!r}")
+        for target in self.targets.values():
+            named = Target.parse(target).core.name
+            arm = core.startswith("cortex-m") or named.startswith("cortex-")
+            if arm and named != core:
+                raise _wrong(f"the target {target!r} is not for soc.core {core!r}")
+        unknown = {kept.toolchain for kept in self.reserved_by} - set(self.tflm.targets or {})
+        if unknown:
+            raise _wrong(f"reserved_by names the toolchain {min(unknown)!r}, which tflm.targets has not")
+
+
+def _parsed(target: str, key: str) -> Target:
+    try:
+        return Target.parse(target)
+    except TargetError as error:
+        raise _wrong(f"{key}: {error}") from None
 
 
 def _wrong(message: str) -> PydanticCustomError:

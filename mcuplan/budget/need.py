@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mcuplan.tflm.kernels import tables
+from mcuplan.tflm.kernels import object_sizes
 from mcuplan.tflm.results import ArenaPrediction, CodeSize
 from mcuplan.tflm.target import Target
 
@@ -72,7 +72,7 @@ def ram_need(
     ``sizeof(MicroMutableOpResolver<kinds>)``, a header and a place for each kind (micro_interpreter.h and
     micro_mutable_op_resolver.h of TFLM; sizes are in the data file of its version).
     """
-    sizes = tables(target.version).abis[target.core.abi]
+    sizes = object_sizes(target)
     per_kind = sizes["MicroMutableOpResolverPerOperator"]
     return RamNeed(
         arena_bytes=arena.declare_bytes,

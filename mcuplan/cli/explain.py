@@ -77,7 +77,7 @@ def _lines(model: str, graph: Graph, target: Target, width: int, glyphs: Glyphs)
     explanation = explain(graph, target, arena)
     kind = "exact" if arena.exact else f"an upper bound, {arena.bounded_bytes:,} bytes of it bounded"
     yield Lines(width).title(model)
-    yield Text(f"  {arena.target}, {arena.tflm_version}: {kind}")
+    yield Text(f"  {arena.target}: {kind}")
     yield Text()
     yield from explain_text.explanation_lines(explanation, width, glyphs)
     yield Text()

@@ -103,12 +103,34 @@ def board_dir_option(function: _F) -> _F:
     )(function)  # fmt: skip
 
 
+_TOOLCHAIN = "mcuplan.toolchain"
+
+
+def _keep_toolchain(ctx: click.Context, _param: click.Parameter, toolchain: str | None) -> None:
+    ctx.meta[_TOOLCHAIN] = toolchain
+
+
+def _with_toolchain(ctx: click.Context, _param: click.Parameter, boards: tuple[str, ...]) -> tuple[str, ...]:
+    """The boards as ``BOARD@TOOLCHAIN``, which is how every command reads them."""
+    toolchain = ctx.meta.get(_TOOLCHAIN)
+    if toolchain is None:
+        return boards
+    if not boards:
+        raise click.UsageError("--toolchain needs a board: name it with --board")
+    return tuple(f"{ref}@{toolchain}" for ref in boards)
+
+
 def board_options(function: _F) -> _F:
-    """``--board`` and ``--board-dir``."""
+    """``--board``, ``--toolchain`` and ``--board-dir``."""
+    function = click.option(
+        "--toolchain", metavar="NAME", is_eager=True, expose_value=False, callback=_keep_toolchain,
+        help="Toolchain of the board, such as zephyr, where not its usual one; `mcuplan boards NAME` lists them.",
+    )(board_dir_option(function))  # fmt: skip
     return click.option(
         "-b", "--board", "boards", multiple=True, metavar="BOARD", shell_complete=_complete_board,
+        callback=_with_toolchain,
         help="Board to check against: a name from `mcuplan boards`, or a .toml file. May be repeated.",
-    )(board_dir_option(function))  # fmt: skip
+    )(function)  # fmt: skip
 
 
 def board_argument(function: _F) -> _F:
@@ -145,7 +167,7 @@ def kernel_options(function: _F) -> _F:
     """``--kernels`` and ``--target``."""
     function = click.option(
         "--target",
-        metavar="CORE+KERNELS",
-        help="What to predict for, such as cortex-m4+cmsis-nn; replaces the board's.",
+        metavar="TARGET",
+        help="What to predict for: a name from `mcuplan targets`, such as cortex-m4+cmsis-nn; replaces the board's.",
     )(function)
     return click.option("--kernels", metavar="LIBRARY", help="Kernel library: cmsis-nn or reference.")(function)

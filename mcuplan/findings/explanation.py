@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mcuplan.findings.costs import describe, tensor_name
 from mcuplan.findings.peak import live_at, live_steps, peak_step
 from mcuplan.graph import Graph
-from mcuplan.tflm.kernels import tables
+from mcuplan.tflm.kernels import object_sizes
 from mcuplan.tflm.results import ArenaPrediction, PersistentKind
 from mcuplan.tflm.target import Target
 
@@ -116,7 +116,7 @@ def _setup(arena: ArenaPrediction) -> Iterator[ByteRow]:
 
 
 def _operators(graph: Graph, target: Target, arena: ArenaPrediction) -> Iterator[OperatorBytes]:
-    node = tables(target.version).abis[target.core.abi]["NodeAndRegistration"]
+    node = object_sizes(target)["NodeAndRegistration"]
     used: dict[tuple[int, int, PersistentKind], int] = {}
     inexact: set[tuple[int, int]] = set()
     for a in arena.persistent:

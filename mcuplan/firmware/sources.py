@@ -264,7 +264,7 @@ def _arena_comment(name: str, graph: Graph, arena: ArenaPrediction) -> Iterator[
     yield ""
     yield f"  alignas({ARENA_ALIGNMENT}) static uint8_t tensor_arena[{name}];"
     yield ""
-    yield f"Predicted for {arena.target} with TensorFlow Lite Micro of {arena.tflm_version.removeprefix('tflm-')}:"
+    yield f"Predicted for {arena.target}:"
     yield f"  {arena.nonpersistent_bytes:>10,} bytes of non-persistent section (activations and scratch)"
     yield f"  {arena.persistent_bytes:>10,} bytes of persistent section"
     yield f"  {arena.used_bytes:>10,} bytes used after AllocateTensors"

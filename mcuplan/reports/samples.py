@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from mcuplan import budget, files, zoo
@@ -57,11 +56,7 @@ def _report(name: str, boards: Sequence[Board]) -> tuple[Report, Mapping[tuple[s
     analyses: dict[tuple[str, str | None], Situation] = {}
     results: list[Result] = []
     for board in boards:
-        # As `mcuplan check` chooses it: the board's target, with what is known of its toolchain's TFLM.
-        target = Target.parse(board.target)
-        if board.older_tflm:
-            target = replace(target, older=board.tflm_note or "")
-        analysis = budget.analyse(graph, target)
+        analysis = budget.analyse(graph, Target.parse(board.target))
         need, limits = analysis.need(), budget.limits_on_board(board, budget.Asked())
         judgement = budget.judge(need, limits, analysis.refusals, faults=analysis.plan_faults)
         situation = analyses[model, board.id] = Situation(model, analysis, need, limits, judgement, board)

@@ -79,13 +79,15 @@ def alias_rules(version: str) -> Mapping[str, AliasRule]:
     }
 
 
-READ_LIBRARIES = ("reference", "cmsis-nn")
-"""Kernel libraries whose sources were read."""
-
-
 def readable_rules(target: Target) -> Mapping[str, AliasRule]:
     """The table of safe operators; empty for kernel libraries that nobody has read: there nothing is safe."""
-    return alias_rules(target.version) if target.library.base in READ_LIBRARIES else {}
+    return alias_rules(target.version) if target.library.name in _read_libraries(target.version) else {}
+
+
+@cache
+def _read_libraries(version: str) -> frozenset[str]:
+    """Kernel libraries of a TFLM version whose sources were read."""
+    return frozenset(document(version, "aliasing")["libraries"])
 
 
 def alias_options(graph: Graph, subgraph: int, target: Target) -> tuple[AliasOption, ...]:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import accumulate
 
 from mcuplan.graph import Graph
 from mcuplan.tflm.alignment import aligned
-from mcuplan.tflm.history import version_margin
-from mcuplan.tflm.kernels import Tables, tables
+from mcuplan.tflm.kernels import Tables, object_sizes, tables
 from mcuplan.tflm.lifetimes import NEVER, Lifetimes, lifetimes
 from mcuplan.tflm.offline import ONLINE, read_offline_plan
 from mcuplan.tflm.persistent import ScratchRequest, finish, prepare
 from mcuplan.tflm.planner import Requirement, greedy_offsets
-from mcuplan.tflm.results import ArenaPrediction, PlannedBuffer
+from mcuplan.tflm.results import ArenaPrediction, PersistentAllocation, PersistentKind, PlannedBuffer
 from mcuplan.tflm.sizes import reshaped_elements, subgraph_bytes
 from mcuplan.tflm.target import DEFAULT_TARGET, Target
 
@@ -52,8 +52,6 @@ def _unplaced(
 
 def place(buffers: Sequence[PlannedBuffer]) -> tuple[PlannedBuffer, ...]:
     """The buffers with the offsets that TFLM's planner gives them; offline ones keep theirs."""
-    from dataclasses import replace
-
     offsets = greedy_offsets([Requirement(b.size, b.first, b.last, b.offset if b.offline else None) for b in buffers])
     return tuple(replace(b, offset=at) if b.offset != at else b for b, at in zip(buffers, offsets, strict=True))
 
@@ -81,8 +79,45 @@ def predict(graph: Graph, target: Target | str = DEFAULT_TARGET, *, recording: b
     """
     if isinstance(target, str):
         target = Target.parse(target)
-    data = tables(target.version)
-    sizes = data.abis[target.core.abi]
+    bounds = target.bounds
+    if bounds:
+        return _bounded(target, [_predict(graph, known, recording) for known in bounds])
+    return _predict(graph, target, recording)
+
+
+def _bounded(target: Target, known: Sequence[ArenaPrediction]) -> ArenaPrediction:
+    """The greatest figures of predictions for ``known`` targets, for one that lies between them.
+
+    Sections, plan and allocations are those of the prediction that declares most; where another uses more, a margin
+    covers the difference.
+    """
+    most = max(known, key=lambda p: (p.declare_bytes, p.used_bytes))
+    used = max(p.used_bytes for p in known)
+    align = tables(target).alignment
+    margin = aligned(used - most.used_bytes, align)
+    persistent = most.persistent
+    if margin:
+        kind = PersistentKind.VERSION_MARGIN
+        persistent = (*persistent, PersistentAllocation(kind, margin, align, margin, exact=False))
+    final = most.final_bytes + margin
+    return replace(
+        most,
+        target=str(target),
+        tflm_version=target.version,
+        used_bytes=most.used_bytes + margin,
+        declare_bytes=max(most.declare_bytes, final),
+        persistent_bytes=most.persistent_bytes + margin,
+        final_bytes=final,
+        persistent=persistent,
+        exact=False,
+        bounded_bytes=most.bounded_bytes + most.used_bytes + margin - min(p.used_bytes for p in known),
+        notes=(*target.notes, *most.notes),
+    )
+
+
+def _predict(graph: Graph, target: Target, recording: bool) -> ArenaPrediction:
+    data = tables(target)
+    sizes = object_sizes(target)
     align = data.alignment
 
     plan = read_offline_plan(graph)
@@ -91,10 +126,6 @@ def predict(graph: Graph, target: Target | str = DEFAULT_TARGET, *, recording: b
     live = lifetimes(graph, [(r.subgraph, r.operator) for r in prepared.scratch])
     buffers = place(list(_unplaced(graph, data, live, prepared.scratch, offline)))
     persistent, planning_tail = finish(graph, target, prepared, offline)
-    margin = 0
-    if target.older:
-        persistent = (*persistent, version_margin(graph, align))
-        margin = persistent[-1].used
 
     head = max((b.end for b in buffers), default=0)
     tail = sum(a.used for a in persistent)
@@ -107,15 +138,15 @@ def predict(graph: Graph, target: Target | str = DEFAULT_TARGET, *, recording: b
         + sizes["GreedyPlannerPerBuffer"] * len(buffers)
         + aligned(planning_tail, align)
     )
-    final = _final_bytes(head, planning_tail + margin, tail, align)
+    final = _final_bytes(head, planning_tail, tail, align)
     notes = tuple(_notes(graph, target, prepared.unknown_operators, buffers))
     bounded_tail = sum(a.used for a in persistent if not a.exact)
     bounded_head = [b for b in buffers if not b.exact]
     return ArenaPrediction(
         target=str(target),
-        tflm_version=data.version,
+        tflm_version=target.version,
         used_bytes=head + tail,
-        declare_bytes=aligned(max(final, planning + margin, prepared.prepare_peak + margin), align),
+        declare_bytes=aligned(max(final, planning, prepared.prepare_peak), align),
         nonpersistent_bytes=head,
         persistent_bytes=tail,
         final_bytes=final,
@@ -151,11 +182,8 @@ def _notes(
 ) -> Iterator[str]:
     """Why the figures are bounds, one sentence each."""
     yield from graph.notes
-    if not target.exact_library:
-        yield target.library.note
-    if target.older:
-        yield f"{target.older}, with a margin for what changed since"
-    reasons = tables(target.version).unknown_operators
+    yield from target.notes
+    reasons = tables(target).unknown_operators
     for s, k in unknown:
         label = graph.subgraphs[s].operators[k].label
         reason = reasons.get(label, "has no measured kernel data")

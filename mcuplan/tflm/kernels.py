@@ -56,13 +56,16 @@ class KernelRow:
 
 @dataclass(frozen=True)
 class Tables:
-    """The data file of one TFLM version."""
+    """The kernel data of one TFLM version, with those of a kernel library's version.
 
-    version: str
+    ``full_objects`` are the sizes by ABI that differ in builds without TF_LITE_STATIC_MEMORY.
+    """
+
     alignment: int
     spare_scratch_requests: int
     type_bytes: Mapping[str, int]
     abis: Mapping[str, Mapping[str, int]]
+    full_objects: Mapping[str, Mapping[str, int]]
     operators: Mapping[str, KernelRow]
     custom_operators: Mapping[str, KernelRow]
     unknown_operators: Mapping[str, str]
@@ -99,17 +102,29 @@ def _row(row: Mapping[str, Any], abis: Mapping[str, Any]) -> KernelRow:
     )
 
 
+def tables(target: Target) -> Tables:
+    """The data of a target's TFLM version and kernel library; of one between two known ones those of the older."""
+    bounds = target.bounds
+    settled = bounds[0] if bounds else target
+    return _tables(settled.version, settled.library.rules)
+
+
+def object_sizes(target: Target) -> Mapping[str, int]:
+    """``sizeof`` of TFLM's own objects by name, in bytes, as the target's build has them."""
+    data, abi = tables(target), target.core.abi
+    return data.abis[abi] if target.tflm.static_memory else {**data.abis[abi], **data.full_objects[abi]}
+
+
 @cache
-def tables(version: str) -> Tables:
-    """The data of one TFLM version, such as ``tflm-2026-08``."""
-    data = document(version, "kernels")
+def _tables(version: str, library: str) -> Tables:
+    data = document(version, "kernels", library)
     abis = data["abis"]
     return Tables(
-        data["version"],
         data["alignment"],
         data["spare_scratch_requests"],
         data["type_bytes"],
         abis,
+        data["full_objects"],
         {name: _row(row, abis) for name, row in data["operators"].items()},
         {name: _row(row, abis) for name, row in data["custom_operators"].items()},
         data["unknown_operators"],
@@ -207,7 +222,7 @@ def node_needs(facts: OperatorFacts, target: Target, new_resource: bool = False)
     new_resource
         True where the operator is the first to assign its resource variable.
     """
-    row = tables(target.version).row(facts.operator.label, facts.operator.name == "CUSTOM")
+    row = tables(target).row(facts.operator.label, facts.operator.name == "CUSTOM")
     if row is None:
         return _unknown(facts)
     kernel = row.kernels.get(target.library.base) or row.kernels["reference"]

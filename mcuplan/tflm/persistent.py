@@ -6,12 +6,12 @@ the alignment (the start of an allocation is aligned down, so the padding belong
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mcuplan.graph import Graph, Tensor
 from mcuplan.operators import OperatorFacts, TensorFacts
-from mcuplan.tflm.kernels import NodeNeeds, Tables, node_needs, tables
+from mcuplan.tflm.kernels import NodeNeeds, node_needs, object_sizes, tables
 from mcuplan.tflm.results import PersistentAllocation, PersistentKind
 from mcuplan.tflm.sizes import subgraph_bytes
 from mcuplan.tflm.target import Target
@@ -66,7 +66,7 @@ class _Tail:
         self.used = end
 
 
-def _quantization_bytes(tensor: Tensor, sizes: dict[str, int]) -> tuple[int, int] | None:
+def _quantization_bytes(tensor: Tensor, sizes: Mapping[str, int]) -> tuple[int, int] | None:
     """Bytes of a TfLiteTensor's quantization (struct, zero points); None where TFLM gives it none."""
     q = tensor.quantization
     if q is None or not q.scales or not q.zero_points:
@@ -74,7 +74,7 @@ def _quantization_bytes(tensor: Tensor, sizes: dict[str, int]) -> tuple[int, int
     return sizes["TfLiteAffineQuantization"], sizes["TfLiteIntArray"] + 4 * len(q.scales)
 
 
-def _temp_bytes(temps: Sequence[TensorFacts], sizes: dict[str, int]) -> int:
+def _temp_bytes(temps: Sequence[TensorFacts], sizes: Mapping[str, int]) -> int:
     total = 0
     for temp in temps:
         total += sizes["TfLiteTensor"]
@@ -88,9 +88,9 @@ _PLAIN_OBJECTS = ("SingleArenaBufferAllocator", "GreedyMemoryPlanner", "MicroAll
 _RECORDING_OBJECTS = ("RecordingSingleArenaBufferAllocator", "GreedyMemoryPlanner", "RecordingMicroAllocator")
 
 
-def _start_model(graph: Graph, data: Tables, abi: str, tail: _Tail, variables: int, recording: bool) -> None:
+def _start_model(graph: Graph, target: Target, tail: _Tail, variables: int, recording: bool) -> None:
     """Allocations before any kernel runs: allocators, the application's resource variables, tensors, nodes, options."""
-    sizes = data.abis[abi]
+    data, sizes, abi = tables(target), object_sizes(target), target.core.abi
     kind = PersistentKind
     for name in _RECORDING_OBJECTS if recording else _PLAIN_OBJECTS:
         tail.take(kind.ALLOCATOR, sizes[name], 4)
@@ -141,13 +141,12 @@ class _Resources:
 
 def prepare(graph: Graph, target: Target, recording: bool = False) -> Prepared:
     """Replay ``AllocateTensors`` up to memory planning, variable tensors included."""
-    data = tables(target.version)
-    abi = target.core.abi
-    sizes = dict(data.abis[abi])
+    data = tables(target)
+    sizes = object_sizes(target)
     align = data.alignment
     tail = _Tail()
     resources = _Resources(graph)
-    _start_model(graph, data, abi, tail, resources.count, recording)
+    _start_model(graph, target, tail, resources.count, recording)
 
     needs: dict[tuple[int, int], NodeNeeds] = {}
     for s, k, op in graph.operators():
@@ -189,8 +188,8 @@ def finish(
 
     Returns all allocations and the tail's bytes when planning begins (variables included).
     """
-    data = tables(target.version)
-    sizes = dict(data.abis[target.core.abi])
+    data = tables(target)
+    sizes = object_sizes(target)
     tail = _Tail()
     tail.allocations.extend(prepared.allocations)
     tail.used = prepared.tail

@@ -1,19 +1,18 @@
-"""The machine and the build that a prediction is for: ABI, kernel library, TFLM version."""
+"""The machine and the build that a prediction is for: TFLM version, core, kernel library and its version."""
 
 from __future__ import annotations
 
 import difflib
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
-from importlib import resources
 
-from mcuplan.errors import McuplanError
+from mcuplan.tflm.versions import TargetError, TflmVersion, find_version, known_versions, number, table
 
+__all__ = ["DEFAULT_TARGET", "Core", "KernelLibrary", "Target", "TargetError", "all_targets", "target_names"]
 
-class TargetError(McuplanError):
-    """A target that mcuplan does not know."""
+_LONGEST = 200
+"""Characters of a target's name: far above any that exists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,80 +23,214 @@ class Core:
     abi: str
     dsp: bool = False
     mve: bool = False
-    measured: tuple[str, ...] = ()
-    """Kernel libraries whose predictions were checked against TFLM running on this core."""
 
 
 @dataclass(frozen=True, slots=True)
 class KernelLibrary:
-    """A set of TFLM kernels. ``base`` is the library whose rules it shares; ``exact`` tells that these are its own."""
+    """A set of TFLM kernels, in one version where its versions differ in memory.
+
+    ``rules`` is the folder of the version's data ("" where the TFLM version's own data hold). ``alike`` names the
+    versions that bound this one, where it lies between them; ``newer_than`` the newest known, where it is newer.
+    """
 
     name: str
-    base: str
-    cores: tuple[str, ...]
-    exact_on: tuple[str, ...] = ()
-    note: str = ""
+    cores: tuple[str, ...] = ()
+    version: str = ""
+    rules: str = ""
+    alike: tuple[str, ...] = ()
+    newer_than: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name}-{self.version}" if self.version else self.name
+
+    @property
+    def base(self) -> str:
+        """The key of its kernels in the data."""
+        return self.name
 
     @property
     def support(self) -> str:
         """The library whose kernels say what runs: others fall back to the reference ones where they do not say."""
-        return self.base if self.base == "cmsis-nn" else "reference"
+        return self.name if self.name == "cmsis-nn" else "reference"
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What to predict for: a core, a kernel library, a TFLM version.
+    """What to predict for: a TFLM version, a core, a kernel library.
 
-    ``str(target)`` gives the short form that :meth:`parse` reads: ``cortex-m4+cmsis-nn``.
+    ``str(target)`` gives the whole name that :meth:`parse` reads: ``upstream-2026-08/cortex-m4+cmsis-nn``, or
+    ``esp-tflite-micro-1.4.0/esp32s3+esp-nn-1.2.3`` where the library's version matters.
     """
 
     core: Core
     library: KernelLibrary
-    version: str = "tflm-2026-08"
-    older: str = ""
-    """What is known of a toolchain that ships an older TFLM than ``version``; predictions are then bounds."""
+    version: str
 
     def __str__(self) -> str:
-        return f"{self.core.name}+{self.library.name}"
+        return f"{self.version}/{self.short}"
+
+    @property
+    def short(self) -> str:
+        """The name without the TFLM version: ``cortex-m4+cmsis-nn``."""
+        return f"{self.core.name}+{self.library}"
+
+    @property
+    def tflm(self) -> TflmVersion:
+        """The row of the TFLM version."""
+        return find_version(self.version)
+
+    @property
+    def records(self) -> int:
+        """Measured arenas of exactly this target that tests compare; 0 where all follows by rule."""
+        return self.tflm.records.get(self.short, 0)
 
     @property
     def measured(self) -> bool:
-        """True where predictions for this core and library were checked against a running TFLM."""
-        return self.library.name in self.core.measured
+        """True where predictions for this target were checked against a running TFLM."""
+        return self.records > 0
 
     @property
-    def exact_library(self) -> bool:
-        """True where the scratch that the library's kernels ask for is known on this core."""
-        return not self.library.exact_on or self.core.name in self.library.exact_on
+    def bounds(self) -> tuple[Target, ...]:
+        """The known targets that this one lies between; empty where its own rules are known."""
+        versions = self.tflm.alike or (self.version,)
+        libraries = [_library(self.library.name, v, self.core.name) for v in self.library.alike] or [self.library]
+        found = [Target(self.core, library, version) for version in versions for library in libraries]
+        return tuple(found) if len(found) > 1 else ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Why figures for it are bounds or assumptions, a sentence each; empty where its rules are known."""
+        return tuple(self._notes())
+
+    def _notes(self) -> Iterator[str]:
+        tflm, library = self.tflm, self.library
+        if tflm.alike:
+            yield f"{tflm.name} was not measured: figures are the greater of {' and '.join(tflm.alike)}"
+        if tflm.newer_than:
+            yield f"{tflm.name} is newer than {tflm.newer_than}, the newest that mcuplan knows, whose rules are taken"
+        if library.alike:
+            known = " and ".join(library.alike)
+            yield f"{library} was not measured: figures are the greater of those of {library.name} {known}"
+        if library.newer_than:
+            yield f"{library} is newer than {library.newer_than}, the newest that mcuplan knows, whose rules are taken"
 
     @classmethod
     def parse(cls, text: str) -> Target:
-        """The target named ``text``: ``core+library``, or a core alone with its usual library.
+        """The target named ``text``: ``VERSION/CORE+LIBRARY[-LIBVERSION]``.
+
+        What is left out is the newest version that has the rest, and the core's usual library.
 
         Raises
         ------
         TargetError
-            When the core or the library is unknown, or the library is not made for the core.
+            When a part is unknown, or the parts do not go together.
         """
-        cores, libraries = _tables()
-        core_name, _, library_name = text.strip().lower().partition("+")
-        core = cores.get(core_name)
-        if core is None:
-            raise TargetError(f"unknown target {text!r}: no core {core_name!r}{_nearest(core_name, cores)}")
-        if not library_name:
-            library_name = next((n for n, lib in libraries.items() if core_name in lib.cores), "reference")
-        library = libraries.get(library_name)
-        if library is None:
-            raise TargetError(
-                f"unknown target {text!r}: no kernel library {library_name!r}{_nearest(library_name, libraries)}"
-            )
-        if library.cores and core_name not in library.cores:
-            raise TargetError(f"target {text!r}: {library_name} kernels are not made for {core_name}")
-        return cls(core, library)
+        return _parse(text.strip().lower())
+
+    def with_library(self, name: str) -> Target:
+        """The same core with another kernel library, in the same TFLM version where that has it.
+
+        Raises
+        ------
+        TargetError
+            When the library is unknown or not made for the core.
+        """
+        if _library_name(name)[0] in self.tflm.libraries:
+            return Target.parse(f"{self.version}/{self.core.name}+{name}")
+        return Target.parse(f"{self.core.name}+{name}")
 
 
-DEFAULT_TARGET = "cortex-m4+cmsis-nn"
+DEFAULT_TARGET = "upstream-2026-08/cortex-m4+cmsis-nn"
 """The target where neither a board nor the user names one."""
+
+
+@cache
+def _parse(text: str) -> Target:
+    if len(text) > _LONGEST:
+        raise TargetError(f"unknown target {text[:40]!r}...: a name of {len(text):,} characters")
+    version_name, slash, rest = text.rpartition("/")
+    if slash and not version_name:
+        raise TargetError(f"unknown target {text!r}: no TFLM version before the '/'")
+    version = find_version(version_name) if version_name else None
+    core_name, plus, library_text = rest.partition("+")
+    core = _cores().get(core_name)
+    if core is None:
+        raise TargetError(f"unknown target {text!r}: no core {core_name!r}{_nearest(core_name, _cores())}")
+    if plus and not library_text:
+        raise TargetError(f"unknown target {text!r}: no kernel library after the '+'")
+    library = _library(*_library_name(library_text), core_name) if plus else _usual_library(core_name, version)
+    if library.cores and core_name not in library.cores:
+        raise TargetError(f"target {text!r}: {library.name} kernels are not made for {core_name}")
+    chosen = version or _newest(library.name, core_name)
+    if library.name not in chosen.libraries:
+        raise TargetError(f"target {text!r}: {chosen.name} has no {library.name} kernels, it has {_listed(chosen)}")
+    if chosen.cores and core_name not in chosen.cores:
+        raise TargetError(f"target {text!r}: mcuplan has no rules of {chosen.name} for {core_name}")
+    return Target(core, library, chosen.name)
+
+
+def _listed(version: TflmVersion) -> str:
+    return " and ".join(version.libraries)
+
+
+def _newest(library: str, core: str) -> TflmVersion:
+    """The newest version with a library for a core: the first in the table."""
+    for version in known_versions().values():
+        if library in version.libraries and (not version.cores or core in version.cores):
+            return version
+    raise TargetError(f"no TFLM version that mcuplan knows has {library} kernels for {core}")
+
+
+def _usual_library(core: str, version: TflmVersion | None) -> KernelLibrary:
+    """The first library of the table that the version has and that is made for the core."""
+    rows = table()["libraries"]
+    for name, row in rows.items():
+        if (version is None or name in version.libraries) and core in row.get("cores", (core,)):
+            return _library(name, "", core)
+    raise TargetError(f"{version.name if version else 'TFLM'} has no kernels for {core}")
+
+
+def _library_name(text: str) -> tuple[str, str]:
+    """``esp-nn-1.2.1`` as ``("esp-nn", "1.2.1")``."""
+    libraries = table()["libraries"]
+    name = next((n for n in libraries if text == n or text.startswith(f"{n}-")), "")
+    if not name:
+        raise TargetError(f"unknown target: no kernel library {text!r}{_nearest(text, libraries)}")
+    return name, text[len(name) + 1 :]
+
+
+@cache
+def _library(name: str, version: str, core: str) -> KernelLibrary:
+    """A library in a version ("": the newest), without the version where it makes no difference on the core."""
+    row = table()["libraries"][name]
+    plain = KernelLibrary(name, tuple(row.get("cores", ())))
+    rows: Mapping[str, Mapping[str, object]] = row.get("versions", {})
+    if not rows:
+        if version:
+            raise TargetError(f"unknown target: mcuplan knows no versions of {name}, a TFLM version brings its own")
+        return plain
+    version = version or list(rows)[-1]
+    if version not in rows:
+        return _unlisted(plain, version, core, tuple(v for v in rows if number(v)))
+    found = rows[version]
+    if core not in found.get("differs_on", (core,)):  # type: ignore[operator]
+        return plain
+    return replace(plain, version=version, rules=str(rows[str(found.get("same", version))].get("rules", "")))
+
+
+def _unlisted(plain: KernelLibrary, version: str, core: str, known: tuple[str, ...]) -> KernelLibrary:
+    """A version that the table has not: between two known ones, or newer than all."""
+    wanted = number(version)
+    if not wanted or number(version) < number(known[0]) or any(c not in "0123456789.~" for c in version):
+        raise TargetError(f"unknown target: no {plain.name} {version!r} (known: {', '.join(known)})")
+    below = [v for v in known if number(v) <= wanted][-1]
+    above = next((v for v in known if number(v) > wanted), None)
+    found = _library(plain.name, below, core)
+    if not found.version:
+        return found
+    if above is None:
+        return replace(found, version=version, newer_than=below)
+    return replace(found, version=version, alike=(below, above))
 
 
 def _nearest(name: str, known: Mapping[str, object]) -> str:
@@ -106,23 +239,28 @@ def _nearest(name: str, known: Mapping[str, object]) -> str:
 
 
 @cache
-def _tables() -> tuple[Mapping[str, Core], Mapping[str, KernelLibrary]]:
-    text = resources.files("mcuplan.tflm").joinpath("data/targets.json").read_text("utf-8")
-    data = json.loads(text)
-    cores = {
-        name: Core(name, row["abi"], row.get("dsp", False), row.get("mve", False), tuple(row.get("measured", ())))
-        for name, row in data["cores"].items()
+def _cores() -> Mapping[str, Core]:
+    return {
+        name: Core(name, row["abi"], row.get("dsp", False), row.get("mve", False))
+        for name, row in table()["cores"].items()
     }
-    libraries = {
-        name: KernelLibrary(
-            name, row["base"], tuple(row.get("cores", ())), tuple(row.get("exact_on", ())), row.get("note", "")
-        )
-        for name, row in data["libraries"].items()
-    }
-    return cores, libraries
+
+
+def all_targets() -> Iterator[Target]:
+    """Every target with rules of its own, version by version; library versions that are another's are left out."""
+    for version in known_versions().values():
+        for name in version.libraries:
+            row = table()["libraries"][name]
+            for core in version.cores or row.get("cores") or _cores():
+                if core not in row.get("cores", (core,)):
+                    continue
+                yield from dict.fromkeys(
+                    Target(_cores()[core], _library(name, v, core), version.name)
+                    for v, listed in (row.get("versions") or {"": {}}).items()
+                    if "same" not in listed
+                )
 
 
 def target_names() -> tuple[str, ...]:
-    """Every core and library pair that can be named, as ``core+library``."""
-    cores, libraries = _tables()
-    return tuple(f"{c}+{n}" for c in cores for n, lib in libraries.items() if not lib.cores or c in lib.cores)
+    """The names of :func:`all_targets`."""
+    return tuple(map(str, all_targets()))

@@ -90,21 +90,31 @@ def refused(tmp_path):
         (
             "cortex-m4+cmsis-nn",
             "cortex-m4+cmsisnn",
-            "tflm.target is 'cortex-m4+cmsisnn', but must be a core and a kernel library (cmsis-nn, esp-nn or "
-            "reference), such as 'cortex-m4+cmsis-nn'",
+            "tflm.targets.arduino: unknown target: no kernel library 'cmsisnn' (did you mean 'cmsis-nn'?)",
+        ),
+        (
+            "arduino-2023-02/cortex-m4+cmsis-nn",
+            "cortex m4",
+            "tflm.targets.arduino is 'cortex m4', but must be a target of `mcuplan targets`",
+        ),
+        (
+            "arduino-2023-02/cortex-m4",
+            "arduino-1999-02/cortex-m4",
+            "tflm.targets.arduino: arduino-1999-02 is older than arduino-2023-02, the oldest that mcuplan knows of its",
         ),
         (
             "cortex-m4+cmsis-nn",
             "cortex-m7+cmsis-nn",
-            "tflm.target 'cortex-m7+cmsis-nn' is not for soc.core 'cortex-m4'",
+            "the target 'arduino-2023-02/cortex-m7+cmsis-nn' is not for soc.core 'cortex-m4'",
         ),
         (
             "cortex-m4+cmsis-nn",
             "cortex-m4+esp-nn",
-            "tflm.target 'cortex-m4+esp-nn': esp-nn kernels are not made for 'cortex-m4'",
+            "target 'arduino-2023-02/cortex-m4+esp-nn': esp-nn kernels are not made for cortex-m4",
         ),
         ('currency = "EUR"', 'currency = "euro"', "price.currency is 'euro', but must be a currency of three capitals"),
-        ('snapshot = "2024-07"', 'snapshot = "July"', "toolchain.snapshot is 'July', but must be a year and a month"),
+        ("[tflm.targets]", "[tflm.goals]", "tflm.goals is not a key of a board spec"),
+        ("platformio = ", '"" = ', "tflm.targets"),
         ('maker = "Arduino"', 'maker = "\\u001b[31m"', "maker is '\\x1b[31m', but must be one line of text without"),
         ('source = "lecture"', 'source = "lectur"', "price.source names 'lectur', but sources has lecture, datasheet,"),
         ('id = "lecture"', 'id = "datasheet"', "two entries of sources have the same id"),

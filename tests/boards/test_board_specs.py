@@ -7,9 +7,11 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
-from mcuplan.boards import all_boards, board_json_schema, board_names, load_board, specs_folder
+from mcuplan.boards import BoardError, all_boards, board_json_schema, board_names, load_board, specs_folder
 from mcuplan.boards.catalogue import normalised
+from mcuplan.boards.spec import Tflm
 from mcuplan.tflm.target import Target
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "schemas" / "board.schema.json"
@@ -51,13 +53,19 @@ def test_nano_33_ble_sense_has_the_lectures_facts():
     assert (arducam.amount, arducam.currency) == (25.99, "USD")
 
 
-def test_nano_33_ble_senses_arduino_library_is_older_so_figures_are_bounds():
+def test_a_board_has_a_target_for_each_toolchain_the_usual_first():
     board = load_board("arduino-nano-33-ble-sense")
-    assert board.older_tflm
-    assert board.tflm_note == (
-        "the Arduino library Chirale_TensorFLowLite 2.0.0 ships a TFLM of 2024-07, older than tflm-2026-08: "
-        "figures are bounds"
-    )
+    assert board.target == "arduino-2023-02/cortex-m4+cmsis-nn"
+    assert list(board.targets) == [
+        *("arduino", "platformio", "zephyr", "zephyr-4.1", "zephyr-4.4", "edge-impulse", "upstream"),
+    ]
+    zephyr = board.built_with("zephyr")
+    assert zephyr.target == "zephyr-2024-05/cortex-m4+cmsis-nn"
+    # The bootloader is the Arduino core's: nothing is known of what Zephyr's firmware takes.
+    assert (board.reserved.flash_bytes, zephyr.reserved) == (65_536, None)
+    assert board.built_with("arduino") == board
+    with pytest.raises(BoardError, match=r"no toolchain 'esp-idf' \(it has arduino, platformio, zephyr, "):
+        board.built_with("esp-idf")
 
 
 def test_sparkfun_edge_has_the_lectures_facts():
@@ -76,9 +84,25 @@ def test_stm32f746g_discovery_has_the_lectures_facts():
     assert any("camera" in part.name.lower() for part in board.parts)
 
 
-def test_the_esp32s_toolchain_ships_the_measured_tflm():
-    board = load_board("esp32-devkitc")
-    assert (board.target, board.kernels, board.older_tflm, board.tflm_note) == ("esp32+esp-nn", "esp-nn", False, None)
+def test_the_esp32s_toolchains():
+    assert load_board("esp32-devkitc").targets == {
+        "esp-idf": "esp-tflite-micro-1.4.0/esp32+esp-nn",
+        "esphome": "esp-tflite-micro-1.3.3~1/esp32+esp-nn",
+        "zephyr": "zephyr-2024-05/esp32+reference",
+        "upstream": "upstream-2026-08/esp32+reference",
+    }
+    assert load_board("esp32-s3-eye").target == "esp-tflite-micro-1.4.0/esp32s3+esp-nn-1.2.3"
+
+
+def test_a_spec_with_one_target_means_the_newest_tflm_or_the_version_beside_it():
+    def named(**keys):
+        return Tflm.model_validate(keys).by_toolchain()
+
+    assert named(target="cortex-m4+cmsis-nn") == {"": "upstream-2026-08/cortex-m4+cmsis-nn"}
+    assert named(target="cortex-m4+cmsis-nn", version="tflm-2026-08") == {"": "upstream-2026-08/cortex-m4+cmsis-nn"}
+    assert named(target="esp32c3+esp-nn") == {"": "esp-tflite-micro-1.4.0/esp32c3+esp-nn"}
+    with pytest.raises(ValidationError, match="either targets or target"):
+        named()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -95,9 +119,9 @@ def test_memory_is_consistent(boards, name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_default_target_is_one_that_tflm_knows(boards, name):
-    target = Target.parse(boards[name].target)
-    assert str(target) == boards[name].target
-    assert target.version == boards[name].tflm.version
+    for toolchain, written in boards[name].tflm.targets.items():
+        target = Target.parse(written)
+        assert str(target) == written == boards[name].targets[toolchain]
     if boards[name].soc.core.startswith("cortex-m"):
         assert (target.core.dsp, target.core.mve) == (boards[name].soc.dsp, boards[name].soc.mve)
 

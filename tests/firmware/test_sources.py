@@ -216,7 +216,7 @@ def test_the_arena_is_the_predicted_one(name: str) -> None:
     assert made.arena_bytes == arena.declare_bytes
     header = text(made, "x_arena.h")
     assert f"constexpr std::size_t kXArenaBytes = {arena.declare_bytes};" in header
-    assert "Predicted for cortex-m55+cmsis-nn with TensorFlow Lite Micro of 2026-08:" in header
+    assert "Predicted for upstream-2026-08/cortex-m55+cmsis-nn:" in header
     assert f"{arena.nonpersistent_bytes:,} bytes of non-persistent section" in header
 
 

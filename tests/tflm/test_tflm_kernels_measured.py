@@ -94,8 +94,8 @@ def test_nearly_every_figure_is_exact() -> None:
             exact[name] += predict(_graph(row), _target(name)).exact
     rows = len(MEASURED["models"])
     inexact = {name: rows - count for name, count in exact.items() if count < rows}
-    # A few requests with the unset stride; ESP-NN's scratch is not measured on the chips with optimized convolutions.
-    assert inexact == {UNSET_STRIDE: inexact[UNSET_STRIDE], "esp32s3+esp-nn": rows, "esp32p4+esp-nn": rows}
+    # A few requests with the unset stride.
+    assert inexact == {UNSET_STRIDE: inexact[UNSET_STRIDE]}
     assert inexact[UNSET_STRIDE] < 10
 
 

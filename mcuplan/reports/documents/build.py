@@ -85,7 +85,7 @@ def result_of(situation: Situation) -> Result:
         peak=_peak(analysis, top, live) if top else None,
         costs=largest_costs(analysis, need, limits, live),
         help=advice(situation),
-        notes=tuple(_notes(analysis, board)),
+        notes=tuple(_notes(analysis)),
         warnings=warnings(judgement, _bounds(analysis)),
     )
 
@@ -280,7 +280,7 @@ def _peak(analysis: Analysis, top: Step, live: Sequence[PlannedBuffer]) -> Peak:
     )
 
 
-def _notes(analysis: Analysis, board: Board | None) -> Iterable[str]:
+def _notes(analysis: Analysis) -> Iterable[str]:
     yield from analysis.arena.notes
     for note in analysis.code.notes:
         if note not in analysis.arena.notes:
@@ -288,8 +288,6 @@ def _notes(analysis: Analysis, board: Board | None) -> Iterable[str]:
     yield from _traps(analysis)
     if not analysis.macs.exact:
         yield "the MACs of some operators or loops are not known: they are left out, a loop counts one turn"
-    if board is not None and board.tflm_note and not analysis.target.older:
-        yield board.tflm_note
 
 
 def _traps(analysis: Analysis) -> Iterable[str]:

@@ -131,7 +131,7 @@ def _details(row: Result) -> Iterator[str]:
     most = "" if a.exact else "at most "
     yield (
         f"Arena to declare: {most}{a.declare_bytes:,} bytes ({a.nonpersistent_bytes:,} planned, "
-        f"{a.persistent_bytes:,} persistent); {row.target}, {row.tflm_version}."
+        f"{a.persistent_bytes:,} persistent); {row.target}."
     )
     if row.planned is not None:
         yield f"The model is {plain(row.planned.sentence)}."

@@ -66,7 +66,7 @@ def card(row: Result) -> Card:
         title=(row.board_name or row.board or ("Rule of thumb (no board)" if row.error is None else "Unreadable")),
         verdict=row.verdict.upper(),
         state=STATES[row.verdict],
-        target=f"{row.target}, {row.tflm_version}{f'; {row.planned.sentence}' if row.planned else ''}"
+        target=f"{row.target}{f'; {row.planned.sentence}' if row.planned else ''}"
         if row.target
         else "",
         gauges=tuple(gauges(row, row.arena is None or row.arena.exact)),

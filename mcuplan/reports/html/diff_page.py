@@ -79,7 +79,7 @@ def render_diff(found: Diff, old: Analysis, new: Analysis) -> str:
         version=__version__,
         old=found.old.model,
         new=found.new.model,
-        target="; ".join((f"{found.target}, {found.tflm_version}{bound_note(found)}", *plan_notes(found))),
+        target="; ".join((f"{found.target}{bound_note(found)}", *plan_notes(found))),
         growth=tuple(GrowthLine("fail" if g.broken else "pass", growth_sentence(g)) for g in found.growth),
         changes=tuple(map(_table, found.changes)),
         maps=(arena_map(old.graph, old.arena, "Old", None, top), arena_map(new.graph, new.arena, "New", None, top)),

@@ -305,9 +305,11 @@ def _arena(analysis: Analysis) -> Iterator[tuple[str, int]]:
 
 def _provenance(subject: Subject, analysis: Analysis) -> Iterator[Fact]:
     arena, code, target = analysis.arena, analysis.code, analysis.target
-    checked = "checked against TFLM running on this core" if target.measured else "not checked on this core itself"
+    checked = (
+        f"{target.records} arenas measured on it" if target.measured else "by the rules of its sources, not measured"
+    )
     bounded = "exact" if arena.exact else f"upper bound ({arena.bounded_bytes:,} bytes are not known exactly)"
-    yield Fact("Arena", bounded, f"replay of TFLM {arena.tflm_version} for {target}; {checked}")
+    yield Fact("Arena", bounded, f"replay of TFLM for {target}; {checked}")
     yield Fact("Model in flash", "exact", "bytes of the file")
     measured = "measured, with the stated margin" if code.exact else "upper bound or estimate, see the notes"
     yield Fact("TFLM's code", measured, f"links of TFLM {target.version}, build {code.build}")

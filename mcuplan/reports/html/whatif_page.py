@@ -73,7 +73,7 @@ def _page(result: WhatIf) -> Page:
         bases.append(result.sparsity.basis)
     notes = (*result.notes, *(note for step in result.steps for note in step.notes))
     return Page(
-        __version__, result.model, f"{result.target}, {result.tflm_version}",
+        __version__, result.model, result.target,
         tuple(map(_step, result.steps)), tuple(map(_layer, result.weights)), tuple(dict.fromkeys(bases)),
         tuple(dict.fromkeys(notes)),
     )  # fmt: skip

@@ -124,7 +124,7 @@ def _verdict(row: Result, lines: Lines) -> Iterator[Text]:
         yield from lines.wrapped(
             Text(
                 f"{facts.operators} operators, {facts.activations}, model {show_bytes(row.flash.model_bytes)}; "
-                f"{row.target}, {row.tflm_version}"
+                f"{row.target}"
             ),
             indent=6,
         )

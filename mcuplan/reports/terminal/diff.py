@@ -18,7 +18,7 @@ def diff_lines(found: Diff, width: int) -> Iterator[Text]:
     """The totals, what made them change, operators and quantization that changed, and limits on growth."""
     lines = Lines(width)
     yield from lines.wrapped(Text(f"{found.old.model} -> {found.new.model}", "bold"), word=PATH)
-    yield from lines.wrapped(Text(f"{found.target}, {found.tflm_version}{bound_note(found)}"), indent=2)
+    yield from lines.wrapped(Text(f"{found.target}{bound_note(found)}"), indent=2)
     for said in plan_notes(found):
         yield from lines.wrapped(Text(said), indent=2, hang=2)
     yield Text()

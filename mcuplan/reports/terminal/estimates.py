@@ -20,10 +20,10 @@ from mcuplan.text import show_count, show_share
 _WORST = 10
 
 
-def heading(model: str, target: str, version: str, width: int) -> Iterator[Text]:
+def heading(model: str, target: str, width: int) -> Iterator[Text]:
     """The model and what the figures are for."""
     yield Lines(width).title(model)
-    yield from Lines(width).wrapped(Text(f"  {target}, {version}"), hang=2)
+    yield from Lines(width).wrapped(Text(f"  {target}"), hang=2)
 
 
 def basis_lines(bases: Iterable[Basis], width: int) -> Iterator[Text]:
@@ -42,7 +42,7 @@ def note_lines(notes: Iterable[str], width: int) -> Iterator[Text]:
 
 def whatif_lines(result: WhatIf, width: int) -> Iterator[Text]:
     """The steps as a table, the worst layers, sources and errors."""
-    yield from heading(result.model, result.target, result.tflm_version, width)
+    yield from heading(result.model, result.target, width)
     yield Text()
     yield from _steps(result, width)
     if result.weights:

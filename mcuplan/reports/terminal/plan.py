@@ -28,7 +28,7 @@ def plan_lines(
     """The plan of one model."""
     lines = Lines(width)
     yield lines.title(report.model)
-    yield from lines.wrapped(Text(f"  {report.target}, {report.tflm_version}"), hang=2)
+    yield from lines.wrapped(Text(f"  {report.target}"), hang=2)
     yield Text()
     yield from _steps(report, width)
     yield Text()

@@ -23,7 +23,7 @@ def summary_lines(model: str, analysis: Analysis, width: int) -> Iterator[Text]:
     yield from lines.wrapped(
         Text(
             f"{operators} operators{parts}, {show_count(analysis.macs.total)} MACs, {graph.file_bytes:,} bytes, "
-            f"{weights_bytes(graph):,} of them weights; {analysis.target}, {arena.tflm_version}"
+            f"{weights_bytes(graph):,} of them weights; {analysis.target}"
         ),
         hang=2,
     )

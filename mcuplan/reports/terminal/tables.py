@@ -193,7 +193,10 @@ def _board_facts(board: Board) -> Iterator[tuple[str, str]]:
     memory, soc = board.memory, board.soc
     extensions = [name for name, there in (("FPU", soc.fpu), ("DSP", soc.dsp), ("MVE", soc.mve)) if there]
     yield "processor", f"{', '.join([f'{soc.name}: {soc.cores} x {soc.core} at {soc.clock_mhz:g} MHz', *extensions])}"
-    yield "target", f"{board.target}, {board.tflm.version}"
+    usual, *others = board.targets.items()
+    yield "target", f"{usual[1]} ({usual[0]})" if usual[0] else usual[1]
+    for toolchain, target in others:
+        yield f"with {toolchain}", target
     note = f"; {memory.note}" if memory.note else ""
     yield "RAM for an arena", f"{board.arena_ram_bytes:,} bytes ({kibibytes(board.arena_ram_bytes)}){note}"
     yield "flash", f"{board.flash_bytes:,} bytes ({kibibytes(board.flash_bytes)})"
