@@ -53,8 +53,6 @@ def _price(case: Case, board: Board) -> tuple[int, int, float, int, str]:
 
 def _on_board(case: Case, board: Board, analyses: dict[Target, Analysis]) -> Way | None:
     target = Target.parse(board.target)
-    if board.older_tflm:
-        target = replace(target, older=board.tflm_note or "")
     if target not in analyses:
         build = case.analysis.code.build
         analyses[target] = budget.analyse(case.analysis.graph, target, build, case.custom_operators)
