@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
 from shlex import quote
 from typing import TYPE_CHECKING
 
@@ -260,7 +259,7 @@ def _replan(situation: Situation) -> str:
     """How to get a plan for this target."""
     origin, target, board = plan_origin(situation.analysis.graph), situation.analysis.target, situation.board
     made_for = f"the plan in this model was made for {' and '.join(origin.targets)}: " if origin else ""
-    own = board is not None and Target.parse(board.target) == replace(target, older="")
+    own = board is not None and Target.parse(board.target) == target
     where = f"--board {quote(board.id)}" if board is not None and own else f"--target {target}"
     return f"{made_for}make one for {target} with `mcuplan plan {quote(situation.model)} {where} -o OUT.tflite`"
 

@@ -66,9 +66,7 @@ def card(row: Result) -> Card:
         title=(row.board_name or row.board or ("Rule of thumb (no board)" if row.error is None else "Unreadable")),
         verdict=row.verdict.upper(),
         state=STATES[row.verdict],
-        target=f"{row.target}{f'; {row.planned.sentence}' if row.planned else ''}"
-        if row.target
-        else "",
+        target=f"{row.target}{f'; {row.planned.sentence}' if row.planned else ''}" if row.target else "",
         gauges=tuple(gauges(row, row.arena is None or row.arena.exact)),
         arena=_arena(row),
         estimates=tuple((label.capitalize(), f"estimate: {said}") for label, said in estimate_facts(row)),
