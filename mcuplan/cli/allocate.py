@@ -27,10 +27,11 @@ def command(file: Path, capacity: int | None, output: Path | None, effort: str, 
     Exit code 1 where the capacity is not met; nothing is written then.
     """
     from mcuplan.cli.output import write_text
+    from mcuplan.deadline import Deadline
     from mcuplan.memory import read_csv, solve, write_csv
 
     problem = read_csv(file, capacity)
-    solution = solve(problem, effort=effort, time_limit=time_limit)
+    solution = solve(problem, effort=effort, deadline=Deadline(time_limit))
     if output is not None and solution.fits is not False:
         write_csv(output, problem, solution.offsets)
     write_text(_told(problem, solution), None)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Sequence
 
+from mcuplan.deadline import Deadline
 from mcuplan.memory.problem import Problem
 from mcuplan.memory.timeline import Timeline
 from mcuplan.memory.usage import Interval
@@ -27,51 +29,62 @@ def lower_bound(problem: Problem) -> int:
     return timeline_bound(Timeline(problem.buffers))
 
 
-def timeline_bound(timeline: Timeline) -> int:
-    """The :func:`lower_bound` of the problem that ``timeline`` was made of."""
+def timeline_bound(timeline: Timeline, deadline: Deadline | None = None) -> int:
+    """The :func:`lower_bound` of the problem that ``timeline`` was made of; less of it where the time is up."""
     bound = max(((b.offset or 0) + b.size for b in timeline.buffers if b.size), default=0)
     bound = max(bound, max(timeline.totals, default=0))
     granule = timeline.granule()
     if granule > 1:
         bound = max(bound, _granule_bound(timeline, granule))
     if any(b.offset is not None for b in timeline.buffers):
-        bound = max(bound, _around_fixed(timeline))
+        bound = max(bound, _around_fixed(timeline, deadline or Deadline()))
     return bound
 
 
 def _granule_bound(timeline: Timeline, granule: int) -> int:
     """The most granules in use in a slot; of the topmost one, only as much as the least full one there holds."""
-    tails = [granule] * len(timeline.slots)
-    for life, spans in zip(timeline.slices, timeline.spans, strict=True):
-        for part, (first, last) in zip(life, spans, strict=True):
-            tail = min((end - 1) % granule + 1 for _, end in part.ranges)
-            if tail < granule:
-                tails[first:last] = [min(tail, t) for t in tails[first:last]]
+    ends = [
+        (first, last, min((end - 1) % granule + 1 for _, end in part.ranges))
+        for life, spans in zip(timeline.slices, timeline.spans, strict=True)
+        for part, (first, last) in zip(life, spans, strict=True)
+    ]
+    tails = timeline.least(ends, granule)
     counts = timeline.granules(granule)
     return max(((n - 1) * granule + tail for n, tail in zip(counts, tails, strict=True) if n), default=0)
 
 
-def _around_fixed(timeline: Timeline) -> int:
+def _around_fixed(timeline: Timeline, deadline: Deadline) -> int:
     """The most that a slot needs when the bytes of fixed buffers are taken and gaps too small for others are lost."""
-    taken: list[list[Interval]] = [[] for _ in timeline.slots]
-    needed = [0] * len(timeline.slots)
-    least = [0] * len(timeline.slots)
+    free: list[tuple[int, int, int]] = []
+    used: list[list[int]] = []
+    come: list[list[Interval]] = [[] for _ in timeline.slots]
+    gone: list[list[Interval]] = [[] for _ in (*timeline.slots, None)]
     for buffer, life, spans in zip(timeline.buffers, timeline.slices, timeline.spans, strict=True):
+        used.append([part.used if buffer.offset is None else 0 for part in life])
         for part, (first, last) in zip(life, spans, strict=True):
-            for slot in range(first, last):
-                if buffer.offset is not None:
-                    taken[slot] += [(buffer.offset + begin, buffer.offset + end) for begin, end in part.ranges]
-                else:
-                    needed[slot] += part.used
-                    smallest = min(end - begin for begin, end in part.ranges)
-                    least[slot] = min(least[slot] or smallest, smallest)
-    return max((_top(t, n, s) for t, n, s in zip(taken, needed, least, strict=True)), default=0)
+            if buffer.offset is None:
+                free.append((first, last, min(end - begin for begin, end in part.ranges)))
+            else:
+                here = [(buffer.offset + begin, buffer.offset + end) for begin, end in part.ranges]
+                come[first] += here
+                gone[last] += here
+    needed, least = timeline.summed(used), timeline.least(free, 0)
+    bound = 0
+    taken: list[Interval] = []
+    for slot, (begun, over) in enumerate(zip(come, gone, strict=False)):
+        for interval in over:
+            del taken[bisect_left(taken, interval)]
+        for interval in begun:
+            insort(taken, interval)
+        if taken and not deadline.late():
+            bound = max(bound, _top(taken, needed[slot], least[slot]))
+    return bound
 
 
 def _top(taken: Sequence[Interval], needed: int, least: int) -> int:
-    """The lowest address under which ``needed`` bytes fit beside ``taken``, in gaps of at least ``least`` bytes."""
+    """The lowest address under which ``needed`` bytes fit beside ``taken`` (ascending), in gaps of ``least`` or up."""
     at = 0
-    for begin, end in sorted(taken):
+    for begin, end in taken:
         gap = begin - at
         if gap >= least:
             if gap >= needed:

@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 
 from mcuplan.memory.greedy import place
-from mcuplan.memory.layout import Layout, Offsets
+from mcuplan.memory.layout import Layout, Offsets, first_fit
 
 
 def climb(
@@ -26,16 +26,21 @@ def climb(
         What is to be small; called once for each placement.
     rounds
         How many orders to try; the same ones for one seed.
+
+    Raises
+    ------
+    OutOfTimeError
+        Where the layout's time is up.
     """
     chance = random.Random(seed)
     order = list(numbers)
-    offsets = place(layout, order, layout.first_fit)
+    offsets = place(layout, order, first_fit)
     if offsets is None or len(order) < 2:
         return
     current = best = score(offsets)
     for _ in range(rounds):
         tried = _moved(layout, order, offsets, chance)
-        found = place(layout, tried, layout.first_fit)
+        found = place(layout, tried, first_fit)
         if found is None:
             continue
         reached = score(found)
@@ -51,10 +56,10 @@ def _moved(layout: Layout, order: Sequence[int], offsets: Offsets, chance: rando
     top = layout.height(offsets)
     highest = [i for i in order if offsets[i] + layout.sizes[i] == top]
     late = chance.choice(highest or list(order))
-    meets = [k for k, _, _ in layout.neighbours[late]]
+    meets = [k for k, _, _ in layout.row(late)]
     if meets and chance.random() < 0.3:
         late = chance.choice(meets)
-        meets = [k for k, _, _ in layout.neighbours[late]]
+        meets = [k for k, _, _ in layout.row(late)]
     early = chance.choice(meets) if meets and chance.random() < 0.8 else chance.choice(order)
     moved = [i for i in order if i != late]
     if early == late:

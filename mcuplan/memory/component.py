@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import gcd
-from time import process_time
 
+from mcuplan.deadline import Deadline, OutOfTimeError
 from mcuplan.memory.bounds import timeline_bound
 from mcuplan.memory.greedy import candidates, place
 from mcuplan.memory.layout import Layout, Offsets
@@ -21,15 +21,12 @@ Judge = Callable[[Offsets], int]
 class Spending:
     """What a whole solution has cost so far, and when it must end."""
 
-    end: float | None = None  # CPU seconds as `process_time` counts them; None: whenever it is done
+    deadline: Deadline = field(default_factory=Deadline)
     nodes: int = 0  # of all exact searches
-    cut_short: bool = False  # whether the time was the reason to stop
 
     def late(self) -> bool:
         """Whether time is up."""
-        if not self.cut_short and self.end is not None and process_time() >= self.end:
-            self.cut_short = True
-        return self.cut_short
+        return self.deadline.late()
 
 
 class Component:
@@ -45,13 +42,19 @@ class Component:
         The best placement, what it costs, and the order of buffers that a greedy one was made in.
     """
 
-    def __init__(self, buffers: Sequence[Buffer], judge: Judge | None = None, told: Callable[[], None] | None = None):
-        self.layout = Layout(Timeline(buffers))
+    def __init__(
+        self,
+        buffers: Sequence[Buffer],
+        judge: Judge | None = None,
+        told: Callable[[], None] | None = None,
+        deadline: Deadline | None = None,
+    ) -> None:
+        self.layout = Layout(Timeline(buffers), deadline)
         self.judge: Judge = judge or self.layout.height
         self.judged_by_height = judge is None
         self.told = told
         self.unit = height_unit(buffers)
-        self.live_bound = timeline_bound(self.layout.timeline)
+        self.live_bound = timeline_bound(self.layout.timeline, self.layout.deadline)
         # A placement with a multiple of the unit as its height is among the best; its score is another matter.
         self.bound = -(-self.live_bound // self.unit) * self.unit if self.judged_by_height else self.live_bound
         self.offsets: Offsets | None = None
@@ -72,7 +75,17 @@ class Component:
         self.bound = max(self.bound, (capacity // self.unit + 1) * self.unit)
 
     def place_greedily(self, goal: Callable[[], int], most: int, spending: Spending) -> None:
-        """Try ``most`` placements of the greedy portfolio, or fewer where one meets the goal; at least one."""
+        """Try ``most`` placements of the greedy portfolio, or fewer where one meets the goal.
+
+        Where there is no time for one, all buffers are put on top of one another.
+        """
+        try:
+            self._place_greedily(goal, most, spending)
+        except OutOfTimeError:
+            if self.offsets is None:
+                self.consider(self.layout.stacked())
+
+    def _place_greedily(self, goal: Callable[[], int], most: int, spending: Spending) -> None:
         for tried, (_, numbers, fit) in enumerate(candidates(self.layout)):
             if tried and (self.score <= goal() or tried >= most or spending.late()):
                 return

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from mcuplan.memory.layout import UNPLACED, Layout, Offsets
+from mcuplan.memory.layout import UNPLACED, Layout, Offsets, best_fit, first_fit
+from mcuplan.memory.usage import Interval
 
-Fit = Callable[[int, Offsets], int]
+Fit = Callable[[Iterable[Interval], int], int]
+"""Where a buffer goes, given the offsets that are taken and its alignment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ def measures(layout: Layout) -> dict[str, list[int]]:
         "area": [s * t for s, t in zip(sizes, lifetime, strict=True)],
         "block": [s * t for s, t in zip(sizes, slots, strict=True)],
         "start": [b.lower for b in buffers],
-        "degree": [len(n) for n in layout.neighbours],
+        "degree": [layout.degree(i) for i in range(len(buffers))],
     }
 
 
@@ -77,23 +79,29 @@ def place(layout: Layout, numbers: Sequence[int], fit: Fit, limit: int | None = 
     """Place fixed buffers, then the others in the order of ``numbers``, each where ``fit`` says.
 
     Returns None as soon as a buffer ends above ``limit`` bytes.
+
+    Raises
+    ------
+    OutOfTimeError
+        Where the time is up before all are placed.
     """
-    offsets = layout.start()
+    shelf = layout.shelf()
     for i in numbers:
-        if offsets[i] == UNPLACED:
-            at = fit(i, offsets)
+        if shelf.offsets[i] == UNPLACED:
+            layout.deadline.check()
+            at = fit(shelf.taken(i), layout.alignments[i])
             if limit is not None and at + layout.sizes[i] > limit:
                 return None
-            offsets[i] = at
-    return offsets
+            shelf.put(i, at)
+    return shelf.offsets
 
 
 def candidates(layout: Layout) -> Iterator[tuple[str, list[int], Fit]]:
     """The portfolio: a name, an order of buffer numbers, and how each finds its place, the most promising first."""
     if any(b.hint is not None for b in layout.buffers):
         hints = [b.hint if b.hint is not None else 1 << 62 for b in layout.buffers]
-        yield "hints", sorted(range(len(hints)), key=hints.__getitem__), layout.first_fit
+        yield "hints", sorted(range(len(hints)), key=hints.__getitem__), first_fit
     values = measures(layout)
-    for fit_name, fit in (("first fit", layout.first_fit), ("best fit", layout.best_fit)):
+    for fit_name, fit in (("first fit", first_fit), ("best fit", best_fit)):
         for order in ORDERS:
             yield f"{fit_name} by {order.name}", arranged(layout, order, values), fit

@@ -58,11 +58,12 @@ class Orientation:
 
     def _meeting(self) -> tuple[int, int, int, int] | None:
         """A pair that meets, with the interval it lies in: the one with the most bytes to push."""
+        self.layout.deadline.check()
         offsets, sizes = self.offsets, self.layout.sizes
         worst: tuple[int, int, int, int] | None = None
         most = -1
-        for i, row in enumerate(self.layout.neighbours):
-            for k, low, high in row:
+        for i in range(len(sizes)):
+            for k, low, high in self.layout.row(i):
                 if k < i and low < offsets[i] - offsets[k] < high and min(sizes[i], sizes[k]) > most:
                     worst, most = (i, k, low, high), min(sizes[i], sizes[k])
         return worst

@@ -112,7 +112,7 @@ class Refinement:
     def _lifted(self, cuts: Iterator[list[Buffer]]) -> Iterator[bool]:
         """Solve stretch after stretch; yields whether the last one is settled, and goes on with it where it is not."""
         for buffers in cuts:
-            stretch = Component(buffers)
+            stretch = Component(buffers, deadline=self.spending.deadline)
 
             def goal(stretch: Component = stretch) -> int:
                 return max(stretch.bound, self.part.bound)

@@ -74,6 +74,7 @@ class Sections:
         self.granule = timeline.granule()
         self.numbers = [i for i, spans in enumerate(timeline.spans) if spans]
         self.complete = True
+        self._deadline = layout.deadline
         distances = self._distances(layout)
         self.shift = self._reference_points(distances)
         buffers = [layout.buffers[i] for i in self.numbers]
@@ -84,10 +85,14 @@ class Sections:
         self.lifetimes = [b.upper - b.lower for b in buffers]
         self.sizes = [b.size for b in buffers]
         self.begin_steps = [b.lower for b in buffers]
-        self.links = [
-            [(k, up + self.shift[k] - self.shift[j], down + self.shift[j] - self.shift[k]) for k, up, down in row]
-            for j, row in enumerate(distances)
-        ]
+        self.links = (
+            distances
+            if not any(self.shift)
+            else [
+                [(k, up + self.shift[k] - self.shift[j], down + self.shift[j] - self.shift[k]) for k, up, down in row]
+                for j, row in enumerate(distances)
+            ]
+        )
         self._cut(timeline)
         self.plain = not any(self.shift) and all(
             up == self.tops[j] for j, row in enumerate(self.links) for _, up, _ in row
@@ -104,18 +109,18 @@ class Sections:
         """Per buffer ``(k, up, down)`` in offsets: the hull of what the layout forbids, in whole granules."""
         renumbered = {i: j for j, i in enumerate(self.numbers)}
         g = self.granule
+        one: dict[int, int] = {}  # one object for each distance: there are few of them, and many pairs
         found: list[list[tuple[int, int, int]]] = []
         for i in self.numbers:
             hull: dict[int, tuple[int, int]] = {}
-            for k, low, high in layout.neighbours[i]:
+            for k, low, high in layout.row(i):
                 if k in hull:
                     self.complete = False
                     low, high = min(low, hull[k][0]), max(high, hull[k][1])
                 hull[k] = low, high
             # offset(i) - offset(k) <= low, or >= high: k at least -low above i, or i at least high above k.
-            found.append(
-                [(renumbered[k], -(low // g) * g, -(-high // g) * g) for k, (low, high) in sorted(hull.items())]
-            )
+            ends = ((k, -(low // g) * g, -(-high // g) * g) for k, (low, high) in sorted(hull.items()))
+            found.append([(renumbered[k], one.setdefault(up, up), one.setdefault(down, down)) for k, up, down in ends])
         return found
 
     def _reference_points(self, distances: list[list[tuple[int, int, int]]]) -> list[int]:
@@ -126,6 +131,7 @@ class Sections:
             return shift
         # up + shift[k] - shift[j] >= g for every link, from both ends.
         for _ in range(len(distances) + 1):
+            self._deadline.check()
             changed = False
             for j, row in enumerate(distances):
                 for k, up, _ in row:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from time import process_time
 
+from mcuplan.deadline import Deadline, OutOfTimeError
 from mcuplan.memory.climb import climb
 from mcuplan.memory.component import Component, Spending
+from mcuplan.memory.layout import ROOM
 from mcuplan.memory.problem import AllocationError, Buffer, Problem, Solution
 from mcuplan.memory.refine import Refinement
 
@@ -42,7 +44,7 @@ def solve(
     *,
     objective: Objective | None = None,
     effort: str = "default",
-    time_limit: float | None = None,
+    deadline: Deadline | None = None,
     progress: Progress | None = None,
     minimize: bool | None = None,
 ) -> Solution:
@@ -57,8 +59,8 @@ def solve(
         buffers by its own rule can be replayed here: such buffers are part of the problem like others.
     effort
         ``fast`` (first fit in some orders), ``default`` or ``best``.
-    time_limit
-        Seconds of CPU time after which to stop with the best so far; one placement is always made.
+    deadline
+        When to stop with the best so far: at worst all buffers on top of one another.
     progress
         Told of every better score.
     minimize
@@ -79,7 +81,7 @@ def solve(
         raise AllocationError(f"there is no effort {effort!r}; choose one of {', '.join(EFFORTS)}")
     if minimize is None:
         minimize = problem.capacity is None
-    return _Solver(problem, objective, effort, time_limit, progress, minimize).run()
+    return _Solver(problem, objective, effort, deadline or Deadline(), progress, minimize).run()
 
 
 class _Solver:
@@ -88,36 +90,42 @@ class _Solver:
         problem: Problem,
         objective: Objective | None,
         effort: str,
-        time_limit: float | None,
+        deadline: Deadline,
         progress: Progress | None,
         minimize: bool,
     ) -> None:
         self.problem = problem
         self.effort_name = effort
         self.effort = EFFORTS[effort]
-        self.time_limit = time_limit
         self.progress = progress
         self.minimize = minimize
-        self.spending = Spending(None if time_limit is None else process_time() + time_limit)
+        self.spending = Spending(deadline)
         self.searched = False
+        self.too_large = False
         self.told: int | None = None
         if objective:
             ids = [b.id for b in problem.buffers]
             # An objective looks at all offsets at once.
-            self.parts = [Component(problem.buffers, lambda o: objective(dict(zip(ids, o, strict=True))), self._tell)]
+            self.parts = [
+                Component(problem.buffers, lambda o: objective(dict(zip(ids, o, strict=True))), self._tell, deadline)
+            ]
         else:
-            self.parts = [Component(group, told=self._tell) for group in apart(problem.buffers)]
+            self.parts = [Component(group, told=self._tell, deadline=deadline) for group in apart(problem.buffers)]
 
     def run(self) -> Solution:
         for part in self.parts:
             part.place_greedily(self._goal, self.effort.greedy, self.spending)
+        with suppress(OutOfTimeError):
+            self._improve()
+        return self._solution()
+
+    def _improve(self) -> None:
         # The part that is hardest to keep low first: it says how low the others need to be.
         for part in sorted(self.parts, key=lambda p: p.score, reverse=True):
             if part.score > self._goal():
                 self._climb(part)
             if part.score > self._goal():
                 self._search(part)
-        return self._solution()
 
     @property
     def bound(self) -> int:
@@ -146,14 +154,18 @@ class _Solver:
             return
         if part.judged_by_height and all(len(life) <= 1 for life in part.layout.timeline.slices):
             return
-        for score, _ in climb(part.layout, part.order, part.consider, self.effort.climbs):
-            if score <= self._goal() or self.spending.late():
+        rounds = self.effort.climbs if part.layout.small else self.effort.climbs * ROOM // part.layout.pairs
+        for score, _ in climb(part.layout, part.order, part.consider, rounds):
+            if score <= self._goal():
                 return
 
     def _search(self, part: Component) -> None:
-        """The exact search, for what is above the goal still."""
+        """The exact search, for what is above the goal still; none of more pairs than memory has room for."""
         nodes = self.effort.nodes * len(part.layout.buffers)
         if not nodes or self.spending.late():
+            return
+        if not part.layout.small:
+            self.too_large = True
             return
         self.searched = True
         refinement = Refinement(part, self._goal, self.spending, lift=part.judged_by_height)
@@ -199,10 +211,12 @@ class _Solver:
         return text
 
     def _stopped(self) -> str:
-        if self.spending.cut_short:
-            return f"stopped by the time limit of {self.time_limit:g} s"
+        if self.spending.deadline.struck:
+            return f"stopped by the time limit of {self.spending.deadline.seconds:g} s"
         if self.searched:
             return f"stopped after {self.spending.nodes:,} nodes, at effort {self.effort_name}"
+        if self.too_large:
+            return f"too many buffers are live together for an exact search (more than {ROOM:,} pairs)"
         return f"no exact search at effort {self.effort_name}"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from math import gcd
 
@@ -36,9 +36,9 @@ class Timeline:
         self.spans: list[list[tuple[int, int]]] = [
             [(index[s.lower], index[s.upper]) for s in life] for life in self.slices
         ]
-        self.totals = self._summed([[s.used for s in life] for life in self.slices])
+        self.totals = self.summed([[s.used for s in life] for life in self.slices])
 
-    def _summed(self, amounts: Sequence[Sequence[int]]) -> list[int]:
+    def summed(self, amounts: Sequence[Sequence[int]]) -> list[int]:
         """Per slot, the sum of an amount of each slice that lasts there."""
         changes = [0] * (len(self.slots) + 1)
         for spans, parts in zip(self.spans, amounts, strict=True):
@@ -51,11 +51,34 @@ class Timeline:
             sums.append(total)
         return sums
 
+    def least(self, amounts: Iterable[tuple[int, int, int]], otherwise: int) -> list[int]:
+        """Per slot the least of the amounts ``(first, last, amount)`` of slots ``[first, last)``."""
+        found = [otherwise] * len(self.slots)
+        onward = list(range(len(self.slots) + 1))  # where to look for the next slot without an amount
+        for first, last, amount in sorted(amounts, key=lambda row: row[2]):
+            slot = _next(onward, first)
+            while slot < last:
+                found[slot] = amount
+                onward[slot] = slot + 1
+                slot = _next(onward, slot)
+        return found
+
     def busiest(self) -> list[int]:
         """For each buffer the most bytes in use in a slot of its life; 0 where it has none."""
-        return [
-            max(self.totals[spans[0][0] : spans[-1][1]]) if spans else 0 for spans in self.spans
-        ]  # fmt: skip
+        # levels[k][i] is the most of the 2 ** k slots from i on: two of them cover any life.
+        levels = [self.totals]
+        while len(levels[-1]) > 1 << (len(levels) - 1):
+            reach = 1 << (len(levels) - 1)
+            levels.append(list(map(max, levels[-1], levels[-1][reach:])))
+        found = []
+        for spans in self.spans:
+            if not spans:
+                found.append(0)
+                continue
+            first, last = spans[0][0], spans[-1][1]
+            k = (last - first).bit_length() - 1
+            found.append(max(levels[k][first], levels[k][last - (1 << k)]))
+        return found
 
     def slot_counts(self) -> list[int]:
         """For each buffer how many slots its life spans: time with the idle steps taken out."""
@@ -77,7 +100,17 @@ class Timeline:
         With every offset a multiple of the granule, no two buffers can use the first byte of one granule, so that
         this counts granules apart, also where buffers' sizes are no multiples of it.
         """
-        return self._summed([[slice_granules(s, granule) for s in life] for life in self.slices])
+        return self.summed([[slice_granules(s, granule) for s in life] for life in self.slices])
+
+
+def _next(onward: list[int], slot: int) -> int:
+    """Follow ``onward`` to where it ends, and shorten the way."""
+    end = slot
+    while onward[end] != end:
+        end = onward[end]
+    while onward[slot] != end:
+        onward[slot], slot = end, onward[slot]
+    return end
 
 
 def slice_granules(part: Slice, granule: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import cast
 
+from mcuplan.deadline import Deadline
 from mcuplan.graph import CUSTOM, Graph, Operator
 from mcuplan.operators import called_subgraphs
 from mcuplan.scheduling import EffortName, Problem, candidates, find_schedule, from_subgraph
@@ -66,15 +67,19 @@ def order_problem(graph: Graph, arena: ArenaPrediction) -> Problem:
     return from_subgraph(graph.main, lambda t: sizes.get(t, 0), lambda k: scratch.get(k, 0), ordered)
 
 
-def better_orders(
-    graph: Graph, arena: ArenaPrediction, effort: str, time_limit: float | None
-) -> Iterator[tuple[int, ...]]:
-    """Orders of the main subgraph's operators with a lower peak of live bytes than the file's, best first."""
+def better_orders(graph: Graph, arena: ArenaPrediction, effort: str, deadline: Deadline) -> Iterator[tuple[int, ...]]:
+    """Orders of the main subgraph's operators with a lower peak of live bytes than the file's, best first.
+
+    Raises
+    ------
+    OutOfTimeError
+        Where the time is up before the next one.
+    """
     problem = order_problem(graph, arena)
     name = cast(EffortName, effort)
-    schedule = find_schedule(problem, effort=name, time_limit=time_limit)
+    schedule = find_schedule(problem, effort=name, deadline=deadline)
     if schedule.peak_bytes >= schedule.file_order_peak_bytes:
         return
-    for candidate in candidates(problem, _CANDIDATES[effort], effort=name, schedule=schedule):
+    for candidate in candidates(problem, _CANDIDATES[effort], effort=name, deadline=deadline, schedule=schedule):
         if candidate.peak_bytes < schedule.file_order_peak_bytes:
             yield candidate.order

@@ -8,17 +8,20 @@ runs at once (see `decision`). A beam of width 1 is the greedy order.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
 
+from mcuplan.deadline import Deadline
 from mcuplan.scheduling.lattice import Lattice
 
 _Path = tuple["_Path | None", int]
+_TICK = 256
+"""Operators between two looks at the clock."""
+
 _State = tuple[int, int, int, int, _Path | None]
 """Peak so far, live bytes, executed operators, ready operators, and how they were reached."""
 
 
-def beam_search(lattice: Lattice, width: int, expired: Callable[[], bool]) -> tuple[int, ...] | None:
-    """A complete order, or None when ``expired()`` before there is one.
+def beam_search(lattice: Lattice, width: int, deadline: Deadline) -> tuple[int, ...]:
+    """A complete order.
 
     Parameters
     ----------
@@ -26,16 +29,20 @@ def beam_search(lattice: Lattice, width: int, expired: Callable[[], bool]) -> tu
         The operators and buffers.
     width
         Downsets kept of each size, at least 1.
-    expired
-        Looked at once a layer.
+    deadline
+        Looked at once for each downset and for every few hundred operators.
+
+    Raises
+    ------
+    OutOfTimeError
+        Where the time is up before there is one.
     """
     layer: list[_State] = [(0, lattice.start_bytes, 0, lattice.start, None)]
     for _ in range(lattice.n):
-        if expired():
-            return None
         reached: dict[int, _State] = {}
         for state in layer:
-            for following in _successors(lattice, state):
+            deadline.check()
+            for following in _successors(lattice, state, deadline):
                 known = reached.get(following[2])
                 if known is None or following[0] < known[0]:
                     reached[following[2]] = following
@@ -43,7 +50,7 @@ def beam_search(lattice: Lattice, width: int, expired: Callable[[], bool]) -> tu
     return _unwind(layer[0][4])
 
 
-def _successors(lattice: Lattice, state: _State) -> list[_State]:
+def _successors(lattice: Lattice, state: _State, deadline: Deadline) -> list[_State]:
     actions, effect = lattice.actions, lattice.effect
     peak, live, done, ready, path = state
     moves: list[tuple[int, int, int]] = []
@@ -59,7 +66,9 @@ def _successors(lattice: Lattice, state: _State) -> list[_State]:
             break
         moves.append((live + rise, change, bit))
     found: list[_State] = []
-    for cost, change, bit in moves:
+    for looked, (cost, change, bit) in enumerate(moves, 1):
+        if not looked % _TICK:
+            deadline.check()
         after = done | bit
         then = ready ^ bit
         for successor, needs in actions[bit].feeds:

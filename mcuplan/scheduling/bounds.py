@@ -16,15 +16,15 @@ others raise by half on densely wired graphs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 
+from mcuplan.deadline import Deadline, OutOfTimeError
 from mcuplan.scheduling.flow import UNLIMITED, Network
 from mcuplan.scheduling.lattice import Lattice, bits
 
 
-def cut_bound(
-    lattice: Lattice, costs: Sequence[int], enough: int, most: int, reached: int, expired: Callable[[], bool]
-) -> int:
+def cut_bound(lattice: Lattice, costs: Sequence[int], enough: int, most: int, reached: int, deadline: Deadline) -> int:
     """The cut bound over the operators that can raise it.
 
     Parameters
@@ -39,8 +39,8 @@ def cut_bound(
         Most operators to look at, the most expensive first.
     reached
         A lower bound known before.
-    expired
-        Looked at before each operator: stop early when true.
+    deadline
+        Looked at all the time: stop early where it strikes.
 
     Returns
     -------
@@ -49,14 +49,21 @@ def cut_bound(
     """
     bound = reached
     for v in sorted(range(lattice.n), key=lambda v: -costs[v])[:most]:
-        if costs[v] <= bound or bound >= enough or expired():
+        if costs[v] <= bound or bound >= enough or deadline.late():
             break
-        bound = max(bound, least_cost(lattice, v))
+        with suppress(OutOfTimeError):
+            bound = max(bound, least_cost(lattice, v, deadline))
     return bound
 
 
-def least_cost(lattice: Lattice, v: int) -> int:
-    """A lower bound on the live bytes while ``v`` runs, in any order (exact for some set of executed operators)."""
+def least_cost(lattice: Lattice, v: int, deadline: Deadline) -> int:
+    """A lower bound on the live bytes while ``v`` runs, in any order (exact for some set of executed operators).
+
+    Raises
+    ------
+    OutOfTimeError
+        Where the time is up before it is known.
+    """
     before = lattice.ancestors[v]
     own = 1 << v
     after = lattice.descendants[v]
@@ -66,6 +73,7 @@ def least_cost(lattice: Lattice, v: int) -> int:
     network = Network(len(node) + 2)
     forced = lattice.scratch[v]
     for span in lattice.spans:
+        deadline.check()
         # v's own outputs are allocated and its own inputs not yet freed while it runs: v is on both sides.
         alive = span.given or bool(span.writers & (before | own))
         needed = span.kept or bool(span.readers & (after | own))
@@ -89,4 +97,4 @@ def least_cost(lattice: Lattice, v: int) -> int:
     for u, i in node.items():
         for w in bits(lattice.needs[u] & free):
             network.arc(i, node[w], UNLIMITED)
-    return forced + network.max_flow(source, sink)
+    return forced + network.max_flow(source, sink, deadline)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mcuplan.deadline import Deadline
 from mcuplan.scheduling.lattice import Lattice, compile_problem
 from mcuplan.scheduling.problem import Problem, peak_bytes
 from mcuplan.scheduling.solver import EffortName, Schedule, find_schedule
@@ -38,7 +39,7 @@ def candidates(
     n: int,
     *,
     effort: EffortName = "default",
-    time_limit: float | None = None,
+    deadline: Deadline | None = None,
     schedule: Schedule | None = None,
     seed: int = 0,
 ) -> Iterator[Candidate]:
@@ -54,17 +55,22 @@ def candidates(
         Operators, tensors and the orders to keep.
     n
         Most candidates to yield.
-    effort, time_limit
+    effort, deadline
         As for :func:`find_schedule`.
     schedule
         A schedule of this problem found before.
     seed
         Of the random moves; equal seeds give equal candidates.
+
+    Raises
+    ------
+    OutOfTimeError
+        Where the time is up before the next one.
     """
-    best = schedule or find_schedule(problem, effort=effort, time_limit=time_limit)
+    best = schedule or find_schedule(problem, effort=effort, deadline=deadline)
     file_order = tuple(range(len(problem.tasks)))
     seen: set[tuple[int, ...]] = set()
-    for order in _equally_good(problem, best, seed, n * _TRIES_PER_CANDIDATE):
+    for order in _equally_good(problem, best, seed, n * _TRIES_PER_CANDIDATE, deadline or Deadline()):
         if len(seen) >= n:
             return
         if order not in seen:
@@ -78,12 +84,14 @@ def candidates(
         yield Candidate(file_order, best.file_order_peak_bytes)
 
 
-def _equally_good(problem: Problem, best: Schedule, seed: int, tries: int) -> Iterator[tuple[int, ...]]:
+def _equally_good(
+    problem: Problem, best: Schedule, seed: int, tries: int, deadline: Deadline
+) -> Iterator[tuple[int, ...]]:
     """Orders whose peak is the best one's, some of them more than once."""
     yield best.order
     import random  # not needed by those who want one order, and slow to import
 
-    walk = _Walk(compile_problem(problem), best.order, best.peak_bytes)
+    walk = _Walk(compile_problem(problem), best.order, best.peak_bytes, deadline)
     walk.settle()
     yield walk.current
     rng = random.Random(seed)
@@ -95,8 +103,9 @@ def _equally_good(problem: Problem, best: Schedule, seed: int, tries: int) -> It
 class _Walk:
     """Moves single operators about within an order, as long as no step goes above ``level`` bytes."""
 
-    def __init__(self, lattice: Lattice, order: tuple[int, ...], level: int) -> None:
+    def __init__(self, lattice: Lattice, order: tuple[int, ...], level: int, deadline: Deadline) -> None:
         self.lattice = lattice
+        self.deadline = deadline
         self.level = level
         self.order = list(order)
         # What has run, and what is live, before each position.
@@ -113,6 +122,7 @@ class _Walk:
         """Bring operators back to their place in the file where that keeps to the level."""
         moves = _MOST_MOVES
         for position in range(len(self.order)):
+            self.deadline.check()
             # Of the operators behind this position, the first of the file that can be moved here.
             for v in sorted(self.order[position:]):
                 if v == self.order[position] or not moves:
@@ -127,6 +137,7 @@ class _Walk:
         if n < 2:
             return
         for _ in range(min(_MOVES_PER_TASK * n, _MOST_MOVES)):
+            self.deadline.check()
             start = rng.randrange(n)
             first, last = self._range(start)
             if first < last:

@@ -28,6 +28,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable
 
+from mcuplan.deadline import Deadline
 from mcuplan.scheduling.lattice import Lattice
 
 _Path = tuple["_Path | None", int]
@@ -41,7 +42,15 @@ _RUN_HITS = 40
 """Rule 2 is given up for good when it succeeds less than ``_RUN_HITS`` times in ``_RUN_TRIALS`` trials."""
 
 _TICK = 256
-"""Downsets between two looks at the clock."""
+"""Downsets between two looks at the clock, fewer where they are wide."""
+
+_WIDE = 4
+"""Sixteen operators to look at count as one downset more."""
+
+_LARGE = 512
+_MET_BYTES = 20_000_000
+"""Operators from which on the sets met are bounded by memory, and about how much: beyond, a question is too hard.
+With fewer operators the nodes of an effort are bound enough."""
 
 
 class Outcome(enum.Enum):
@@ -76,21 +85,33 @@ class Decision:
         self._trials = 0
         self._hits = 0
         self._runs = True
+        self._most_met = 1 << 62 if lattice.n < _LARGE else _MET_BYTES // lattice.n
 
-    def run(self, nodes: int, expired: Callable[[], bool]) -> Outcome:
-        """Search on for at most ``nodes`` downsets, or until ``expired()``."""
+    @property
+    def full(self) -> bool:
+        """Whether there is no memory to go on."""
+        return len(self._met) > self._most_met
+
+    def run(self, nodes: int, deadline: Deadline) -> Outcome:
+        """Search on for at most ``nodes`` downsets.
+
+        Raises
+        ------
+        OutOfTimeError
+            Where the time is up first; the search cannot go on then.
+        """
         budget = self.nodes + nodes
         while self.outcome is Outcome.UNDECIDED:
-            if self.nodes >= budget or (self.nodes % _TICK == 0 and expired()):
+            if self.nodes >= budget or self.full:
                 return self.outcome
             if not self._stack:
                 self.outcome = Outcome.REFUTED
                 self._met.clear()
                 break
-            self._expand(min(budget, self.nodes + _TICK - self.nodes % _TICK))
+            self._expand(budget, deadline)
         return self.outcome
 
-    def _expand(self, until: int) -> None:
+    def _expand(self, until: int, deadline: Deadline) -> None:
         """Expand downsets until that many have been expanded, an order is found, or none is left.
 
         This is the inner loop of the whole search: it is written out for speed. Of the ready operators only those in
@@ -98,12 +119,17 @@ class Decision:
         has run and the live bytes have not fallen.
         """
         stack, met, canonical = self._stack, self._met, self._canonical
+        cost = 1 if canonical is None else 1 + self._lattice.n // 16
         actions, effect, full, level = self._lattice.actions, self._lattice.effect, self._lattice.full, self.level
-        next_level = self.next_level
-        while stack and self.nodes < until:
+        next_level, most_met, looks = self.next_level, self._most_met, 0
+        while stack and self.nodes < until and len(met) <= most_met:
             live, done, ready, maybe, path = stack.pop()
             self.nodes += 1
             while True:
+                looks += 1 + (maybe.bit_count() >> _WIDE)
+                if looks >= _TICK:
+                    looks = 0
+                    deadline.check()
                 # Rule 1, and the operators that fit but raise the live bytes.
                 raising: list[tuple[int, int]] = []
                 fitting, left, room = 0, maybe, level - live
@@ -155,6 +181,10 @@ class Decision:
             # The least raise is looked at first: the stack's top.
             raising.sort(reverse=True)
             for change, bit in raising:
+                looks += cost
+                if looks >= _TICK:
+                    looks = 0
+                    deadline.check()
                 after = done | bit
                 state = after if canonical is None else canonical(after)
                 if state in met:

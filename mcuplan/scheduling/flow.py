@@ -4,6 +4,8 @@ in networks with power estimation", Soviet Math. Doklady 11, 1970).
 
 from __future__ import annotations
 
+from mcuplan.deadline import Deadline
+
 UNLIMITED = 1 << 62
 """A capacity that no cut of finite cost crosses."""
 
@@ -30,11 +32,17 @@ class Network:
         self.head.append(tail)
         self.room.append(0)
 
-    def max_flow(self, source: int, sink: int) -> int:
-        """The greatest flow, which is the least cut; residual capacities stay in ``room``."""
+    def max_flow(self, source: int, sink: int, deadline: Deadline) -> int:
+        """The greatest flow, which is the least cut; residual capacities stay in ``room``.
+
+        Raises
+        ------
+        OutOfTimeError
+            Where the time is up before it is known.
+        """
         total = 0
         while levels := self._levels(source, sink):
-            total += self._blocking_flow(source, sink, levels)
+            total += self._blocking_flow(source, sink, levels, deadline)
         return total
 
     def _levels(self, source: int, sink: int) -> list[int] | None:
@@ -52,7 +60,7 @@ class Network:
                 return levels
         return None
 
-    def _blocking_flow(self, source: int, sink: int, levels: list[int]) -> int:
+    def _blocking_flow(self, source: int, sink: int, levels: list[int], deadline: Deadline) -> int:
         """Push along shortest paths until each has a full arc."""
         arcs, head, room = self.arcs, self.head, self.room
         tried = [0] * len(arcs)
@@ -61,6 +69,7 @@ class Network:
         u = source
         while True:
             if u == sink:
+                deadline.check()
                 pushed = min(room[e] for e in path)
                 for e in path:
                     room[e] -= pushed

@@ -25,7 +25,8 @@ from typing import NamedTuple
 from mcuplan.scheduling.problem import Problem
 
 _MEMO_ENTRIES = 4096
-"""Most remembered effects of one operator; beyond them effects are worked out anew, which only costs time."""
+_MEMO_BYTES = 24_000_000
+"""Most remembered effects of one operator, and about the memory of all; beyond, effects are worked out anew."""
 
 
 class Span(NamedTuple):
@@ -116,6 +117,7 @@ class Lattice:
             sum_of_masks(mask for mask, _ in (*self._allocates[v], *self._frees[v])) for v in range(self.n)
         )
         self.memo: tuple[dict[int, Effect], ...] = tuple({} for _ in range(self.n))
+        self._memo_left = _MEMO_BYTES // (self.n // 8 + 200)
 
     def effect(self, v: int, near: int) -> Effect:
         """What running ``v`` does behind a downset ``S``, given ``near = S & self.near[v]``."""
@@ -131,7 +133,8 @@ class Lattice:
             if not others & ~near:
                 change -= size
         effect = Effect(rise, change)
-        if len(self.memo[v]) < _MEMO_ENTRIES:
+        if self._memo_left and len(self.memo[v]) < _MEMO_ENTRIES:
+            self._memo_left -= 1
             self.memo[v][near] = effect
         return effect
 

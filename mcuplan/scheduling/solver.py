@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from mcuplan.deadline import Deadline, OutOfTimeError
 from mcuplan.scheduling.beam import beam_search
 from mcuplan.scheduling.bounds import cut_bound
 from mcuplan.scheduling.decision import Decision, Outcome
 from mcuplan.scheduling.lattice import Lattice, compile_problem
-from mcuplan.scheduling.problem import Problem, live_bytes
+from mcuplan.scheduling.problem import Problem, live_bytes, peak_bytes
 from mcuplan.scheduling.sections import cut, split
 from mcuplan.scheduling.symmetry import canonical_form
 
@@ -86,7 +87,7 @@ def find_schedule(
     problem: Problem,
     *,
     effort: EffortName = "default",
-    time_limit: float | None = None,
+    deadline: Deadline | None = None,
     progress: Progress | None = None,
 ) -> Schedule:
     """The order with the least peak of live bytes, or the best found and how far from it that can be.
@@ -97,8 +98,8 @@ def find_schedule(
         Operators, tensors and the orders to keep.
     effort
         How much work to do at most; equal efforts give equal results.
-    time_limit
-        Seconds after which to stop with the best so far. Where it strikes, results depend on the machine.
+    deadline
+        When to stop with the best so far. Where it strikes, results depend on the machine.
     progress
         Told of every better peak or bound.
 
@@ -124,7 +125,12 @@ def find_schedule(
     >>> s.order, s.file_order_peak_bytes, s.peak_bytes, s.optimal
     ((0, 2, 1, 3), 176, 128, True)
     """
-    return _Solver(problem, EFFORTS[effort], _clock(time_limit), progress).solve()
+    deadline = deadline or Deadline()
+    try:
+        return _Solver(problem, EFFORTS[effort], deadline, progress).solve()
+    except OutOfTimeError:  # while the problem was taken apart
+        peak = peak_bytes(problem)
+        return Schedule(tuple(range(len(problem.tasks))), peak, 0, False, _out_of_time(peak), peak)
 
 
 class _Direction:
@@ -171,10 +177,10 @@ class _Section:
 class _Solver:
     """One run of :func:`find_schedule`."""
 
-    def __init__(self, problem: Problem, effort: Effort, expired: Callable[[], bool], progress: Progress | None):
+    def __init__(self, problem: Problem, effort: Effort, deadline: Deadline, progress: Progress | None):
         self.problem = problem
         self.effort = effort
-        self.expired = expired
+        self.deadline = deadline
         self.progress = progress
         self.units_left = effort.nodes
         file_live = live_bytes(problem)
@@ -197,7 +203,13 @@ class _Solver:
     def solve(self) -> Schedule:
         """Work on the section with the highest peak until that is proven or too hard; then on the next, and so on."""
         self.report()
-        while not self.expired():
+        with suppress(OutOfTimeError):
+            self.search()
+        return self.result()
+
+    def search(self) -> None:
+        """Take the sections in turn, as long as there is time."""
+        while not self.deadline.late():
             stuck = max((s.upper for s in self.sections if s.exhausted), default=0)
             open_ = [s for s in self.sections if not s.exhausted and s.upper > max(self.bound, stuck)]
             if not open_:
@@ -205,7 +217,6 @@ class _Solver:
             section = max(open_, key=lambda s: s.upper)
             self.improve(section)
             section.exhausted = section.upper > max(section.lower, self.bound)
-        return self.result()
 
     def improve(self, section: _Section) -> None:
         """Bring the section's peak down to the bound, or its bound up to its peak, as far as the effort allows."""
@@ -222,9 +233,7 @@ class _Solver:
     def quick_orders(self, section: _Section) -> None:
         for direction in section.directions:
             for width in sorted({1, self.beam_width(direction.lattice)}):
-                order = beam_search(direction.lattice, width, self.expired)
-                if order is not None:
-                    section.offer(direction.forward(order))
+                section.offer(direction.forward(beam_search(direction.lattice, width, self.deadline)))
 
     def beam_width(self, lattice: Lattice) -> int:
         """The beam's width, less where many operators are ready at a time."""
@@ -247,13 +256,13 @@ class _Solver:
             section.upper,
             1 + self.effort.cut_work // section.lattice.n,
             max(section.lower, self.bound),
-            self.expired,
+            self.deadline,
         )
 
     def better_orders(self, section: _Section) -> None:
         """Ask for an order below the best one until there is none, or it is too hard to tell."""
         budget = int(self.units_left * _SHARE_FOR_ORDERS)
-        while budget > 0 and not self.settled(section) and not self.expired():
+        while budget > 0 and not self.settled(section) and not self.deadline.late():
             before = self.units_left
             if self.decide(section, section.upper - 1, budget) is Outcome.UNDECIDED:
                 return
@@ -263,7 +272,7 @@ class _Solver:
     def better_bound(self, section: _Section) -> None:
         """Halve what is open between the highest level refuted and the lowest that was too hard."""
         hard = section.upper
-        while not self.settled(section) and self.units_left > 0 and not self.expired():
+        while not self.settled(section) and self.units_left > 0 and not self.deadline.late():
             lower = max(section.lower, self.bound)
             if hard - lower <= section.upper // _BOUND_STEP:
                 return
@@ -277,11 +286,11 @@ class _Solver:
         searches = [(Decision(d.lattice, level, d.canonical), d) for d in section.directions]
         turn = _FIRST_TURN
         price = max(1, section.lattice.n // _UNIT)
-        while budget > 0 and not self.expired():
+        while budget > 0 and not self.deadline.late() and not all(search.full for search, _ in searches):
             for search, direction in searches:
                 before = search.nodes
                 allowance = turn if direction.favoured else turn // _HANDICAP
-                outcome = search.run(min(allowance, 1 + budget // price), self.expired)
+                outcome = search.run(min(allowance, 1 + budget // price), self.deadline)
                 spent = (search.nodes - before) * price
                 budget -= spent
                 self.units_left -= spent
@@ -318,13 +327,12 @@ class _Solver:
     def proof(self, peak: int, bound: int) -> str:
         if peak == bound:
             return f"proven: no order needs less than {peak:,} bytes"
-        why = "the time limit" if self.expired() else "the node limit"
-        return f"not proven: {why} was reached with {peak - bound:,} bytes between the peak and its lower bound"
+        if self.deadline.struck:
+            return _out_of_time(peak - bound)
+        return (
+            f"not proven: the node limit was reached with {peak - bound:,} bytes between the peak and its lower bound"
+        )
 
 
-def _clock(time_limit: float | None) -> Callable[[], bool]:
-    """A function that says whether the time is over."""
-    if time_limit is None:
-        return lambda: False
-    end = time.monotonic() + time_limit
-    return lambda: time.monotonic() >= end
+def _out_of_time(gap: int) -> str:
+    return f"not proven: the time limit was reached with {gap:,} bytes between the peak and its lower bound"

@@ -48,11 +48,12 @@ class Lifetimes:
     steps: int = 0
 
 
-def _enters(operator: Operator) -> tuple[int, ...]:
+def entered_subgraphs(graph: Graph, operator: Operator) -> tuple[int, ...]:
     """Subgraphs that TFLM's planner follows: only where the raw ``builtin_code`` field names the operator."""
     if _CALL_CODES.get(operator.name) != operator.code.builtin_code:
         return ()
-    return called_subgraphs(operator)
+    # -1 is how the schema says "no subgraph".
+    return tuple(s for s in called_subgraphs(operator) if s != NEVER and s < len(graph.subgraphs))
 
 
 def lifetimes(graph: Graph, scratch_owners: Sequence[tuple[int, int]]) -> Lifetimes:
@@ -102,9 +103,8 @@ def _mark(
         for t in op.outputs:
             if t >= 0:
                 tensors[t].create(start)
-        for called in _enters(op):
-            # -1 is how the schema says "no subgraph"; a model that enters itself is refused elsewhere.
-            if called == NEVER or called in running or called >= len(graph.subgraphs):
+        for called in entered_subgraphs(graph, op):
+            if called in running:  # a model that enters itself is refused elsewhere
                 continue
             result.steps += 1
             yield called

@@ -102,3 +102,40 @@ class _Placed:
             at = max(at, end)
         self.searched[key] = at
         return at
+
+
+class Replay:
+    """:func:`greedy_offsets` again and again, the same buffers without a fixed offset, others fixed elsewhere.
+
+    Parameters
+    ----------
+    requirements
+        All buffers; those with an offset are fixed, wherever it is.
+    """
+
+    def __init__(self, requirements: Sequence[Requirement]) -> None:
+        self._requirements = requirements
+        free = [i for i, r in enumerate(requirements) if r.offset is None]
+        free.sort(key=lambda i: (-requirements[i].size, -i))
+        before: list[int] = [i for i, r in enumerate(requirements) if r.offset is not None]
+        self._company: list[tuple[int, list[int]]] = []
+        for i in free:
+            r = requirements[i]
+            together = [
+                k for k in before if requirements[k].first <= r.last and r.first <= requirements[k].last
+            ]  # fmt: skip
+            self._company.append((i, together))
+            before.append(i)
+
+    def offsets(self, fixed: Sequence[int]) -> list[int]:
+        """The offset of each buffer; ``fixed`` holds those of the fixed ones, at their numbers."""
+        found = list(fixed)
+        sizes = [r.size for r in self._requirements]
+        for i, together in self._company:
+            at, size = 0, sizes[i]
+            for begin, k in sorted((found[k], k) for k in together):
+                if begin - at >= size:
+                    break
+                at = max(at, begin + sizes[k])
+            found[i] = at
+        return found

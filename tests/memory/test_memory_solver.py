@@ -12,6 +12,7 @@ from allocation_by_force import fits, jigsaw, least_height, problems, problems_w
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mcuplan.deadline import Deadline
 from mcuplan.memory import AllocationError, Buffer, Problem, Window, check, height, lower_bound, solve
 
 # The example of MiniMalloc's README: the only placements within 12 put b3 between the others.
@@ -161,7 +162,7 @@ def test_one_effort_one_answer(problem: Problem) -> None:
 @given(problems_with_fixed(windowed=True))
 def test_no_time_at_all_still_gives_a_placement(problem: Problem) -> None:
     try:
-        solution = solve(problem, effort="best", time_limit=0)
+        solution = solve(problem, effort="best", deadline=Deadline(0))
     except AllocationError:
         return  # fixed buffers that overlap
     assert check(problem, solution.offsets) == ()

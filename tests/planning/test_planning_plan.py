@@ -11,7 +11,7 @@ import runtimes
 from planning.random_graphs import random_graph
 
 from mcuplan.graph import Graph
-from mcuplan.planning.allocation import ArenaProblem
+from mcuplan.planning.arena_problem import ArenaProblem
 from mcuplan.planning.plan import PlanOptions, alias_choices, make_plan
 from mcuplan.proof.memory.static_check import static_check
 from mcuplan.rewriting.edit import set_offline_plan

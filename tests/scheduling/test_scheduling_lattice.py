@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from nas_networks import branches, swiftnet
 from schedules_by_force import all_orders, executed_sets, least_peak, problems, step_bytes
 
+from mcuplan.deadline import Deadline
 from mcuplan.scheduling import Problem, Task, live_bytes, peak_bytes
 from mcuplan.scheduling.bounds import cut_bound, least_cost
 from mcuplan.scheduling.flow import UNLIMITED, Network
@@ -77,10 +78,10 @@ def test_live_bytes_are_submodular(problem: Problem) -> None:
 def test_least_cost_by_hand() -> None:
     lattice = compile_problem(FORK)
     # wide runs behind {fork} (32 + 96) or behind {fork, b} (32 + 48 + 96)
-    assert least_cost(lattice, 1) == 128
+    assert least_cost(lattice, 1, Deadline()) == 128
     # a: wide must be there; either the fork (32) or b's 48 is
-    assert least_cost(lattice, 2) == 32 + 96 + 16
-    assert least_cost(lattice, 4) == 80
+    assert least_cost(lattice, 2, Deadline()) == 32 + 96 + 16
+    assert least_cost(lattice, 4, Deadline()) == 80
 
 
 @settings(max_examples=100, deadline=None)
@@ -91,7 +92,7 @@ def test_least_costs_are_the_least_over_all_executed_sets(problem: Problem) -> N
     sets = executed_sets(problem)
     for k, on in waits.items():
         costs = [step_bytes(problem, done, k) for done in sets if k not in done and on <= done]
-        assert least_cost(lattice, k) == min(costs)
+        assert least_cost(lattice, k, Deadline()) == min(costs)
 
 
 @settings(max_examples=60, deadline=None)
@@ -99,7 +100,7 @@ def test_least_costs_are_the_least_over_all_executed_sets(problem: Problem) -> N
 def test_the_cut_bound_is_a_bound_and_no_less_than_an_operator_alone(problem: Problem) -> None:
     lattice = compile_problem(problem)
     costs = lattice.step_costs(range(lattice.n))
-    bound = cut_bound(lattice, costs, max(costs), lattice.n, 0, lambda: False)
+    bound = cut_bound(lattice, costs, max(costs), lattice.n, 0, Deadline())
     assert lattice.own_bound() <= bound <= least_peak(problem) <= peak_bytes(problem)
 
 
@@ -108,7 +109,7 @@ def test_max_flow_by_hand() -> None:
     network = Network(4)
     for tail, head, capacity in [(0, 1, 3), (0, 2, 2), (1, 2, 1), (1, 3, 1), (2, 3, 4)]:
         network.arc(tail, head, capacity)
-    assert network.max_flow(0, 3) == 4
+    assert network.max_flow(0, 3, Deadline()) == 4
 
 
 @settings(max_examples=100, deadline=None)
@@ -122,7 +123,7 @@ def test_max_flow_is_the_least_cut(arcs: list[tuple[int, int, int]]) -> None:
         for side in range(64)
         if side & 1 and not side & 32
     ]
-    assert network.max_flow(0, 5) == min(cuts)
+    assert network.max_flow(0, 5, Deadline()) == min(cuts)
     assert min(cuts) < UNLIMITED
 
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from nas_networks import branches, darts, dense_wiring, multiscale, randwire, swiftnet
 from schedules_by_force import all_orders, least_peak, problems
 
+from mcuplan.deadline import Deadline
 from mcuplan.scheduling import (
     EffortName,
     Problem,
@@ -22,9 +23,7 @@ from mcuplan.scheduling.decision import Decision, Outcome
 from mcuplan.scheduling.lattice import compile_problem
 from mcuplan.scheduling.symmetry import canonical_form
 
-
-def never() -> bool:
-    return False
+never = Deadline()
 
 
 # x (96) is read by two chains; each first shrinks it to 16, then grows to 80.
@@ -266,7 +265,7 @@ def test_a_search_cut_short_brackets_the_best_peak(seed: int, nodes: int, wiring
 
 
 def test_no_time_at_all_gives_the_files_order() -> None:
-    schedule = find_schedule(TWO_CHAINS, time_limit=0)
+    schedule = find_schedule(TWO_CHAINS, deadline=Deadline(0))
     assert schedule.order == (0, 1, 2, 3, 4)
     # x, a and nothing else: 96 + 16; a and its 80: 96; both 80s and y: 176
     assert (schedule.peak_bytes, schedule.lower_bound_bytes, schedule.optimal) == (192, 176, False)
@@ -275,7 +274,7 @@ def test_no_time_at_all_gives_the_files_order() -> None:
 
 def test_a_time_limit_ends_a_long_search() -> None:
     started = time.monotonic()
-    schedule = find_schedule(dense_wiring(0, 120, "ba"), effort="best", time_limit=0.2)
+    schedule = find_schedule(dense_wiring(0, 120, "ba"), effort="best", deadline=Deadline(0.2))
     assert not schedule.optimal
     assert schedule.peak_bytes <= schedule.file_order_peak_bytes
     assert "time limit" in schedule.proof

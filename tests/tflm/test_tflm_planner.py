@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from types import FrameType
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcuplan.tflm.planner import Requirement, greedy_offsets
+from mcuplan.tflm.planner import Replay, Requirement, greedy_offsets
 
 STEPS = 8
 
@@ -154,3 +155,9 @@ def test_the_work_grows_with_the_buffers_and_not_with_their_pairs(life: Callable
         return done
 
     assert calls(2000) < 2.5 * calls(1000)
+
+
+@given(st.lists(st.one_of(online(), offline()), max_size=10), st.lists(st.integers(-40, 200), min_size=10, max_size=10))
+def test_a_replay_gives_what_the_planner_gives(requirements: list[Requirement], elsewhere: list[int]) -> None:
+    moved = [r if r.offset is None else replace(r, offset=at) for r, at in zip(requirements, elsewhere, strict=False)]
+    assert Replay(requirements).offsets([r.offset or 0 for r in moved]) == greedy_offsets(moved)

@@ -27,7 +27,7 @@ from mcuplan.patching.arena.space import Effort, forms
 from mcuplan.patching.arena.trials import Trial, Trials
 from mcuplan.patching.writing.forms import Kind, StageCost, StageForm, balanced, stage_cost
 from mcuplan.patching.writing.reader import WINDOWED, StageReader, UnsupportedStageError
-from mcuplan.planning.allocation import ALIGNMENT
+from mcuplan.planning.arena_problem import ALIGNMENT
 from mcuplan.tflm.target import Target
 
 _LEAST_GROWTH = 200

@@ -21,14 +21,13 @@ class Outside:
 
     def __init__(self, graph: Graph, target: Target) -> None:
         problem = DraftProblem(Draft(graph), target)
-        stock = problem.problem.stock
+        stock = problem.problem.stock[0]
         self._main = graph.main
-        self._bytes = {t: size for (s, t), size in problem.bytes.items() if s == 0}
+        self._bytes = {t: size for (s, t), size in problem.problem.bytes.items() if s == 0}
         self._pieces = [
-            (frozenset(t for s, t in piece.tensors if s == 0), _use(piece.buffer))
-            for piece in problem.arrangement(problem.every).pieces
+            (frozenset(t for s, t in piece.tensors if s == 0), _use(piece.buffer)) for piece in problem.tightest.pieces
         ]
-        self._steps = [problem.run.steps[0, k][-1] for k in range(len(graph.main.operators))]
+        self._steps = [problem.problem.run.steps[0, k][-1] for k in range(len(graph.main.operators))]
         self.operator_bytes = [sum(use[step] for _, use in self._pieces) for step in self._steps]
         self.persistent_bytes = stock.persistent_bytes
         self.planning_bytes = stock.planning_peak_bytes

@@ -66,7 +66,7 @@ class Trials:
         if len(unsupported(draft.graph, self.target.library.support)) > refused:
             return None
         problem = DraftProblem(draft, self.target)
-        stock = problem.problem.stock
+        stock = problem.problem.stock[0]
         return Trial(
             problem.lower_bound_bytes, stock.persistent_bytes - persistent, stock.planning_peak_bytes - planning
         )

@@ -9,37 +9,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mcuplan.graph import Buffer, DType, Graph, Operator, OperatorCode, Subgraph, Tensor
+from mcuplan.planning.ties import Loop, Place, Tie
 from mcuplan.rewriting.edit import keep_tensors
 from mcuplan.tflite import schema
 
 _FILLED = frozenset({DType.FLOAT32, DType.INT32, DType.INT8})
 """Element types that TFLM's FILL takes (micro/kernels/fill.cc); PAD takes the others."""
-
-Place = tuple[int, int]
-"""(subgraph, tensor)"""
-
-
-@dataclass(frozen=True, slots=True)
-class Tie:
-    """Tensor ``inner`` lies at byte ``at`` of tensor ``outer``, because the rewriting made them so.
-
-    Ties of one ``choice`` may be loosened together: then rows are copied instead of lying in place.
-    """
-
-    inner: Place
-    outer: Place
-    at: int = 0
-    choice: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Loop:
-    """A WHILE that the rewriting made: operator ``operator`` of the main subgraph, its two subgraphs and its turns."""
-
-    operator: int
-    condition: int
-    body: int
-    turns: int
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,12 @@ from itertools import pairwise
 
 from mcuplan.graph import DType, Operator, Subgraph, Tensor
 from mcuplan.operators.geometry.stages import PatchStage
-from mcuplan.patching.writing.build import GraphBuilder, Loop, SubgraphBuilder, Tie
+from mcuplan.patching.writing.build import GraphBuilder, SubgraphBuilder
 from mcuplan.patching.writing.reader import UnsupportedStageError
 from mcuplan.patching.writing.rows import StageNet, StripRows
 from mcuplan.patching.writing.strips import StripWriter
-from mcuplan.planning.allocation import ALIGNMENT
+from mcuplan.planning.arena_problem import ALIGNMENT
+from mcuplan.planning.ties import Loop, Tie
 
 LEAST_TURNS = 2
 """A loop with fewer turns than this is no loop."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mcuplan.planning.contents import Segment, contents, part, same
+from mcuplan.planning.segments import Segment, contents, part, same
 from mcuplan.tflm.aliasing import AliasOption, Relation
 
 

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from mcuplan.graph import Graph
-from mcuplan.planning.allocation import ArenaProblem
-from mcuplan.planning.groups import Grouping
+from mcuplan.planning.arena_problem import ArenaProblem
+from mcuplan.planning.blocks import Blocks
 from mcuplan.tflm import Target
-from mcuplan.tflm.aliasing import Relation
+from mcuplan.tflm.aliasing import AliasOption, Relation
 from mcuplan.zoo.builder import Builder
 
 TARGET = Target.parse("cortex-m4+reference")
 
 
-def _grouped(graph: Graph) -> Grouping:
+def _laid(graph: Graph) -> tuple[Blocks, tuple[AliasOption, ...]]:
     problem = ArenaProblem(graph, TARGET)
-    return problem.grouping(0, problem.options[0])
+    return problem.blocks(problem.options[0])
 
 
 def _taken(graph: Graph) -> set[tuple[str, str, int]]:
     names = [t.name for t in graph.main.tensors]
-    return {(names[a.inner], names[a.outer], a.at) for a in _grouped(graph).taken}
+    return {(names[a.inner], names[a.outer], a.at) for a in _laid(graph)[1]}
 
 
 def test_an_addition_takes_the_place_of_an_input_that_dies() -> None:
@@ -73,12 +73,13 @@ def test_copies_of_one_value_are_not_moved_over_themselves() -> None:
     # (at 16 bytes) would be a memcpy between ranges that overlap.
     b = Builder()
     x = b.input((1, 1, 4, 4), name="x")
-    a = b.concatenation([x, x], 1, name="a")
-    c = b.concatenation([x, a], 1, name="c")
-    graph = b.graph([b.conv2d(c, 2, 1, name="end"), a])
+    twice = b.concatenation([x, x], 1, name="a")
+    thrice = b.concatenation([x, twice], 1, name="c")
+    graph = b.graph([b.conv2d(thrice, 2, 1, name="end"), twice])
     index = {t.name: i for i, t in enumerate(graph.main.tensors)}
-    places = _grouped(graph).group_of[index["c"]].tensors
-    assert index["a"] not in places or places[index["a"]] - places[index["c"]] == 16
+    places = _laid(graph)[0].of((0, index["c"]))
+    a, c = (0, index["a"]), (0, index["c"])
+    assert a not in places or places[a] - places[c] == 16
 
 
 def test_variables_and_constants_take_no_part() -> None:
