@@ -91,7 +91,7 @@ def analyse(
         arena=predict(graph, target),
         code=code_size(graph, target, build),
         macs=model_macs(graph),
-        refusals=unsupported(graph, target.library.support, custom_operators),
+        refusals=unsupported(graph, target, custom_operators),
     )
 
 

@@ -17,7 +17,7 @@ def custom_operators(graph: Graph) -> frozenset[str]:
 
 def refusals(graph: Graph, target: Target, brought: Collection[str] | None = None) -> tuple[Refusal, ...]:
     """What ``mcuplan check`` says against a model; custom operators ``brought`` (None: all) count as there."""
-    return unsupported(graph, target.library.support, custom_operators(graph) if brought is None else brought)
+    return unsupported(graph, target, custom_operators(graph) if brought is None else brought)
 
 
 def sentence(refusal: Refusal) -> str:

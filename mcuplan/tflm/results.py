@@ -5,6 +5,9 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+UNNOTICED = "; TFLM does not notice and goes wrong when it runs"
+"""How the reason of a refusal ends that TFLM itself would not report."""
+
 
 class PersistentKind(enum.StrEnum):
     """What a persistent allocation is for, as TFLM's recording allocator names it where it has a name."""

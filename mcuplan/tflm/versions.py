@@ -46,6 +46,8 @@ class TflmVersion:
     static_memory: bool = True
     alike: tuple[str, ...] = ()
     newer_than: str = ""
+    dated: bool = True
+    """Whether ``upstream`` is its own date, and not that of the version before it."""
     records: Mapping[str, int] = field(default_factory=dict, hash=False)
     """Measured arenas that tests compare, by ``core+library[-version]``."""
 
@@ -70,6 +72,15 @@ def number(text: str) -> tuple[int, ...]:
 def table() -> Mapping[str, Any]:
     """``data/targets.json``."""
     return _file("targets") or {}
+
+
+@cache
+def shared_document(name: str) -> Any:
+    """A JSON document of ``data/`` that is of no one version, such as ``history``."""
+    found = _file(name)
+    if found is None:
+        raise FileNotFoundError(f"mcuplan/tflm/data/{name}.json is missing from this installation")
+    return found
 
 
 @cache
@@ -123,10 +134,11 @@ def _placed(name: str, spelled: str, relative: TflmVersion) -> TflmVersion:
     above = [v for v in line if place(v) > wanted and v not in below]
     if not below:
         raise TargetError(f"{name} is older than {line[0].name}, the oldest that mcuplan knows of its kind")
-    upstream = spelled if dated else below[-1].upstream
+    release = table()["releases"].get(name)
+    upstream = spelled if dated else release or below[-1].upstream
     made = replace(
         below[-1], name=name, title=name, commit="", released="", upstream=upstream, records={},
-        libraries=relative.libraries, cores=relative.cores,
+        dated=dated or release is not None, libraries=relative.libraries, cores=relative.cores,
     )  # fmt: skip
     if not above:
         return replace(made, base=below[-1].name, newer_than=below[-1].name)

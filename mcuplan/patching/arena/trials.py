@@ -56,14 +56,14 @@ class Trials:
         if stage not in self._stages:
             graph, inner = cut_out(self.graph, stage)
             stock = predict(graph, self.target)
-            refused = len(unsupported(graph, self.target.library.support))
+            refused = len(unsupported(graph, self.target))
             self._stages[stage] = graph, inner, stock.persistent_bytes, stock.planning_peak_bytes, refused
         graph, inner, persistent, planning, refused = self._stages[stage]
         try:
             draft = write_stage(Draft(graph), inner, form).tidy()
         except UnsupportedStageError:
             return None
-        if len(unsupported(draft.graph, self.target.library.support)) > refused:
+        if len(unsupported(draft.graph, self.target)) > refused:
             return None
         problem = DraftProblem(draft, self.target)
         stock = problem.problem.stock[0]

@@ -35,6 +35,7 @@ from mcuplan.reports.documents.report import (
 from mcuplan.rewriting.origin import plan_origin
 from mcuplan.text import show_bytes, show_count, show_share
 from mcuplan.tflm import Target
+from mcuplan.tflm.history import warnings as version_warnings
 from mcuplan.tflm.results import PlannedBuffer
 from mcuplan.tflm.results import Refusal as TflmRefusal
 
@@ -284,6 +285,7 @@ def _notes(analysis: Analysis) -> Iterable[str]:
     for note in analysis.code.notes:
         if note not in analysis.arena.notes:
             yield note
+    yield from version_warnings(analysis.graph, analysis.target)
     yield from _traps(analysis)
     if not analysis.macs.exact:
         yield "the MACs of some operators or loops are not known: they are left out, a loop counts one turn"

@@ -13,8 +13,9 @@ from collections.abc import Collection, Iterator, Sequence
 
 from mcuplan.graph import CUSTOM, DType, Graph, Operator, Subgraph, Tensor
 from mcuplan.operators import reachable_subgraphs
+from mcuplan.tflm import history
 from mcuplan.tflm.offline import METADATA_NAME as OFFLINE_PLAN
-from mcuplan.tflm.results import Refusal
+from mcuplan.tflm.results import UNNOTICED, Refusal
 from mcuplan.tflm.support import shapes, signal  # noqa: F401 - they register their checks and rules
 from mcuplan.tflm.support.call import Call, Finding, Shape, has_data, words
 from mcuplan.tflm.support.checks import CHECKS
@@ -23,6 +24,7 @@ from mcuplan.tflm.support.inference import output_findings, resolved_shapes
 from mcuplan.tflm.support.subgraphs import recursive_calls, tensor_bytes
 from mcuplan.tflm.support.table import OperatorRule, SupportTable, known_kernels, operator_rule, support_table
 from mcuplan.tflm.support.types import type_mismatch
+from mcuplan.tflm.target import Target
 
 FLEX_PREFIX = "Flex"
 
@@ -38,11 +40,10 @@ _TENSOR_REASONS = {
 
 _UNNOTICED_RULES = ("variable-constant", "constant-input", "too-large")
 
-UNNOTICED = "; TFLM does not notice and goes wrong when it runs"
-"""How a reason ends that TFLM itself would not report."""
 
-
-def unsupported(graph: Graph, kernels: str = "cmsis-nn", custom_operators: Collection[str] = ()) -> tuple[Refusal, ...]:
+def unsupported(
+    graph: Graph, kernels: str | Target = "cmsis-nn", custom_operators: Collection[str] = ()
+) -> tuple[Refusal, ...]:
     """Every reason why stock TFLM cannot run the model; empty where it can.
 
     Parameters
@@ -50,7 +51,8 @@ def unsupported(graph: Graph, kernels: str = "cmsis-nn", custom_operators: Colle
     graph
         The model.
     kernels
-        Kernel library that TFLM is built with, ``"cmsis-nn"`` or ``"reference"``.
+        The target: what its TFLM version lacks or computes wrongly counts too. Or the kernel library alone,
+        ``"cmsis-nn"`` or ``"reference"``, for the newest TFLM.
     custom_operators
         Names of custom operators for which the user has kernels; TFLM's own need no naming.
 
@@ -69,7 +71,8 @@ def unsupported(graph: Graph, kernels: str = "cmsis-nn", custom_operators: Colle
     Upstream is commit 90b983c2b of 2026-08-20. What TFLM itself would not notice (it would compute garbage, or read
     outside its arena) is a reason too; its text ends in :data:`UNNOTICED`. Operator versions are not looked at by TFLM.
     """
-    known_kernels(kernels)
+    target = kernels if isinstance(kernels, Target) else None
+    kernels = known_kernels(kernels.library.support if isinstance(kernels, Target) else kernels)
     table = support_table()
     if not graph.subgraphs:
         text = "the model has no subgraph, so there is nothing to run"
@@ -82,6 +85,10 @@ def unsupported(graph: Graph, kernels: str = "cmsis-nn", custom_operators: Colle
         found.extend(refused)
         if index in reachable and not any(refusal.rule == "subgraph" for refusal in found):
             found.extend(_unwritten(graph, index, table, refused))
+    if target is not None:
+        said = {(refusal.subgraph, refusal.operator) for refusal in found}
+        older = history.refusals(graph, target)
+        found.extend(refusal for refusal in older if (refusal.subgraph, refusal.operator) not in said)
     return tuple(found)
 
 
