@@ -152,11 +152,14 @@ def _advice(patch: PatchPlan, start: Graph) -> tuple[AdviceShown, ...]:
 
 
 def _streamed(graph: Graph, max_overhead: float) -> StreamedShown | None:
-    """The analysis of an input whose rows are streamed."""
+    """The analysis of an input whose rows are streamed; None for a model that contradicts itself."""
     from mcuplan.findings.blocks import blocks
     from mcuplan.patching.live.analysis import analyse
     from mcuplan.reports.documents.patches import streamed_shown
+    from mcuplan.tflm.support import contradiction
 
+    if contradiction(graph):
+        return None
     runs = [(block.first, block.last) for block in blocks(graph)]
     return streamed_shown(graph, analyse(graph, runs, max_overhead=max_overhead, input_rows_streamed=True))
 

@@ -17,6 +17,7 @@ from importlib import resources
 from mcuplan.estimates.errors import EstimateError
 from mcuplan.graph import Graph, Operator, Tensor
 from mcuplan.operators import constant_values
+from mcuplan.tflm.support import contradiction
 
 
 @cache
@@ -155,10 +156,12 @@ def channel_groups(graph: Graph) -> ChannelGroups:
     Raises
     ------
     EstimateError
-        Where the model has more than one subgraph.
+        Where the model has more than one subgraph, or its parts contradict each other.
     """
     if len(graph.subgraphs) > 1:
         raise EstimateError(f"a model with {len(graph.subgraphs)} subgraphs cannot be pruned or resized")
+    if problem := contradiction(graph):
+        raise EstimateError(f"the network cannot be rebuilt: {problem}")
     groups, main = ChannelGroups(), graph.main
     for t in main.inputs:
         groups.layouts[t] = groups.new(_last(main.tensors[t]), fixed=True)

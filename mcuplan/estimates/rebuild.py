@@ -28,6 +28,7 @@ from mcuplan.graph import Buffer, DType, Graph, Operator, Quantization, Record, 
 from mcuplan.operators import OperatorFacts, constant_values, window_axis
 from mcuplan.operators.geometry import SAME, VALID
 from mcuplan.rewriting.edit import compact_buffers
+from mcuplan.tflm.support import contradiction
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,6 +58,8 @@ def rebuild(graph: Graph, wanted: Wanted, groups: ChannelGroups | None = None) -
         Where an operator fixes the resolution, the input is too small for a stride or a window, weights are shared by
         layers that would cut them differently, or constants cannot be re-encoded.
     """
+    if problem := contradiction(graph):
+        raise EstimateError(f"the network cannot be rebuilt: {problem}")
     return _Rebuild(graph, groups or channel_groups(graph), wanted).run()
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from mcuplan.graph import DType, Graph, Operator
 from mcuplan.operators import OperatorFacts
-from mcuplan.operators.formulas import evaluate
+from mcuplan.operators.formulas import UNFIT, evaluate
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,5 +91,5 @@ def features(graph: Graph, operator: Operator) -> Sequence[int] | None:
     facts = OperatorFacts(graph, graph.main, operator)
     try:
         return [int(evaluate(formula, facts)) for formula in formulas]
-    except (IndexError, KeyError, TypeError, ZeroDivisionError):
+    except UNFIT:
         return None

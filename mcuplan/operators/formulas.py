@@ -35,6 +35,10 @@ _ALLOWED = (
 )  # fmt: skip
 
 
+UNFIT = (ArithmeticError, AttributeError, IndexError, KeyError, NameError, TypeError)
+"""What :func:`evaluate` raises on facts that no kernel would take: missing operands, other ranks, sizes of 0."""
+
+
 class FormulaError(ValueError):
     """A formula in a data file that is not in the language: a bug in the table."""
 

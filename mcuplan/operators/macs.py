@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from mcuplan.graph import CUSTOM, Graph, Operator, Subgraph
 from mcuplan.operators.facts import OperatorFacts
-from mcuplan.operators.formulas import evaluate
+from mcuplan.operators.formulas import UNFIT, evaluate
 from mcuplan.operators.loops import loop_turns
 from mcuplan.operators.table import operator_info
 
@@ -53,7 +53,7 @@ def operator_macs(graph: Graph, subgraph: Subgraph, operator: Operator) -> int |
         return 0
     try:
         count = evaluate(info.macs, OperatorFacts(graph, subgraph, operator))
-    except (IndexError, KeyError, NameError, TypeError, ZeroDivisionError):
+    except UNFIT:
         return None
     return count if isinstance(count, int) and count >= 0 else None
 

@@ -17,7 +17,7 @@ from functools import cache
 
 from mcuplan.graph import Graph, Operator, Subgraph
 from mcuplan.operators import OperatorFacts, TensorFacts, constant_values
-from mcuplan.operators.formulas import evaluate
+from mcuplan.operators.formulas import UNFIT, evaluate
 from mcuplan.tflm.target import Target
 from mcuplan.tflm.versions import document
 
@@ -63,7 +63,7 @@ class AliasRule:
         """Whether the rule holds for one operator; never where its facts are not what kernels accept."""
         try:
             return not self.when or bool(evaluate(self.when, facts))
-        except (KeyError, IndexError, AttributeError, TypeError):
+        except UNFIT:
             return False
 
 

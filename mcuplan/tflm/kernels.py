@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from mcuplan.operators import OperatorFacts, TensorFacts
-from mcuplan.operators.formulas import evaluate
+from mcuplan.operators.formulas import UNFIT, evaluate
 from mcuplan.tflm.target import Target
 from mcuplan.tflm.versions import document
 
@@ -237,7 +237,7 @@ def node_needs(facts: OperatorFacts, target: Target, new_resource: bool = False)
             tuple(s for request in kernel.prepare for s in _sized(request, names)),
             tuple(_temps(kernel.temps, names)),
         )
-    except (AttributeError, IndexError, KeyError, NameError, TypeError, ZeroDivisionError):
+    except UNFIT:
         # Shapes or options that the kernel itself would refuse: nothing exact can be said of it.
         return _unknown(facts)
 

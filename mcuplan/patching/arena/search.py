@@ -23,6 +23,7 @@ from mcuplan.rewriting.edit import set_offline_plan
 from mcuplan.tflm.aliasing import readable_rules
 from mcuplan.tflm.arena import predict
 from mcuplan.tflm.results import ArenaPrediction
+from mcuplan.tflm.support import contradiction
 from mcuplan.tflm.target import DEFAULT_TARGET, Target
 
 __all__ = ["FrontPoint", "PatchPlan", "PatchRefusal", "StageChoice", "find_patch_plan", "no_gain", "refusal"]
@@ -111,7 +112,7 @@ def find_patch_plan(
     Raises
     ------
     PatchRefusal
-        Where the model has no operators that strips could run.
+        Where the model has no operators that strips could run, or contradicts itself.
 
     Examples
     --------
@@ -121,7 +122,7 @@ def find_patch_plan(
     (55008, True)
     """
     chosen = Target.parse(target) if isinstance(target, str) else target
-    why = refusal(graph)
+    why = contradiction(graph) or refusal(graph)
     if why is None and not readable_rules(chosen):
         why = f"nothing is known of which tensors may share bytes in the kernels of {chosen.library.name}"
     if why is not None:

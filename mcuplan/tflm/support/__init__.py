@@ -92,6 +92,27 @@ def unsupported(
     return tuple(found)
 
 
+CONTRADICTIONS = frozenset((
+    "missing-operand", "operand-count", "missing-vector", "shape-mismatch", "rank", "index-range", "empty-tensor",
+    "option", "channel-scales", "non-constant-operand", "unwritten-tensor", "too-large", "subgraph", "constant-output",
+))  # fmt: skip
+"""Rules that no file breaks whose parts fit each other, whatever TFLM has kernels for."""
+
+
+def contradiction(graph: Graph) -> str:
+    """What in the file contradicts itself, in one sentence; empty where nothing does.
+
+    What changes models rather than judging them takes shapes and operands for granted, and asks this first. A float16
+    model or one with operators that TFLM lacks does not contradict itself.
+    """
+    for refusal in unsupported(graph, "reference"):
+        if refusal.rule in CONTRADICTIONS:
+            where = f" of subgraph {refusal.subgraph}" if refusal.subgraph else ""
+            operator = f"operator {refusal.operator}{where}: " if refusal.operator >= 0 else ""
+            return f"{operator}{refusal.reason.removesuffix(UNNOTICED)}"
+    return ""
+
+
 def _missing_vectors(graph: Graph, index: int, table: SupportTable) -> Iterator[Refusal]:
     rule = "missing-vector"
     for what in missing_vectors(graph, index):
