@@ -118,21 +118,22 @@ def _elements(call: Call, spec: CheckSpec) -> Iterator[Finding]:
 
 @check("same-shape")
 def _same_shape(call: Call, spec: CheckSpec) -> Iterator[Finding]:
-    first, *others = call.each(spec.of)
-    for name, index, _ in others:
-        one, other = call.shapes[first[1]], call.shapes[index]
+    found = list(call.each(spec.of))
+    for name, index, _ in found[1:]:
+        one, other = call.shapes[found[0][1]], call.shapes[index]
         if one is not None and other is not None and one != other:
-            text = f"needs its {words(name)} to have the shape {list(one)} of its {words(first[0])}, not {list(other)}"
+            like = words(found[0][0])
+            text = f"needs its {words(name)} to have the shape {list(one)} of its {like}, not {list(other)}"
             yield Finding("shape-mismatch", text, index)
             return
 
 
 @check("same-type")
 def _same_type(call: Call, spec: CheckSpec) -> Iterator[Finding]:
-    first, *others = call.each(spec.of)
-    for name, index, tensor in others:
-        if tensor.dtype is not first[2].dtype:
-            text = f"needs its {words(name)} to be {first[2].dtype.label} like its {words(first[0])}"
+    found = list(call.each(spec.of))
+    for name, index, tensor in found[1:]:
+        if tensor.dtype is not found[0][2].dtype:
+            text = f"needs its {words(name)} to be {found[0][2].dtype.label} like its {words(found[0][0])}"
             yield Finding("unsupported-type", f"{text}, not {tensor.dtype.label}", index)
 
 
@@ -196,8 +197,9 @@ def _zero_point(call: Call, spec: CheckSpec) -> Iterator[Finding]:
 
 @check("same-quantization")
 def _same_quantization(call: Call, spec: CheckSpec) -> Iterator[Finding]:
-    *found, (last, _, wanted) = call.each(spec.of)
-    for name, index, tensor in found:
+    found = list(call.each(spec.of))
+    for name, index, tensor in found[:-1]:
+        last, _, wanted = found[-1]
         far = abs(scale(tensor) - scale(wanted)) > spec.args.get("tolerance", 0)
         if far or zero_point(tensor) != zero_point(wanted):
             text = f"needs the same scale and zero point on its {words(name)} and its {words(last)}"
@@ -235,7 +237,9 @@ def _scale_below(call: Call, spec: CheckSpec) -> Iterator[Finding]:
 @check("scale-ratio")
 def _scale_ratio(call: Call, spec: CheckSpec) -> Iterator[Finding]:
     """HARD_SWISH: input scale / output scale / 128 has to be below 1 (hard_swish_common.cc)."""
-    (_, index, source), (_, _, target) = call.each(spec.of)
+    source, target, index = call.tensor(spec.of[0]), call.tensor(spec.of[1]), call.index(spec.of[0])
+    if source is None or target is None:
+        return
     if scale(target) > 0 and scale(source) / scale(target) >= spec.args["below"]:
         text = f"needs its input scale to be less than {spec.args['below']} times its output scale"
         yield Finding("scale", text, index)
@@ -258,7 +262,7 @@ def _add_scales(call: Call, spec: CheckSpec) -> Iterator[Finding]:
     QuantizeMultiplierSmallerThanOneExp aborts on a multiplier that is not between 0 and 1.
     """
     found = list(call.each(spec.of))
-    if not all(quantized(tensor) for _, _, tensor in found):
+    if len(found) < 2 or not all(quantized(tensor) for _, _, tensor in found):
         return  # said by another check
     *inputs, output = (scale(tensor) for _, _, tensor in found)
     common = 2 * max(inputs)
@@ -272,7 +276,7 @@ def _input_scales(call: Call, spec: CheckSpec) -> Iterator[Finding]:
     """Inputs are rescaled to twice the greater input scale: QuantizeMultiplierSmallerThanOneExp, as for add-scales."""
     found = list(call.each(spec.of))
     scales = [scale(tensor) for _, _, tensor in found]
-    if all(quantized(tensor) for _, _, tensor in found) and not min(scales) > 0:
+    if found and all(quantized(tensor) for _, _, tensor in found) and not min(scales) > 0:
         yield Finding("scale", f"needs input scales above 0, not {number(min(scales))}", found[0][1])
 
 
