@@ -12,6 +12,7 @@ from mcuplan.graph import Graph
 from mcuplan.tflm.results import ArenaPrediction, CodeSize, Refusal
 
 if TYPE_CHECKING:
+    from mcuplan.estimates.instructions import ModelInstructions
     from mcuplan.operators import ModelMacs
     from mcuplan.proof.memory.clobbers import Clobber
     from mcuplan.tflm import Target
@@ -27,6 +28,13 @@ class Analysis:
     code: CodeSize
     macs: ModelMacs
     refusals: tuple[Refusal, ...] = ()
+
+    @cached_property
+    def instructions(self) -> ModelInstructions | None:
+        """Instructions of one Invoke by the target's cost model; None where there is none for it."""
+        from mcuplan.estimates.instructions import invoke_instructions
+
+        return invoke_instructions(self.graph, self.target, self.arena.plan)
 
     @cached_property
     def clobbers(self) -> tuple[Clobber, ...]:

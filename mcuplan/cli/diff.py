@@ -12,14 +12,14 @@ from mcuplan.cli.parameters import board_options, target_options
 if TYPE_CHECKING:
     from mcuplan.findings.diff.difference import Measure
 
-_MEASURES: tuple[Measure, ...] = ("arena", "ram", "flash", "macs")
+_MEASURES: tuple[Measure, ...] = ("arena", "ram", "flash", "macs", "instructions")
 
 
 @click.command("diff", short_help="Show what changed between two models, and why.")
 @click.argument("old", metavar="OLD")
 @click.argument("new", metavar="NEW")
 @click.option("--max-growth", "growth", multiple=True, metavar="RESOURCE=AMOUNT",
-              help="Exit with 1 where arena, ram, flash or macs grow by more: ram=2kB. May be repeated.")  # fmt: skip
+              help="Exit with 1 where arena, ram, flash, macs, instructions grow by more: ram=2kB.")  # fmt: skip
 @click.option(
     "--format", "format_", type=click.Choice(["text", "markdown", "html", "json"]), default="text", show_default=True
 )
@@ -39,7 +39,7 @@ def command(
     build: str | None,
     custom_operators: tuple[str, ...],
 ) -> int:
-    """Compare OLD and NEW: arena, RAM, flash, MACs, operators, quantization, each change attributed to the byte.
+    """Compare OLD and NEW: arena, RAM, flash, MACs, instructions, operators, quantization, each change attributed.
 
     A model is a file, zoo:NAME, or REVISION:path as in `git show` (HEAD~1:models/kws.tflite).
 
@@ -93,5 +93,5 @@ def _growth(entries: tuple[str, ...]) -> dict[Measure, int]:
         measure = next((m for m in _MEASURES if m == name.strip().lower()), None)
         if measure is None or not equals:
             raise click.UsageError(f"--max-growth {part!r}: write {', '.join(_MEASURES)} = an amount, such as ram=2kB")
-        limits[measure] = (parse_count if measure == "macs" else parse_bytes)(amount)
+        limits[measure] = (parse_count if measure in ("macs", "instructions") else parse_bytes)(amount)
     return limits

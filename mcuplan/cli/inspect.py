@@ -18,16 +18,18 @@ if TYPE_CHECKING:
     from mcuplan.reports.terminal.glyphs import Glyphs
 
 
-@click.command("inspect", short_help="Show a model's operators, shapes, MACs, live bytes and lifespans.")
+@click.command("inspect", short_help="Show a model's operators, shapes, MACs, instructions, live bytes and lifespans.")
 @models_argument(1)
 @click.option("--blocks", is_flag=True, help="Group operators into blocks: inverted residuals, residual units, ...")
 @click.option("--arena", is_flag=True, help="Show every buffer of the arena: offset, bytes, lifespan.")
+@click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @board_options
 @target_options
 def command(
     models: str,
     blocks: bool,
     arena: bool,
+    format_: str,
     boards: tuple[str, ...],
     board_dirs: tuple[Path, ...],
     kernels: str | None,
@@ -51,6 +53,13 @@ def command(
     board = load_board(boards[0], board_dirs) if boards else None
     chosen = choose_target(board, kernels, target)
     analysis = budget.analyse(load_model(models), chosen, build or budget.DEFAULT_BUILD, custom_operators)
+    if format_ == "json":
+        from mcuplan.cli.output import write_text
+        from mcuplan.reports.documents.inspect import inspect_report
+        from mcuplan.reports.documents.json import to_json
+
+        write_text(to_json(inspect_report(models, analysis)), None)
+        return 0
     show(lambda width, glyphs: _lines(models, analysis, blocks, arena, width, glyphs))
     return 0
 

@@ -11,10 +11,12 @@ import click
 
 
 @click.command("schema", short_help="Print a JSON Schema of what mcuplan reads or writes.")
-@click.argument("what", type=click.Choice(["report", "plan", "whatif", "latency", "energy", "board", "config"]))
+@click.argument(
+    "what", type=click.Choice(["report", "plan", "inspect", "whatif", "latency", "energy", "board", "config"])
+)
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the schema to a file.")
 def command(what: str, output: Path | None) -> int:
-    """Print the JSON Schema (2020-12) of reports, plans, estimates, board files or the configuration."""
+    """Print the JSON Schema (2020-12) of reports, plans, inspections, estimates, board files or the configuration."""
     from mcuplan.cli.output import write_text
     from mcuplan.reports.documents.json import to_json
 
@@ -32,6 +34,12 @@ def _plan() -> dict[str, Any]:
     from mcuplan.reports.documents.schema import plan_schema
 
     return plan_schema()
+
+
+def _inspect() -> dict[str, Any]:
+    from mcuplan.reports.documents.schema import inspect_schema
+
+    return inspect_schema()
 
 
 def _estimate(kind: str) -> dict[str, Any]:
@@ -55,6 +63,7 @@ def _config() -> dict[str, Any]:
 _SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "report": _report,
     "plan": _plan,
+    "inspect": _inspect,
     "whatif": partial(_estimate, "whatif"),
     "latency": partial(_estimate, "latency"),
     "energy": partial(_estimate, "energy"),

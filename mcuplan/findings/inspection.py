@@ -14,7 +14,9 @@ from mcuplan.findings.peak import live_steps
 class OperatorRow:
     """One operator. ``live_bytes`` are live while it runs; its outputs are live in the steps ``[start, end)``.
 
-    ``macs`` is None where unknown; ``lifespan`` where its output is not in the arena (or it has none).
+    ``macs`` and ``instructions`` (of one call, without the interpreter's dispatch) are None where unknown, ``lifespan``
+    where its output is not in the arena (or it has none). ``calls`` are those of one Invoke, loops counted.
+    ``instructions_modelled`` is False where ``instructions`` are bounded from above, by the dearest of the kind.
     """
 
     subgraph: int
@@ -27,6 +29,9 @@ class OperatorRow:
     weights_bytes: int
     live_bytes: int
     lifespan: tuple[int, int] | None
+    instructions: int | None = None
+    instructions_modelled: bool = True
+    calls: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +68,11 @@ def operator_rows(analysis: Analysis) -> tuple[OperatorRow, ...]:
     spans = {(b.subgraph, b.tensor): (b.first, b.last + 1) for b in analysis.arena.plan if b.tensor >= 0}
     macs = {(row.subgraph, row.operator): row.macs for row in analysis.macs.per_operator}
     weights = operator_weights(graph)
+    found = analysis.instructions
+    costs = {(row.subgraph, row.operator): row for row in found.operators} if found else {}
     rows = []
     for s, k, op in graph.operators():
+        cost = costs.get((s, k))
         out = next((t for t in op.outputs if t >= 0), -1)
         tensor = graph.subgraphs[s].tensors[out] if out >= 0 else None
         rows.append(
@@ -72,6 +80,8 @@ def operator_rows(analysis: Analysis) -> tuple[OperatorRow, ...]:
                 s, k, op.label, tensor.shape if tensor else (), tensor.dtype.label if tensor else "",
                 tensor.name if tensor else "", macs.get((s, k)), weights[s, k], live.get((s, k), 0),
                 spans.get((s, out)),
+                None if cost is None or cost.instructions is None else round(cost.instructions),
+                cost is None or cost.modelled, cost.calls if cost else None,
             )
         )  # fmt: skip
     return tuple(rows)

@@ -47,7 +47,7 @@ def row(kinds: list[str], prefix: str = "t", shape: tuple[int, ...] = (1, 16)) -
 
 def test_nothing_changed() -> None:
     found = diff("a", analysis(), "b", analysis())
-    assert [change.change for change in found.changes] == [0, 0, 0, 0]
+    assert [change.change for change in found.changes] == [0, 0, 0, 0, 0]
     assert all(not change.parts for change in found.changes)
     assert found.operators == found.quantization == ()
 

@@ -12,6 +12,7 @@ from mcuplan.estimates.instructions.calls import call_of
 from mcuplan.estimates.instructions.graphs import (
     ModelInstructions,
     OperatorInstructions,
+    invoke_instructions,
     model_instructions,
     planned_addresses,
 )
@@ -19,5 +20,6 @@ from mcuplan.estimates.instructions.model import Control, Cost, CostModel, cost_
 
 __all__ = [
     "Call", "Control", "Cost", "CostModel", "ModelInstructions", "OperatorInstructions", "call_of", "cost_model",
+    "invoke_instructions",
     "loop_instructions", "model_instructions", "planned_addresses",
 ]  # fmt: skip

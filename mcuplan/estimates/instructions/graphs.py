@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from mcuplan.estimates.instructions._copies import run
 from mcuplan.estimates.instructions.calls import call_of
-from mcuplan.estimates.instructions.model import Cost, CostModel
+from mcuplan.estimates.instructions.model import Cost, CostModel, cost_model
 from mcuplan.graph import CUSTOM, Graph, Operator, Subgraph
 from mcuplan.operators import OperatorFacts, TensorFacts, called_subgraphs, loop_turns
-from mcuplan.tflm import predict
+from mcuplan.tflm import PlannedBuffer, predict
 from mcuplan.tflm.target import Target
 
 Address = Callable[[int, int], int | None]
@@ -149,10 +149,34 @@ class _Counter:
         return TensorFacts(self.graph, subgraph.tensors[at[1]], at[1]).bytes if at[1] >= 0 else -1
 
 
+def addresses(plan: Iterable[PlannedBuffer]) -> Address:
+    """Arena offsets of tensors in a memory plan."""
+    places = {(b.subgraph, b.tensor): b.offset for b in plan if b.tensor >= 0}
+    return lambda subgraph, tensor: places.get((subgraph, tensor))
+
+
 def planned_addresses(graph: Graph, target: Target) -> Address:
     """Arena offsets as the target's TFLM places them, offline plan included."""
-    places = {(b.subgraph, b.tensor): b.offset for b in predict(graph, target).plan if b.tensor >= 0}
-    return lambda subgraph, tensor: places.get((subgraph, tensor))
+    return addresses(predict(graph, target).plan)
+
+
+def invoke_instructions(
+    graph: Graph, target: Target, plan: Iterable[PlannedBuffer] | None = None
+) -> ModelInstructions | None:
+    """Instructions of one Invoke on a target, with the memory plan that TFLM makes (or ``plan``); None without data.
+
+    Examples
+    --------
+    >>> from mcuplan.tflm import Target
+    >>> from mcuplan.zoo import build
+    >>> found = invoke_instructions(build("person-detection"), Target.parse("cortex-m4+cmsis-nn"))
+    >>> 22e6 < found.total < 24e6
+    True
+    """
+    model = cost_model(target)
+    if model is None:
+        return None
+    return model_instructions(graph, model, addresses(predict(graph, target).plan if plan is None else plan))
 
 
 def model_instructions(graph: Graph, model: CostModel, address: Address) -> ModelInstructions:

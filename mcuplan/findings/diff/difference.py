@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Literal
 
 from mcuplan import __version__
 from mcuplan.budget.analysis import Analysis
+from mcuplan.errors import McuplanError
 from mcuplan.findings.diff.changes import OperatorChange, QuantizationChange, operator_changes, quantization_changes
-from mcuplan.findings.diff.items import Item, Key, arena_items, flash_items, macs_items, ram_items
+from mcuplan.findings.diff.items import Item, Key, arena_items, flash_items, instructions_items, macs_items, ram_items
 from mcuplan.findings.diff.matching import Matching, match
 from mcuplan.findings.tool import Tool
 from mcuplan.rewriting.origin import PlanOrigin, plan_origin
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 DIFF_SCHEMA_VERSION = "1.1"
 _CONFIG: ConfigDict = {"use_attribute_docstrings": True, "json_schema_serialization_defaults_required": True}
 
-Measure = Literal["arena", "ram", "flash", "macs"]
+Measure = Literal["arena", "ram", "flash", "macs", "instructions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,8 @@ def diff(
     matching = match(old.graph, new.graph)
     changes = tuple(_changes(old, new, matching))
     by_name = {change.resource: change.change for change in changes}
+    if "instructions" in (growth or {}) and "instructions" not in by_name:
+        raise McuplanError(f"there are no cost data for {new.target}: instructions cannot be limited there")
     return Diff(
         tool=Tool("mcuplan", __version__),
         old=_side(old_name, old),
@@ -136,6 +139,9 @@ def _changes(old: Analysis, new: Analysis, matching: Matching) -> Iterable[Chang
     yield _change("ram", ram_items(old), ram_items(new), matching)
     yield _change("flash", flash_items(old), flash_items(new), matching)
     yield _change("macs", macs_items(old), macs_items(new), matching)
+    if old.instructions and new.instructions:
+        olds, news = instructions_items(old, old.instructions), instructions_items(new, new.instructions)
+        yield _change("instructions", olds, news, matching)
 
 
 def _change(resource: Measure, before: Iterable[Item], after: Iterable[Item], matching: Matching) -> Change:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from mcuplan.budget.analysis import Analysis
 from mcuplan.findings.costs import describe, operator_weights, place, tensor_name
 from mcuplan.findings.peak import live_at, live_steps, peak_step
 from mcuplan.graph import Graph
 from mcuplan.tflm.results import PlannedBuffer
+
+if TYPE_CHECKING:
+    from mcuplan.estimates.instructions import ModelInstructions
 
 Key = tuple[str, int, int, int]
 """What an item is, and the subgraph, operator and position it belongs to (-1: none)."""
@@ -109,6 +113,15 @@ def macs_items(analysis: Analysis) -> Iterator[Item]:
         name = _output(graph, row.subgraph, row.operator)
         yield Item(("macs", row.subgraph, row.operator, -1), what, row.macs or 0, name, True)
     yield Item(("unreached", -1, -1, -1), "operators that nothing reaches", analysis.macs.total - counted)
+
+
+def instructions_items(analysis: Analysis, found: ModelInstructions) -> Iterator[Item]:
+    """Instructions of one Invoke by operator, each as often as it runs, and the interpreter's own."""
+    for row in found.operators:
+        what = f"operator {place(row.subgraph, row.operator)}, {row.name}"
+        name = _output(analysis.graph, row.subgraph, row.operator)
+        yield Item(("instructions", row.subgraph, row.operator, -1), what, round(row.total), name, True)
+    yield Item(("dispatch", -1, -1, -1), "the interpreter", round(found.interpreter))
 
 
 def _output(graph: Graph, subgraph: int, operator: int) -> str:

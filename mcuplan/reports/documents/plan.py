@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mcuplan import __version__
+from mcuplan.estimates.instructions import invoke_instructions
 from mcuplan.findings.peak import live_steps, lower_bound
 from mcuplan.findings.tool import Tool
 from mcuplan.graph import Graph
@@ -23,7 +24,7 @@ from mcuplan.reports.documents.patches import (
 )
 from mcuplan.reports.documents.report import Arena
 from mcuplan.tflite import write
-from mcuplan.tflm import code_size
+from mcuplan.tflm import Target, code_size
 from mcuplan.tflm.results import ArenaPrediction
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from mcuplan.patching.arena.search import PatchPlan
     from mcuplan.planning.plan import Plan
 
-PLAN_SCHEMA_VERSION = "1.1"
+PLAN_SCHEMA_VERSION = "1.2"
 _CONFIG: ConfigDict = {"use_attribute_docstrings": True, "json_schema_serialization_defaults_required": True}
 
 
@@ -117,6 +118,13 @@ class PlanReport:
     proof: str
     macs_factor: float
     """Multiply-accumulates of the planned model over those of the given one."""
+    instructions_before: int | None
+    """Instructions of one Invoke of the given model, as the target's kernels and the interpreter take them, by a cost
+    model fitted to measurements; null where the target has no cost data. Since 1.2."""
+    instructions_after: int | None
+    """The same of the planned model. Since 1.2."""
+    instructions_factor: float | None
+    """Instructions of the planned model over those of the given one. Since 1.2."""
     steps: tuple[StepGain, ...]
     plan: PlanShown
     flash_before: FlashShown
@@ -179,6 +187,7 @@ def plan_report(
     told = _planned(model, original, plan)
     if patch is not None:
         told = _patched(told, patch)
+    told = _costed(told, original, plan.before, patch.graph if patch else plan.graph, (patch or plan).after)
     fits = None if fit_bytes is None else short is None
     return replace(
         told, savings=savings, fit_bytes=fit_bytes, fits=fits, short_of=short, output=output, output_bytes=output_bytes,
@@ -208,10 +217,29 @@ def _planned(model: str, original: Graph, plan: Plan) -> PlanReport:
         optimal=plan.optimal,
         proof=plan.proof,
         macs_factor=round(after / before, 6) if before else 1.0,
+        instructions_before=None,
+        instructions_after=None,
+        instructions_factor=None,
         steps=tuple(StepGain(s.name, s.detail, s.before_bytes, s.after_bytes, s.gain_bytes) for s in plan.steps),
         plan=PlanShown(plan.order, plan.offsets, aliases),
         flash_before=_flash(original, original.file_bytes or len(write(original)), plan.after.target),
         flash_after=_flash(plan.graph, len(write(plan.graph)), plan.after.target),
+    )
+
+
+def _costed(
+    told: PlanReport, original: Graph, before: ArenaPrediction, graph: Graph, after: ArenaPrediction
+) -> PlanReport:
+    """With the instructions of both models, where the target has cost data."""
+    target = Target.parse(told.target)
+    old, new = (invoke_instructions(g, target, arena.plan) for g, arena in ((original, before), (graph, after)))
+    if old is None or new is None or not old.total:
+        return told
+    return replace(
+        told,
+        instructions_before=round(old.total),
+        instructions_after=round(new.total),
+        instructions_factor=round(new.total / old.total, 6),
     )
 
 

@@ -41,6 +41,17 @@ def plan_schema() -> dict[str, Any]:
     return head | schema | head
 
 
+def inspect_schema() -> dict[str, Any]:
+    """JSON Schema (draft 2020-12) of the document that ``mcuplan inspect --format json`` writes."""
+    from pydantic import TypeAdapter
+
+    from mcuplan.reports.documents.inspect import InspectReport
+
+    schema = TypeAdapter(InspectReport).json_schema(mode="serialization")
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "mcuplan inspect"}
+    return head | schema | head
+
+
 def from_json(text: str | bytes) -> Report:
     """A report from its JSON text.
 

@@ -10,7 +10,8 @@ from mcuplan.findings.diff.difference import Change, Diff, Growth
 from mcuplan.reports.terminal.lines import PATH, Lines
 from mcuplan.text import show_bytes, show_count
 
-LABELS = {"arena": "arena", "ram": "RAM", "flash": "flash", "macs": "MACs"}
+LABELS = {"arena": "arena", "ram": "RAM", "flash": "flash", "macs": "MACs", "instructions": "instructions"}
+_COUNTS = ("macs", "instructions")
 _PARTS, _LISTED = 8, 12
 
 
@@ -68,17 +69,17 @@ def signed(amount: int) -> str:
 
 def growth_sentence(growth: Growth) -> str:
     """Whether a resource grew by more than it may."""
-    show = show_count if growth.resource == "macs" else show_bytes
+    show = show_count if growth.resource in _COUNTS else show_bytes
     verb = "grew" if growth.change > 0 else "changed"
     verdict = "more than" if growth.broken else "within"
-    unit = "" if growth.resource == "macs" else " bytes"
+    unit = "" if growth.resource in _COUNTS else " bytes"
     label = LABELS[growth.resource]
     return f"{label} {verb} by {signed(growth.change)}{unit}, {verdict} the {show(growth.limit)} allowed"
 
 
 def _parts(change: Change, lines: Lines) -> Iterator[Text]:
     yield Text()
-    unit = "" if change.resource == "macs" else " bytes"
+    unit = "" if change.resource in _COUNTS else " bytes"
     yield Text(f"{LABELS[change.resource]} {signed(change.change)}{unit}, of which", style="bold")
     for part in change.parts[:_PARTS]:
         name = f"  {part.name}" if part.name else ""

@@ -107,7 +107,15 @@ def _verdict(report: PlanReport) -> Text:
         return Text(told, style=PASS if report.fits else FAIL)
     if report.gain_bytes <= 0:
         return Text("nothing to gain: the model is left as it is")
-    return Text(f"saves {report.gain_bytes:,} bytes of arena at {report.macs_factor:g}x the multiply-accumulates")
+    return Text(f"saves {report.gain_bytes:,} bytes of arena at {_price(report)}")
+
+
+def _price(report: PlanReport) -> str:
+    """What the plan costs: instructions where the target has cost data, and multiply-accumulates."""
+    macs = f"{report.macs_factor:.4g}x the multiply-accumulates"
+    if report.instructions_factor is None:
+        return f"{macs} (no cost data for {report.target}: its instructions are not known)"
+    return f"{report.instructions_factor:.3g}x the instructions ({macs})"
 
 
 def arena_map(graph: Graph, arena: ArenaPrediction, width: int) -> Iterator[Text]:

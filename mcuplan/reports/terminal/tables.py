@@ -42,6 +42,7 @@ def operator_table(rows: Sequence[OperatorRow], width: int, glyphs: Glyphs) -> I
         Column("output", least=12, optional=True),
         Column("type", optional=True),
         _right("MACs"),
+        Column("instructions", right=True, optional=True),
         Column("weights", right=True, optional=True),
         Column("lives", optional=True),
         _right("live"),
@@ -55,6 +56,7 @@ def operator_table(rows: Sequence[OperatorRow], width: int, glyphs: Glyphs) -> I
                 shape_text(row.output_shape),
                 row.output_type,
                 "?" if row.macs is None else show_count(row.macs) if row.macs else "",
+                _instructions(row),
                 show_bytes(row.weights_bytes) if row.weights_bytes else "",
                 f"[{row.lifespan[0]}, {row.lifespan[1]})" if row.lifespan else "",
                 f"{row.live_bytes:,}",
@@ -64,6 +66,13 @@ def operator_table(rows: Sequence[OperatorRow], width: int, glyphs: Glyphs) -> I
         width,
         _bars([row.live_bytes for row in rows], glyphs),
     )
+
+
+def _instructions(row: OperatorRow) -> str:
+    """Instructions of one call; a bound from above is marked."""
+    if row.instructions is None:
+        return ""
+    return show_count(row.instructions) if row.instructions_modelled else f"<= {show_count(row.instructions)}"
 
 
 def _bars(figures: Sequence[int], glyphs: Glyphs) -> Bars:
