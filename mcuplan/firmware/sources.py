@@ -22,6 +22,7 @@ from mcuplan.tflite.carray import c_identifier, format_c_array
 from mcuplan.tflite.files import read, write
 from mcuplan.tflm import DEFAULT_BUILD, predict, registration_saving
 from mcuplan.tflm.alignment import ARENA_ALIGNMENT, aligned
+from mcuplan.tflm.history import has_operator
 from mcuplan.tflm.offline import METADATA_NAME as OFFLINE_PLAN
 from mcuplan.tflm.results import ArenaPrediction
 from mcuplan.tflm.target import DEFAULT_TARGET, Target
@@ -148,7 +149,7 @@ def firmware_sources(
         SourceFile(f"{words.stem}.h", _model_header(words, data)),
         SourceFile(f"{words.stem}.cc", _model_source(words, data)),
         SourceFile(words.file("arena"), _arena_header(words, graph, arena)),
-        SourceFile(words.file("op_resolver"), _resolver_header(words, operators, saved, build)),
+        SourceFile(words.file("op_resolver"), _resolver_header(words, operators, saved, build, target)),
     )
     brought = tuple(r.operator for r in operators if r.method == _ADD_CUSTOM)
     return Export(files, len(data), arena.declare_bytes, operators, saved, build, brought)
@@ -308,6 +309,10 @@ class _Resolver:
     operators: Mapping[str, str]
     customs: Mapping[str, str]
     registrations: Mapping[str, tuple[_Registration, ...]]
+    library: str
+    """The kernel library that has registrations for one type."""
+    parameter: str
+    """The type that ``AddCustom`` takes a kernel's registration as."""
 
 
 @cache
@@ -329,6 +334,8 @@ def _resolver(version: str) -> _Resolver:
             )
             for operator, rows in data["registrations"].items()
         },
+        data["registrations_of"],
+        data["registration_parameter"],
     )
 
 
@@ -345,7 +352,9 @@ def _registered(graph: Graph, target: Target) -> Iterator[Registered]:
         method = table.operators.get(label)
         if method is None:
             raise ExportError(f"TensorFlow Lite Micro has no operator {label}: no op resolver can register it")
-        fitting = table.registrations.get(label, ()) if target.library.base == "cmsis-nn" else ()
+        if not has_operator(target, label):
+            raise ExportError(f"the TFLM of {target} has no operator {label}: its op resolver cannot register it")
+        fitting = table.registrations.get(label, ()) if target.library.name == table.library else ()
         chosen = next((r for r in fitting if all(_fits(r, subgraph, op) for subgraph, op in found)), None)
         yield Registered(label, method, chosen.name, chosen.header) if chosen else Registered(label, method)
 
@@ -363,7 +372,7 @@ def _fits(registration: _Registration, subgraph: Subgraph, op: Operator) -> bool
     return there and typed(op.inputs, registration.inputs) and typed(op.outputs, registration.outputs)
 
 
-def _resolver_header(words: _Words, operators: Sequence[Registered], saved: int, build: str) -> str:
+def _resolver_header(words: _Words, operators: Sequence[Registered], saved: int, build: str, target: Target) -> str:
     headers = sorted({r.header for r in operators if r.header})
     includes = [f'"{h}"' for h in (*headers, "tensorflow/lite/micro/micro_mutable_op_resolver.h")]
     comment = [
@@ -372,8 +381,9 @@ def _resolver_header(words: _Words, operators: Sequence[Registered], saved: int,
         _made_by(),
     ]
     resolver = f"{words.camel}OpResolver"
+    kernel = _resolver(target.version).parameter
     brought = {r.operator: _parameter(i, r.operator) for i, r in enumerate(operators) if r.method == _ADD_CUSTOM}
-    parameters = "".join(f", const TFLMRegistration* {p}" for p in brought.values())
+    parameters = "".join(f", {kernel} {p}" for p in brought.values())
     calls = "".join(f"  TF_LITE_ENSURE_STATUS(resolver.{_call(r, brought)});\n" for r in operators)
     body = (
         f"using {resolver} = ::tflite::MicroMutableOpResolver<{max(len(operators), 1)}>;\n\n"

@@ -266,3 +266,17 @@ def test_the_same_model_gives_the_same_sources() -> None:
         return firmware_sources(data).files
 
     assert once() == once()
+
+
+def test_registrations_that_the_target_s_tflm_has() -> None:
+    graph = build_operator(next(spec for spec in operator_models() if spec.name == "pad-int8"))
+    assert methods(graph) == [("AddPad", "PAD_INT8")]
+    for target in ("pico-2024-12/cortex-m33", "zephyr-2025-02/cortex-m4", "arduino-2023-02/cortex-m4"):
+        assert methods(graph, target) == [("AddPad", "")]
+
+
+def test_an_operator_that_the_target_s_tflm_lacks() -> None:
+    graph = build_operator(next(spec for spec in operator_models() if spec.name == "reverse-v2-float32"))
+    assert methods(graph) == [("AddReverseV2", "")]
+    with pytest.raises(ExportError, match=r"pico-2024-12/cortex-m33\+cmsis-nn has no operator REVERSE_V2"):
+        methods(graph, "pico-2024-12/cortex-m33")
