@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from mcuplan import budget
-from mcuplan.api.models import ZOO, expand, home, load_model
+from mcuplan.api.models import ZOO, expand, home, load_file, load_model
 from mcuplan.api.targets import choose_target
 from mcuplan.budget import Limits, Need
 from mcuplan.budget.baseline import Allowance, Baseline, Key, allowance, model_key, read_baseline
@@ -292,7 +292,7 @@ def on_boards(
     ``adjust`` may change the limits of a board before they count; ``keep`` collects the situations by model and board.
     """
     try:
-        graph = load_model(model)
+        given = load_file(model)
     except Exception as error:
         yield building.failed(model, None, sentence(model, error))
         return
@@ -302,14 +302,14 @@ def on_boards(
             target = choose_target(board, plan.kernels, plan.target)
             limits = _limits(board, plan.asked, plan.reserve)
             if target not in analyses:
-                analyses[target] = budget.analyse(graph, target, plan.build, plan.custom_operators)
+                analyses[target] = budget.analyse(given.graph, target, plan.build, plan.custom_operators)
             analysis = analyses[target]
             need = analysis.need(plan.stack)
             if adjust is not None:
                 limits = adjust(model, board, str(target), need, limits)
             found = budget.estimate_performance(analysis, board, plan.performance)
             judgement = budget.judge(need, limits, analysis.refusals, found, analysis.plan_faults)
-            situation = Situation(model, analysis, need, limits, judgement, board)
+            situation = Situation(model, analysis, need, limits, judgement, board, given.sha256)
             if keep is not None:
                 keep[model, board.id if board else None] = situation
             yield with_performance(building.result_of(situation), found, plan.performance.period)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -108,7 +107,7 @@ def search(given: ModelFile, target: Target, watched: Watched, wish: Wish) -> Fo
 def _origin(given: ModelFile, target: Target) -> PlanOrigin:
     """What the planned model says of itself; one that was planned before is still from the model it was then."""
     before = plan_origin(given.graph)
-    digest = before.model_sha256 if before else sha256(given.data).hexdigest()
+    digest = before.model_sha256 if before else given.sha256
     return PlanOrigin((str(target),), __version__, digest)
 
 

@@ -44,6 +44,8 @@ def command(
 
     The exit code is that of `check`: 0 all pass, 1 a limit is broken or a model unsupported, 2 unreadable input.
     """
+    from datetime import date
+
     from mcuplan.api.checking import Checker, Options
     from mcuplan.cli.output import write_text
     from mcuplan.reports.html.render import render_report
@@ -59,5 +61,5 @@ def command(
     for sentence in dict.fromkeys(result.error for result in report.results if result.error is not None):
         complain(sentence)
     found = subjects(report, checker.analyses, planned, max_overhead if patch else None)
-    write_text(render_report(report, found), output)
+    write_text(render_report(report, found, date.today().isoformat()), output)
     return report.exit_code

@@ -26,6 +26,8 @@ class Situation:
     limits: Limits
     judgement: Judgement
     board: Board | None = None
+    sha256: str = ""
+    """SHA-256 of the model as a file, in hexadecimal; empty where nobody worked it out."""
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:

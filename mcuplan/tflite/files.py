@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
@@ -67,6 +68,11 @@ class ModelFile:
     graph: Graph
     data: bytes
     array: str = ""
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the bytes, in hexadecimal."""
+        return hashlib.sha256(self.data).hexdigest()
 
 
 def load_file(path: str | os.PathLike[str]) -> ModelFile:

@@ -140,7 +140,7 @@ def test_the_table_is_sorted_and_searched(browser: Any, seen: Seen, report: Path
     page = browser.new_page()
     seen.watch(page)
     page.goto(report.as_uri())
-    table = page.locator("table.sortable").first
+    table = page.locator("table.operators").first
     live = table.locator("th", has_text="Live bytes")
     live.locator("button").click()
     assert live.get_attribute("aria-sort") == "descending"
@@ -176,7 +176,7 @@ def test_without_script_nothing_that_needs_it_is_shown(browser: Any, report: Pat
     page = context.new_page()
     page.goto(report.as_uri())
     assert not page.locator("input.find").first.is_visible()
-    assert page.locator("table.sortable tbody tr").first.is_visible()
+    assert page.locator("table.operators tbody tr").first.is_visible()
     assert page.locator("figure.map .buf title").first.text_content()
     context.close()
 
@@ -190,7 +190,7 @@ def test_no_script_of_a_hostile_model_runs(browser: Any, seen: Seen, folder: Pat
     page.goto(path.as_uri())
     for item in page.locator("figure.map .buf").all()[:5]:
         item.hover(force=True)
-    page.locator("table.sortable th button").last.click()
+    page.locator("table.operators th button").last.click()
     page.locator("input.find").fill("<script>")
     assert page.evaluate("document.scripts.length") == 1
     seen.assert_nothing(path.as_uri())

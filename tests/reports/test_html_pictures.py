@@ -176,3 +176,25 @@ def test_axis_texts() -> None:
     assert fit("CONV_2D", 100) == "CONV_2D"
     assert fit("CONV_2D", 40) == "CONV_…"
     assert fit("CONV_2D", 10) == ""
+
+
+def test_a_loop_is_one_box_that_holds_the_peak_of_its_body() -> None:
+    """A patched ResNet has its peak inside a loop: the box of that loop is marked, and says what it folds."""
+    from mcuplan.budget import analyse
+    from mcuplan.findings.inspection import operator_rows
+    from mcuplan.findings.peak import live_steps, peak_step
+    from mcuplan.patching.arena.search import find_patch_plan
+    from mcuplan.tflm import Target
+    from mcuplan.zoo import build
+
+    found = find_patch_plan(build("resnet8"), effort="fast")
+    assert found is not None
+    analysis = analyse(found.graph, Target.parse("cortex-m4+cmsis-nn"))
+    top = peak_step(live_steps(analysis.graph, analysis.arena))
+    assert top is not None
+    picture = flow_picture(analysis.graph, operator_rows(analysis), (), (top.subgraph, top.operator))
+    loops = [node for node in picture.nodes if " loop" in node.label]
+    assert len(loops) == sum(op.name == "WHILE" for op in analysis.graph.main.operators) > 0
+    (marked,) = [node for node in picture.nodes if node.peak]
+    assert (marked in loops) is (top.subgraph > 0)
+    assert f"{top.live_bytes:,} bytes live" in marked.details

@@ -12,8 +12,10 @@ from html.parser import HTMLParser
 import pytest
 from html_samples import HOSTILE, chain, hostile, html
 
+from mcuplan.boards import Board
 from mcuplan.findings.inspection import OperatorRow
 from mcuplan.graph import Graph
+from mcuplan.reports.documents.report import Result
 from mcuplan.reports.html.table import operator_table, to_csv
 from mcuplan.zoo import build
 
@@ -76,7 +78,7 @@ def test_a_zoo_report_is_small_and_the_same_each_time(vww: str) -> None:
 
 def test_every_operator_is_in_the_table_and_in_the_csv(vww: str) -> None:
     graph = build("visual-wake-words")
-    body = re.search(r'<table class="sortable">.*?</table>', vww, re.S)
+    body = re.search(r'<table class="operators sortable">.*?</table>', vww, re.S)
     assert body is not None
     assert body[0].count("<tr>") == 1 + len(graph.main.operators)
     link = next(a["href"] for _, a in Reader(vww).tags if a.get("class") == "csv")
@@ -155,3 +157,63 @@ def test_models_that_share_a_board_have_a_card() -> None:
     assert "both &lt;b&gt; together on teensy" in text
     assert "a.tflite, b.tflite; an arena each" in text
     assert "gone &amp; lost" in text
+
+
+def test_the_overview_is_a_matrix_with_failures_first() -> None:
+    from mcuplan.boards import load_board
+    from mcuplan.reports.documents import build as building
+    from mcuplan.reports.html.page import page
+    from mcuplan.reports.html.subject import subjects
+
+    boards = [load_board(name) for name in ("sparkfun-edge", "arduino-nano-33-ble-sense")]
+    rows = [result_on(name, board) for name in ("a/sine.tflite", "b/mcunet-320k.tflite") for board in boards]
+    report = building.report([*rows[:2], *rows[2:3]])
+    made = page(report, subjects(report, {}), "2026-01-02")
+    assert made.boards == ("SparkFun Edge", "Arduino Nano 33 BLE Sense")
+    assert [line.name for line in made.overview] == ["mcunet-320k.tflite", "sine.tflite"]
+    assert [cell and cell.verdict for cell in made.overview[0].cells] == ["FAIL", None]
+    assert [model.name for model in made.models] == ["sine.tflite", "mcunet-320k.tflite"]
+    assert made.models[0].path == "a/sine.tflite"
+    assert made.made.endswith("; tflm-2026-08; 2026-01-02")
+
+
+def test_models_of_one_name_keep_their_paths() -> None:
+    from mcuplan.reports.documents import build as building
+    from mcuplan.reports.html.page import page
+    from mcuplan.reports.html.subject import subjects
+
+    report = building.report([building.failed(name, None, f"{name}: gone") for name in ("a/m.tflite", "b/m.tflite")])
+    made = page(report, subjects(report, {}))
+    assert [model.name for model in made.models] == ["a/m.tflite", "b/m.tflite"]
+    assert [line.cells[0].verdict for line in made.overview if line.cells[0]] == ["ERROR", "ERROR"]
+
+
+def result_on(name: str, board: Board) -> Result:
+    from mcuplan import budget
+    from mcuplan.reports.documents import build as building
+    from mcuplan.tflm import Target
+
+    graph = build(name.rpartition("/")[2].removesuffix(".tflite"))
+    analysis = budget.analyse(graph, Target.parse(board.target))
+    limits = budget.limits_on_board(board, budget.Asked())
+    judged = budget.judge(analysis.need(), limits, analysis.refusals)
+    return building.result(name, board, analysis, analysis.need(), limits, judged)
+
+
+def test_a_planned_model_is_named_as_what_it_is() -> None:
+    from mcuplan.planning.plan import PlanOptions, make_plan
+    from mcuplan.rewriting.origin import PlanOrigin, set_plan_origin
+
+    graph = make_plan(build("resnet8"), "cortex-m4+cmsis-nn", PlanOptions(effort="fast")).graph
+    assert "As given, with a memory plan in its metadata" in html(graph, board=None)
+    told = html(set_plan_origin(graph, PlanOrigin(("cortex-m4+cmsis-nn",), "0.1.0", "0" * 64)), board=None)
+    assert "As given, planned for cortex-m4+cmsis-nn by mcuplan 0.1.0" in told
+    assert "<b>Stock TFLM</b>" not in told
+    assert "<b>Stock TFLM</b>" in html(build("resnet8"), board=None)
+
+
+def test_a_limit_says_what_it_leaves_for_the_arena() -> None:
+    """The card says 393.2 kB, the map draws what interpreter, resolver and stack leave of it."""
+    text = html(build("person-detection"), board="sparkfun-edge")
+    assert "of 393.2 kB" in text
+    assert re.search(r"The limit of 393\.2 kB leaves 388\.\d kB beside interpreter, stack and the like", text)

@@ -72,7 +72,7 @@ def result_of(situation: Situation) -> Result:
         verdict=judgement.verdict.value,
         target=str(analysis.target),
         tflm_version=analysis.arena.tflm_version,
-        facts=_facts(analysis),
+        facts=_facts(situation),
         arena=_arena(analysis, situation.lower_bound),
         ram=ram(need),
         flash=_flash(need, analysis),
@@ -215,8 +215,8 @@ def _bounds(analysis: Analysis) -> tuple[Resource, ...]:
     return tuple(resource for resource, known in exact.items() if not known)
 
 
-def _facts(analysis: Analysis) -> ModelFacts:
-    graph = analysis.graph
+def _facts(situation: Situation) -> ModelFacts:
+    analysis, graph = situation.analysis, situation.analysis.graph
     types: dict[str, None] = {}
     for op in graph.main.operators:
         for t in op.outputs:
@@ -227,6 +227,7 @@ def _facts(analysis: Analysis) -> ModelFacts:
         subgraphs=len(graph.subgraphs),
         activations="+".join(types) or "none",
         macs_exact=analysis.macs.exact,
+        sha256=situation.sha256,
     )
 
 

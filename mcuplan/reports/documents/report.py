@@ -295,6 +295,8 @@ class ModelFacts:
     """Element type of the activations: `int8`, `float32`, or several joined by `+`."""
     macs_exact: bool = True
     """False: the MACs of some operator are unknown and left out."""
+    sha256: str = ""
+    """SHA-256 of the model as a file, in hexadecimal. Since 1.2."""
 
 
 @dataclass(frozen=True, slots=True)

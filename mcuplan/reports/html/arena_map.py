@@ -60,6 +60,7 @@ class Band:
     height: float
     label: str
     details: str
+    text_y: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,21 @@ class Limit:
 
     arena_bytes: int
     source: str
+    beside_bytes: int = 0
+    """What the limit has to hold besides the arena: interpreter, stack and the like."""
+
+    @property
+    def label(self) -> str:
+        """What stands at the line: not the limit itself where something else is counted against it too."""
+        amount = show_bytes(max(self.arena_bytes, 0))
+        return f"{amount} for the arena" if self.beside_bytes else f"limit {amount}"
+
+    def sentence(self, verdict: str) -> str:
+        """The limit in words; ``verdict`` says what it means for the arena."""
+        if not self.beside_bytes:
+            return f"The limit of {show_bytes(max(self.arena_bytes, 0))} {verdict}."
+        whole, left = (show_bytes(max(b, 0)) for b in (self.arena_bytes + self.beside_bytes, self.arena_bytes))
+        return f"The limit of {whole} leaves {left} beside interpreter, stack and the like, which {verdict}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +93,7 @@ class LimitLine:
     y: float | None
     label: str
     broken: bool
+    sentence: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,15 +170,19 @@ def arena_map(graph: Graph, arena: ArenaPrediction, title: str, limit: Limit | N
     boxes = tuple(map(box, drawn))
     callouts = _callouts(boxes)
     crumbs = [box(b) for b in order[_DRAWN:]]
+    line = _limit(arena, limit, ground, unit_y, top)
     return ArenaMap(
         title=title,
         summary=_summary(arena, title),
-        boxes=tuple(replace(b, label="", size_label="") if _covered(b, callouts) else b for b in boxes),
+        boxes=tuple(
+            replace(b, label="", size_label="") if _covered(b, callouts) or _overlaid(b, boxes[i + 1 :]) else b
+            for i, b in enumerate(boxes)
+        ),
         callouts=callouts,
         crumbs="".join(f"M{c.x} {c.y}h{max(c.width, 0.3)}v{max(c.height, 0.3)}h-{max(c.width, 0.3)}z" for c in crumbs),
         crumbs_count=len(crumbs),
-        bands=_bands(arena, ground, unit_y),
-        limit=_limit(arena, limit, ground, unit_y, top),
+        bands=_bands(arena, ground, unit_y, line),
+        limit=line,
         peak=_peak(graph, step.time - first, step.subgraph, step.operator, unit_x) if step and arena.plan else None,
         y_ticks=tuple(Tick(round(ground - at * unit_y, 1), short_bytes(at)) for at in nice_ticks(top)),
         x_ticks=tuple(
@@ -226,7 +247,18 @@ def _covered(b: BufferBox, callouts: Sequence[Callout]) -> bool:
     return False
 
 
-def _bands(arena: ArenaPrediction, ground: float, unit: float) -> tuple[Band, ...]:
+def _overlaid(b: BufferBox, above: Sequence[BufferBox]) -> bool:
+    """Whether a box that is drawn later lies over the label: buffers of a plan may share bytes."""
+    if not b.label:
+        return False
+    half = max(len(b.label), len(b.size_label)) * CHARACTER / 2
+    x, y, high = b.x + b.width / 2, b.y + b.height / 2, 14 if b.size_label else 7
+    return any(
+        o.x < x + half and o.x + o.width > x - half and o.y < y + high and o.y + o.height > y - high for o in above
+    )
+
+
+def _bands(arena: ArenaPrediction, ground: float, unit: float, line: LimitLine | None) -> tuple[Band, ...]:
     """The persistent section above the planned one, and what setting up takes beyond both."""
     found = []
     low = arena.nonpersistent_bytes
@@ -238,18 +270,28 @@ def _bands(arena: ArenaPrediction, ground: float, unit: float) -> tuple[Band, ..
         if size > 0:
             y, height = ground - (low + size) * unit, size * unit
             text = f"{label} {short_bytes(size)}" if height >= 12 else ""
-            found.append(Band(round(y, 1), round(height, 1), text, f"{label}: {size:,} bytes, {why}"))
+            details = f"{label}: {size:,} bytes, {why}"
+            found.append(Band(round(y, 1), round(height, 1), text, details, _free_of(line, y, height)))
             low += size
     return tuple(found)
+
+
+def _free_of(line: LimitLine | None, y: float, height: float) -> float:
+    """Where the label of a band stands: in its middle, or beside the line of the limit where that is there."""
+    middle = y + height / 2 + 4
+    if line is None or line.y is None or not middle - 13 < line.y < middle + 4:
+        return round(middle, 1)
+    below = line.y + 14
+    return round(below if below < y + height - 2 else line.y - 6, 1)
 
 
 def _limit(arena: ArenaPrediction, limit: Limit | None, ground: float, unit: float, top: int) -> LimitLine | None:
     if limit is None:
         return None
     broken = arena.declare_bytes > limit.arena_bytes
-    label = f"limit {show_bytes(max(limit.arena_bytes, 0))}"
     y = round(ground - max(limit.arena_bytes, 0) * unit, 1) if limit.arena_bytes <= top else None
-    return LimitLine(y, label, broken)
+    verdict = "is too small for this arena" if broken else "is enough for this arena"
+    return LimitLine(y, limit.label, broken, limit.sentence(verdict if y is not None else "lies above the picture"))
 
 
 def _peak(graph: Graph, step: int, subgraph: int, operator: int, unit: float) -> Peak:

@@ -164,7 +164,7 @@ def arena_limit(row: Result) -> Limit | None:
     if rule is None or row.ram is None:
         return None
     beside = 0 if rule.counted == "arena" else row.ram.total_bytes - row.ram.arena_bytes
-    return Limit(rule.limit - beside - int(rule.strict), rule.source)
+    return Limit(rule.limit - beside - int(rule.strict), rule.source, beside)
 
 
 def tips(subject: Subject) -> Iterator[Tip]:

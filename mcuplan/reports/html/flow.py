@@ -6,13 +6,14 @@ into columns, so that a chain of a hundred operators is not a hundred lines high
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
 from mcuplan.findings.blocks import blocks
 from mcuplan.findings.inspection import OperatorRow
 from mcuplan.graph import Graph
+from mcuplan.operators import called_subgraphs, loop_turns
 from mcuplan.reports.html.axis import fit
 from mcuplan.text import safe_name
 
@@ -53,10 +54,13 @@ class FlowPicture:
     grouped: str
 
 
-def flow_picture(graph: Graph, rows: Sequence[OperatorRow], patched: Collection[int] = ()) -> FlowPicture:
+def flow_picture(
+    graph: Graph, rows: Sequence[OperatorRow], patched: Collection[int] = (), peak: tuple[int, int] | None = None
+) -> FlowPicture:
     """Lay out the main subgraph; above 320 operators blocks or runs of operators stand for their members.
 
-    ``patched`` are the operators that patch stages run.
+    A loop is one box, which stands for the operators of its subgraphs too. ``patched`` are the operators that patch
+    stages run; ``peak`` are subgraph and operator during which most bytes are live (None: the first with most).
     """
     groups, grouped = _groups(graph)
     edges = _edges(graph, groups)
@@ -64,18 +68,22 @@ def flow_picture(graph: Graph, rows: Sequence[OperatorRow], patched: Collection[
     lanes, widths = _lanes(layers, edges)
     at, width, depth = _positions(layers, lanes, widths)
     main = [row for row in rows if row.subgraph == 0]
-    top = max((row.live_bytes for row in main), default=0)
+    loops = _loops(graph)
+    inside = {k: loop.subgraphs for k, loop in loops.items()}
+    by_subgraph: dict[int, int] = {}
+    for row in rows:
+        by_subgraph[row.subgraph] = max(by_subgraph.get(row.subgraph, 0), row.live_bytes)
+    live = [max([row.live_bytes, *(by_subgraph.get(s, 0) for s in inside.get(row.operator, ()))]) for row in main]
+    top = max(live, default=0)
+    peaking = _peaking(groups, live, inside, peak)
     nodes = []
-    marked = False
     for index, group in enumerate(groups):
-        most = max((main[k] for k in group), key=lambda row: row.live_bytes)
-        peak = most.live_bytes == top > 0 and not marked
-        marked |= peak
+        most = max(live[k] for k in group)
         x, y = at[index]
         nodes.append(
             Node(
-                x, y, _label(group, main), _details(group, main), round(most.live_bytes / max(top, 1), 2), peak,
-                any(k in patched for k in group),
+                x, y, _label(group, main, loops), _details(group, main, most, loops), round(most / max(top, 1), 2),
+                index == peaking, any(k in patched for k in group),
             )
         )  # fmt: skip
     return FlowPicture(
@@ -86,6 +94,49 @@ def flow_picture(graph: Graph, rows: Sequence[OperatorRow], patched: Collection[
         height=depth * _PITCH_Y + 2 * _MARGIN,
         grouped=grouped,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Loop:
+    """What a WHILE runs: the subgraphs that it reaches, their operators, and how often (None: not known)."""
+
+    subgraphs: frozenset[int]
+    operators: int
+    turns: int | None
+
+
+def _loops(graph: Graph) -> dict[int, _Loop]:
+    """The loops of the main subgraph, by operator."""
+    found = {}
+    for k, op in enumerate(graph.main.operators):
+        if op.name != "WHILE":
+            continue
+        reached: set[int] = set()
+        todo = list(called_subgraphs(op))
+        while todo:
+            index = todo.pop()
+            if 0 < index < len(graph.subgraphs) and index not in reached:
+                reached.add(index)
+                todo += [called for inner in graph.subgraphs[index].operators for called in called_subgraphs(inner)]
+        count = sum(len(graph.subgraphs[index].operators) for index in reached)
+        found[k] = _Loop(frozenset(reached), count, loop_turns(graph, graph.main, op))
+    return found
+
+
+def _peaking(
+    groups: Sequence[range],
+    live: Sequence[int],
+    inside: Mapping[int, frozenset[int]],
+    peak: tuple[int, int] | None,
+) -> int:
+    """The box that the peak is in; -1: none."""
+    if peak is not None:
+        subgraph, operator = peak
+        holds = (k for k in range(len(live)) if (k == operator if subgraph == 0 else subgraph in inside.get(k, ())))
+        at = next(holds, -1)
+    else:
+        at = max(range(len(live)), key=lambda k: live[k], default=-1)
+    return next((g for g, group in enumerate(groups) if at in group), -1)
 
 
 def _groups(graph: Graph) -> tuple[list[range], str]:
@@ -174,9 +225,13 @@ def _path(a: tuple[float, float], b: tuple[float, float], layers: int) -> str:
     return f"M{ax} {ay}C{ax} {middle} {bx} {middle} {bx} {by}"
 
 
-def _label(group: range, rows: Sequence[OperatorRow]) -> str:
+def _label(group: range, rows: Sequence[OperatorRow], loops: Mapping[int, _Loop]) -> str:
     row = rows[group[-1]]
     number = str(group[0]) if len(group) == 1 else f"{group[0]}–{group[-1]}"
+    if len(group) == 1 and group[0] in loops:
+        loop = loops[group[0]]
+        turns = f" ×{loop.turns}" if loop.turns is not None else ""
+        return fit(f"{number} loop{turns}, {loop.operators} operators", _NODE_WIDTH - 8)
     shape = "×".join(map(str, row.output_shape[1:]))
     text = f"{number} {_SHORT.get(row.name) or safe_name(row.name, 18)}"
     return fit(f"{text} {shape}" if shape and len(text) + len(shape) < 24 else text, _NODE_WIDTH - 8)
@@ -191,15 +246,18 @@ _SHORT = {
 """Names shortened to leave room for the shape."""
 
 
-def _details(group: range, rows: Sequence[OperatorRow]) -> str:
+def _details(group: range, rows: Sequence[OperatorRow], live: int, loops: Mapping[int, _Loop]) -> str:
     first, last = rows[group[0]], rows[group[-1]]
-    most = max((rows[k] for k in group), key=lambda row: row.live_bytes)
     names = first.name if len(group) == 1 else f"{first.name} to {last.name}"
     numbers = f"operator {group[0]}" if len(group) == 1 else f"operators {group[0]} to {group[-1]}"
     shape = " x ".join(map(str, last.output_shape)) or "scalar"
+    if len(group) == 1 and group[0] in loops:
+        loop = loops[group[0]]
+        turns = "" if loop.turns is None else f" of {loop.turns:,} turns"
+        return f"{numbers}, {names}: a loop{turns} over {loop.operators} operators; {live:,} bytes live"
     macs = sum(rows[k].macs or 0 for k in group)
     weights = sum(rows[k].weights_bytes for k in group)
     return (
-        f"{numbers}, {names}; output {shape[:80]} {last.output_type}; {most.live_bytes:,} bytes live; "
+        f"{numbers}, {names}; output {shape[:80]} {last.output_type}; {live:,} bytes live; "
         f"{macs:,} MACs; {weights:,} bytes of weights"
     )

@@ -10,6 +10,7 @@ from mcuplan.budget.analysis import Analysis
 from mcuplan.findings.costs import place
 from mcuplan.findings.explanation import explain
 from mcuplan.findings.inspection import BufferRow, OperatorRow, block_rows, buffer_rows, operator_rows
+from mcuplan.findings.peak import live_steps, peak_step
 from mcuplan.reports.documents.patches import manner, patch_shown
 from mcuplan.reports.documents.performance import show_quantity
 from mcuplan.reports.documents.report import Report, Result
@@ -85,6 +86,9 @@ class Model:
 
     anchor: str
     name: str
+    path: str
+    """Where it is, where that is more than its name."""
+    sha256: str
     facts: str
     peak: str
     state: str
@@ -95,12 +99,13 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One verdict in the overview."""
+    """One verdict in the overview; ``order`` sorts what is worse before what is better."""
 
     board: str
     verdict: str
     state: str
     shares: str
+    order: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +114,7 @@ class Line:
 
     anchor: str
     name: str
-    cells: tuple[Cell, ...]
+    cells: tuple[Cell | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,24 +125,49 @@ class Page:
     version: str
     summary: str
     state: str
+    boards: tuple[str, ...]
     overview: tuple[Line, ...]
     models: tuple[Model, ...]
     shared: tuple[Card, ...]
+    made: str
+    """What made the page and when, and what TFLM the figures are of."""
 
 
-def page(report: Report, subjects: Sequence[Subject]) -> Page:
-    """The page of a report, a subject a model."""
-    models = tuple(_model(subject, f"m{index}") for index, subject in enumerate(subjects, 1))
+def page(report: Report, subjects: Sequence[Subject], made: str = "") -> Page:
+    """The page of a report, a subject a model; ``made`` is a date to stand at its foot."""
+    names = _names([subject.model for subject in subjects])
+    models = tuple(_model(subject, names[subject.model], f"m{k}") for k, subject in enumerate(subjects, 1))
+    boards = tuple(dict.fromkeys(map(_board, report.results)))
+    overview = [_line(subject, model, boards) for subject, model in zip(subjects, models, strict=True)]
     name = models[0].name if len(models) == 1 else f"{len(models)} models"
     return Page(
         title=f"{name} – mcuplan",
         version=__version__,
         summary=_summary(report),
         state="pass" if report.exit_code == 0 else "fail",
-        overview=tuple(_line(subject, model.anchor) for subject, model in zip(subjects, models, strict=True)),
+        boards=boards,
+        # What fails is what a reader looks for.
+        overview=tuple(sorted(overview, key=lambda line: min((c.order for c in line.cells if c), default=0.0))),
         models=models,
         shared=tuple(map(shared_card, report.shared)),
+        made=_made(report, made),
     )
+
+
+def _made(report: Report, date: str) -> str:
+    versions = dict.fromkeys(result.tflm_version for result in report.results if result.tflm_version)
+    parts = [f"{report.tool.name} {report.tool.version}", ", ".join(map(str, versions)), date]
+    return "; ".join(part for part in parts if part)
+
+
+def _names(models: Sequence[str]) -> dict[str, str]:
+    """A model's name is that of its file, as long as no other file of the page has it too."""
+    short = {model: model.replace("\\", "/").rstrip("/").rpartition("/")[2] or model for model in models}
+    return {model: name if list(short.values()).count(name) == 1 else model for model, name in short.items()}
+
+
+def _board(row: Result) -> str:
+    return row.board_name or row.board or "Rule of thumb"
 
 
 def _summary(report: Report) -> str:
@@ -146,19 +176,28 @@ def _summary(report: Report) -> str:
     return ", ".join(f"{verdicts.count(v)} {label}" for v, label in names if v in verdicts)
 
 
-def _line(subject: Subject, anchor: str) -> Line:
+def _line(subject: Subject, model: Model, boards: Sequence[str]) -> Line:
+    """A row of the overview, a cell a board (None: not checked on it)."""
+
     def cell(row: Result) -> Cell:
-        parts = [
-            f"{ {'ram': 'RAM', 'flash': 'flash', 'macs': 'MACs'}[r.resource] } {show_share(r.figure / max(r.limit, 1))}"
-            for r in row.limits.rules
-        ]
-        board = row.board_name or row.board or ("rule of thumb" if row.error is None else "")
-        return Cell(board, row.verdict.upper(), STATES[row.verdict], ", ".join(parts))
+        parts = [f"{_LABELS[r.resource]} {show_share(r.figure / max(r.limit, 1))}" for r in row.limits.rules]
+        fullest = max((r.figure / max(r.limit, 1) for r in row.limits.rules), default=0.0)
+        order = round(_VERDICTS.index(row.verdict) - min(fullest, 1e6) / 1e7, 9)
+        return Cell(_board(row), row.verdict.upper(), STATES[row.verdict], ", ".join(parts), order)
 
-    return Line(anchor, subject.model, tuple(map(cell, subject.results)))
+    by_board = {_board(row): cell(row) for row in subject.results}
+    # What could not be read was checked on no board: it is said once.
+    if len(subject.results) == 1 and subject.results[0].error is not None:
+        by_board = {boards[0]: cell(subject.results[0])}
+    return Line(model.anchor, model.name, tuple(by_board.get(board) for board in boards))
 
 
-def _model(subject: Subject, anchor: str) -> Model:
+_LABELS = {"ram": "RAM", "flash": "flash", "macs": "MACs"}
+_VERDICTS = ("error", "unsupported", "fail", "pass")
+"""From the worst to the best."""
+
+
+def _model(subject: Subject, name: str, anchor: str) -> Model:
     shown = subject.shown
     facts = ""
     if shown.facts is not None and shown.flash is not None:
@@ -169,7 +208,9 @@ def _model(subject: Subject, anchor: str) -> Model:
         )
     return Model(
         anchor=anchor,
-        name=subject.model,
+        name=name,
+        path=subject.model if subject.model != name else "",
+        sha256=shown.facts.sha256 if shown.facts is not None else "",
         facts=facts,
         peak=_peak(shown),
         state=STATES[shown.verdict],
@@ -192,6 +233,7 @@ def _peak(row: Result) -> str:
 
 def _pictures(subject: Subject, analysis: Analysis) -> Pictures:
     operators = operator_rows(analysis)
+    top = peak_step(live_steps(analysis.graph, analysis.arena))
     buffers = buffer_rows(analysis)
     shown = patch_shown(subject.study.patches) if subject.study.patches else None
     stages = shown.stages if shown else ()
@@ -212,7 +254,7 @@ def _pictures(subject: Subject, analysis: Analysis) -> Pictures:
         blocks=block_bars(block_rows(analysis)),
         flash=kind_bars(_flash(subject, analysis)),
         arena=kind_bars(tuple(_arena(analysis))),
-        flow=flow_picture(analysis.graph, operators, patched),
+        flow=flow_picture(analysis.graph, operators, patched, (top.subgraph, top.operator) if top else None),
         pareto=_pareto(subject),
         stages=tuple(f"operators {s.first} to {s.last - 1} as a {manner(s)}" for s in stages),
         patched_blocks=patched_block_bars(shown.blocks) if shown else (),
@@ -228,9 +270,11 @@ def _buffer_line(row: BufferRow) -> BufferLine:
 
 
 def _maps(subject: Subject, analysis: Analysis) -> tuple[ArenaMap, ...]:
-    """Stock TFLM's plan, and those that are better, drawn to one scale."""
+    """The arena as the model is given, and those that are better, drawn to one scale."""
     limit = arena_limit(subject.shown)
-    found = [("Stock TFLM", analysis.graph, analysis.arena)]
+    planned = _planned(subject)
+    title = f"As given, {planned}" if planned else "Stock TFLM"
+    found = [(title, analysis.graph, analysis.arena)]
     if subject.study.plan is not None and subject.study.plan.gain_bytes > 0:
         found.append(("mcuplan's plan", subject.study.plan.graph, subject.study.plan.after))
     if subject.study.patches is not None:
@@ -240,6 +284,15 @@ def _maps(subject: Subject, analysis: Analysis) -> tuple[ArenaMap, ...]:
         )
     top = scale_top([arena for _, _, arena in found], limit)
     return tuple(arena_map(graph, arena, title, limit, top) for title, graph, arena in found)
+
+
+def _planned(subject: Subject) -> str:
+    """What the plan that the model carries is; empty where TFLM plans for itself."""
+    if subject.shown.planned is not None:
+        return subject.shown.planned.sentence
+    analysis = subject.study.analysis
+    carried = analysis is not None and any(b.offline for b in analysis.arena.plan)
+    return "with a memory plan in its metadata" if carried else ""
 
 
 def _per_patch(subject: Subject, operators: Sequence[OperatorRow]) -> ColumnChart | None:
@@ -254,7 +307,9 @@ def _pareto(subject: Subject) -> ParetoChart | None:
     """Arena against MACs; None where no patch stages were found."""
     if subject.study.patches is None:
         return None
-    found = [Alternative("stock TFLM", subject.study.patches.before.declare_bytes, 1.0)]
+    found = [
+        Alternative("as given" if _planned(subject) else "stock TFLM", subject.study.patches.before.declare_bytes, 1.0)
+    ]
     if subject.study.plan is not None and subject.study.plan.gain_bytes > 0:
         found.append(Alternative("plan", subject.study.plan.after.declare_bytes, 1.0))
     found += [
@@ -323,7 +378,7 @@ def _provenance(subject: Subject, analysis: Analysis) -> Iterator[Fact]:
         yield Fact("Energy", "estimate", "time by the active power of a datasheet; mcuplan energy tells which")
     for rule in subject.shown.limits.rules:
         unit = "MACs" if rule.resource == "macs" else "bytes"
-        label = {"ram": "RAM", "flash": "flash", "macs": "MACs"}[rule.resource]
+        label = _LABELS[rule.resource]
         yield Fact(f"Limit on {label}", f"{rule.limit:,} {unit}", rule.source)
     for held in subject.shown.limits.estimates:
         yield Fact(f"Limit on {held.quantity}", show_quantity(held.limit, held.unit), held.source)

@@ -8,7 +8,6 @@ from itertools import pairwise
 
 from mcuplan.reports.html.arena_map import Limit, LimitLine
 from mcuplan.reports.html.axis import CHARACTER, Tick, nice_ticks, short_bytes
-from mcuplan.text import show_bytes
 
 WIDTH, HEIGHT = 480.0, 240.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 54.0, 14.0, 16.0, 34.0
@@ -34,6 +33,7 @@ class Dot:
     label: str
     anchor: str
     text_x: float
+    text_y: float
     details: str
     chosen: bool
 
@@ -72,6 +72,7 @@ def pareto_chart(alternatives: Sequence[Alternative], limit: Limit | None) -> Pa
     def y(declared: int) -> float:
         return round(ground - declared * unit_y, 1)
 
+    at = y(limit.arena_bytes) if limit is not None and 0 < limit.arena_bytes <= top else None
     dots: list[Dot] = []
     for i, a in enumerate(alternatives):
         text = f"{a.name} {short_bytes(a.declare_bytes)}"
@@ -80,15 +81,17 @@ def pareto_chart(alternatives: Sequence[Alternative], limit: Limit | None) -> Pa
         dots.append(
             Dot(
                 x(a), y(a.declare_bytes), text if free else "", "start" if left else "end",
-                x(a) + (8 if left else -8), f"{a.name}: {a.declare_bytes:,} bytes at {_percent(a.macs_factor)} MACs",
+                x(a) + (8 if left else -8), _text_y(y(a.declare_bytes), at),
+                f"{a.name}: {a.declare_bytes:,} bytes at {_percent(a.macs_factor)} MACs",
                 i == len(alternatives) - 1,
             )
         )  # fmt: skip
     line = None
     if limit is not None and limit.arena_bytes > 0:
         near = limit.arena_bytes <= top
+        verdict = "is drawn as a line" if near else "lies above the picture"
         broken = all(a.declare_bytes > limit.arena_bytes for a in alternatives)
-        line = LimitLine(y(limit.arena_bytes) if near else None, f"limit {show_bytes(limit.arena_bytes)}", broken)
+        line = LimitLine(y(limit.arena_bytes) if near else None, limit.label, broken, limit.sentence(verdict))
     best = [a for a in alternatives if not any(_beats(b, a) for b in alternatives)]
     corners = sorted((x(a), y(a.declare_bytes)) for a in best)
     path = "".join(f"L{cx} {before[1]}L{cx} {cy}" for before, (cx, cy) in pairwise(corners))
@@ -104,6 +107,11 @@ def pareto_chart(alternatives: Sequence[Alternative], limit: Limit | None) -> Pa
             for at in nice_ticks(int(1_000 * most), _X_TICKS)
         ),
     )
+
+
+def _text_y(y: float, limit: float | None) -> float:
+    """Above the dot, or below it where the line of the limit runs through."""
+    return round(y + 16 if limit is not None and y - 20 < limit < y - 2 else y - 7, 1)
 
 
 def _beats(a: Alternative, b: Alternative) -> bool:

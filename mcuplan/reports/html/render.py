@@ -22,9 +22,9 @@ _WORD = 80
 """Characters up to which a word is shown whole."""
 
 
-def render_report(report: Report, subjects: Sequence[Subject]) -> str:
-    """The report as one HTML document."""
-    return render("report.html", page=page(report, subjects))
+def render_report(report: Report, subjects: Sequence[Subject], made: str = "") -> str:
+    """The report as one HTML document; ``made`` is a date to stand at its foot, empty for pages that stay the same."""
+    return render("report.html", page=page(report, subjects, made))
 
 
 def render(template: str, **values: object) -> str:

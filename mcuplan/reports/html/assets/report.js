@@ -35,6 +35,7 @@
     for (const folded of document.querySelectorAll("details.pictures")) folded.open = true;
   });
   const value = (cell) => {
+    if (cell.dataset.o) return Number.parseFloat(cell.dataset.o);
     const text = cell.dataset.v || cell.textContent.replaceAll(",", "").replace("[", "");
     const number = Number.parseFloat(text);
     return cell.classList.contains("n") ? (Number.isNaN(number) ? -1 : number) : text;
@@ -61,8 +62,8 @@
     });
     const section = table.closest("section");
     const input = section.querySelector(".find");
-    const count = section.querySelector(".count");
     if (!input) continue;
+    const count = section.querySelector(".count");
     input.addEventListener("input", () => {
       const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
       let shown = 0;
