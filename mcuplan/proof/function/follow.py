@@ -37,7 +37,7 @@ from mcuplan.proof.windows import Taps, window
 from mcuplan.rewriting.dead import has_effects
 from mcuplan.tflm.target import DEFAULT_TARGET, Target
 
-MOST_STEPS = 200_000
+MOST_STEPS = 30_000
 """Operators followed at most, loops turn by turn."""
 
 MOST_POSITIONS = 1 << 28
