@@ -212,8 +212,11 @@ def _header(words: _Words, what: str, comment: Sequence[str], includes: Sequence
 
 
 def _comment(text: str) -> str:
-    """One line of comment: printable ASCII only, and no backslash or trigraph that could continue it."""
-    return ("// " + re.sub(r"[^ -~]|\\|\?\?", "?", text)).rstrip()
+    """One line of comment: printable ASCII only, no backslash that could continue it, no trigraph that becomes one.
+
+    ``??/`` is a backslash to compilers that know trigraphs (C++14 and before), so no two ``?`` stay side by side.
+    """
+    return ("// " + re.sub(r"([^ -~]|[\\?])+", "?", text)).rstrip()
 
 
 def _string(text: str) -> str:

@@ -253,7 +253,7 @@ def _text(identifier: bytes) -> str:
 
 @functools.cache
 def _keywords() -> frozenset[str]:
-    """What C and C++ reserve, and ``main``."""
+    """What C and C++ reserve, ``main``, and names that compilers, standard headers and Arduino define as macros."""
     raw = pkgutil.get_data(__name__, "data/c_keywords.txt")
     assert raw is not None, "mcuplan/tflite/data/c_keywords.txt is missing from this installation"
     return frozenset(raw.decode("ascii").split())

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 from drawn.sketch import Sketch, planned
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mcuplan import tflite, zoo
-from mcuplan.firmware.sources import Export, ExportError, export, firmware_sources
+from mcuplan.firmware.sources import Export, ExportError, _comment, export, firmware_sources
 from mcuplan.graph import DType, Graph
 from mcuplan.tflm import predict
 from mcuplan.zoo.single import build_operator, operator_models
@@ -103,6 +105,7 @@ def test_every_operator_of_tflm_compiles(tmp_path: Path) -> None:
         ('"; evil(); //', "a::b::int"),
         ("main", "std"),
         ("tflite", "a::tflite"),
+        ("errno", "linux::NULL::unix"),
     ],
 )
 def test_any_names_give_sources_that_compile(tmp_path: Path, name: str, namespace: str) -> None:
@@ -133,6 +136,51 @@ def test_custom_operators_and_their_hostile_names(tmp_path: Path) -> None:
     meant = {re.sub(r"\\([0-7]{3})", lambda m: chr(int(m[1], 8)), literal).encode("latin-1") for literal in literals}
     assert meant == {name.encode() for name in names}
     compile_syntax(tmp_path, '#include "arena.h"\nint main() { return 0; }\n', "-fsyntax-only")
+
+
+TRIGRAPHS = re.compile(r"\?\?[=/'()!<>-]")
+
+HOSTILE = (
+    "??/", "????/", "?" * 7 + "/", "éé/", "a\\", "?\\", "\\\n#error no", "// */", "??=error", "\u2028#error",
+    "\x85x", "\ud800", "%s%n", '"); system("', "u\u0008", "\u202eevil",
+)  # fmt: skip
+
+
+def custom(*names: str) -> Graph:
+    """A chain of custom operators of which nothing is known, so that the arena's comment names them too."""
+    s = Sketch()
+    x = s.input(1, 8)
+    for name in names:
+        y = s.tensor(1, 8, name=name)
+        s.into("CUSTOM", [x], [y], custom=name)
+        x = y
+    return s.graph(x)
+
+
+def test_no_trigraphs_whatever_the_models_strings(tmp_path: Path) -> None:
+    """Compilers that know trigraphs read ??/ as a backslash, which takes the next line into a comment."""
+    names = [name for name in HOSTILE if "\ud800" not in name]
+    made = export(custom(*names), tmp_path, name="a??/b", namespace="x??/::y")
+    for file in made.files:
+        assert TRIGRAPHS.search(file.text) is None, file.name
+        assert file.text.isascii()
+        assert not any(line.endswith("\\") for line in file.text.splitlines())
+    headers = [file for file in made.files if file.name.endswith(".h")]
+    arguments = ", ".join(["&r"] * len(names))
+    source = "".join(f'#include "{file.name}"\n' for file in headers)
+    source += "int main() {\n  TFLMRegistration r;\n  x::y::ABOpResolver o;\n"
+    source += f"  return x::y::RegisterABOps(o, {arguments}) + (x::y::kABArenaBytes == 0);\n}}\n"
+    compile_syntax(tmp_path, source, "-fsyntax-only", "-trigraphs", "-Wtrigraphs")
+
+
+@given(st.text(max_size=60))
+def test_a_comment_is_one_line_of_ascii_without_trigraphs(text: str) -> None:
+    line = _comment(text)
+    assert line.isascii()
+    assert line.isprintable()
+    assert line.startswith("//")
+    assert "\\" not in line
+    assert "??" not in line
 
 
 # -- the resolver --------------------------------------------------------------------------------------------------
