@@ -258,6 +258,7 @@ class Checker:
             target = choose_target(board, self.options.kernels or group.kernels, self.options.target)
             build = self.options.build or config.settings.build or budget.DEFAULT_BUILD
             custom = self.options.custom_operators or tuple(config.settings.custom_operators or ())
+            custom = (*custom, *board.soc.custom_operators)
             analyses = [budget.analyse(load_model(member), target, build, custom) for member in members]
             stack = next((s for s in (self.options.stack, group.stack, config.settings.stack) if s is not None), None)
             need = budget.together(analyses, group.arenas, budget.DEFAULT_STACK_BYTES if stack is None else stack)
@@ -296,14 +297,15 @@ def on_boards(
     except Exception as error:
         yield building.failed(model, None, sentence(model, error))
         return
-    analyses: dict[Target, budget.Analysis] = {}
+    analyses: dict[tuple[Target, tuple[str, ...]], budget.Analysis] = {}
     for board in plan.boards:
         try:
             target = choose_target(board, plan.kernels, plan.target)
             limits = _limits(board, plan.asked, plan.reserve)
-            if target not in analyses:
-                analyses[target] = budget.analyse(given.graph, target, plan.build, plan.custom_operators)
-            analysis = analyses[target]
+            custom = (*plan.custom_operators, *(board.soc.custom_operators if board else ()))
+            if (target, custom) not in analyses:
+                analyses[target, custom] = budget.analyse(given.graph, target, plan.build, custom)
+            analysis = analyses[target, custom]
             need = analysis.need(plan.stack)
             if adjust is not None:
                 limits = adjust(model, board, str(target), need, limits)

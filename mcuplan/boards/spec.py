@@ -89,7 +89,9 @@ class Soc(_Table):
     mve: bool = False
     """The M-profile vector extension (Helium)."""
     accelerator: Text | None = None
-    """A neural accelerator beside the core; mcuplan's figures do not use it."""
+    """A neural accelerator beside the core; mcuplan's figures of time and code do not count it."""
+    custom_operators: Annotated[tuple[Text, ...], Field(max_length=16, strict=False)] = ()
+    """Custom operators that run on the accelerator, such as `ethos-u`: what its compiler (Vela) makes of a model."""
     source: BoardId
 
 

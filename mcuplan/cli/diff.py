@@ -59,10 +59,11 @@ def command(
     if len(boards) > 1:
         raise click.UsageError("diff takes one board")
     limits = _growth(growth)
-    chosen = choose_target(load_board(boards[0], board_dirs) if boards else None, kernels, target)
+    board = load_board(boards[0], board_dirs) if boards else None
+    chosen = choose_target(board, kernels, target)
+    custom = (*custom_operators, *(board.soc.custom_operators if board else ()))
     analyses = [
-        budget.analyse(load_revision(name), chosen, build or budget.DEFAULT_BUILD, custom_operators)
-        for name in (old, new)
+        budget.analyse(load_revision(name), chosen, build or budget.DEFAULT_BUILD, custom) for name in (old, new)
     ]
     found = diff(old, analyses[0], new, analyses[1], limits)
     if format_ == "text":

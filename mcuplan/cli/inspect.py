@@ -52,7 +52,8 @@ def command(
         raise click.UsageError("inspect takes one board")
     board = load_board(boards[0], board_dirs) if boards else None
     chosen = choose_target(board, kernels, target)
-    analysis = budget.analyse(load_model(models), chosen, build or budget.DEFAULT_BUILD, custom_operators)
+    custom = (*custom_operators, *(board.soc.custom_operators if board else ()))
+    analysis = budget.analyse(load_model(models), chosen, build or budget.DEFAULT_BUILD, custom)
     if format_ == "json":
         from mcuplan.cli.output import write_text
         from mcuplan.reports.documents.inspect import inspect_report

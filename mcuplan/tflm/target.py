@@ -194,7 +194,7 @@ def _library_name(text: str) -> tuple[str, str]:
     """``esp-nn-1.2.1`` as ``("esp-nn", "1.2.1")``."""
     libraries = table()["libraries"]
     name = next((n for n in libraries if text == n or text.startswith(f"{n}-")), "")
-    if not name:
+    if not name or text.endswith("-"):
         raise TargetError(f"unknown target: no kernel library {text!r}{_nearest(text, libraries)}")
     return name, text[len(name) + 1 :]
 

@@ -1,102 +1,98 @@
-"""A plan belongs to a target: what overwrites live bytes on the target at hand fails, everywhere."""
+"""Targets on the command line: the list, toolchains of a board, versions that lack or have what a model needs."""
 
 from __future__ import annotations
 
-import hashlib
 import json
+import os
 from pathlib import Path
 
 import pytest
 from conftest import Cli
 
-from mcuplan.rewriting.origin import plan_origin
-from mcuplan.tflite import load
+from mcuplan.tflm import target_names
 
-ESP = ("--board", "esp32-devkitc")
-"""ESP-NN's convolutions read rows after they have written over them, where CMSIS-NN's do not."""
-
-
-@pytest.fixture
-def planned(cli: Cli, tmp_path: Path) -> Path:
-    assert cli("zoo", "resnet8", "-o", "given.tflite").code == 0
-    assert cli("plan", "given.tflite", "-o", "p.tflite", "--no-map").code == 0
-    return tmp_path / "p.tflite"
+FIELD = Path(os.environ.get("MCUPLAN_SHARED", "")) / "cases" / "field"
+needs_cases = pytest.mark.skipif("MCUPLAN_SHARED" not in os.environ, reason="MCUPLAN_SHARED is not set: no field cases")
 
 
-def test_a_planned_model_says_what_it_is_from(planned: Path) -> None:
-    origin = plan_origin(load(planned))
-    assert origin is not None
-    assert origin.targets == ("cortex-m4+cmsis-nn",)
-    assert origin.model_sha256 == hashlib.sha256((planned.parent / "given.tflite").read_bytes()).hexdigest()
+def test_the_list_of_targets(cli: Cli) -> None:
+    rows = json.loads(cli("targets", "--format", "json").out)
+    assert [row["target"] for row in rows] == list(target_names())
+    found = {row["target"]: row for row in rows}
+    assert found["arduino-2023-02/cortex-m4+cmsis-nn"]["records"] == 84
+    assert found["esp-tflite-micro-1.4.0/esp32s3+esp-nn-1.2.1"]["upstream"] == "2026-07-13"
+    shown = cli("targets", "pico", "cortex-m0plus").out.splitlines()
+    assert shown[0].split() == ["target", "upstream", "of", "arenas", "measured", "what", "it", "is"]
+    assert shown[1].split()[:3] == ["pico-2024-12/cortex-m0plus+cmsis-nn", "2024-12-23", "89"]
+    assert len(shown) == 2
+    assert "by rule" in cli("targets", "pico", "cortex-m33").out
 
 
-def test_the_target_it_was_planned_for_passes(cli: Cli, planned: Path) -> None:
-    done = cli("check", planned)
-    assert done.code == 0
-    assert "planned for cortex-m4+cmsis-nn by mcuplan" in done.out
-    assert cli("check", planned, "--board", "sparkfun-edge").code == 0
-    (result,) = json.loads(cli("check", planned, "--format", "json").out)["results"]
-    assert result["planned"]["targets"] == ["cortex-m4+cmsis-nn"]
-    assert result["faults"] == []
+@pytest.mark.parametrize(
+    ("target", "says"),
+    [
+        (
+            "upstream-2020-01/cortex-m4",
+            "upstream-2020-01 is older than arduino-2023-02-static, the oldest that mcuplan",
+        ),
+        ("zefyr-2024-05/cortex-m4", "unknown TFLM version 'zefyr-2024-05' (did you mean 'zephyr-2024-05'?)"),
+        ("pico-2024-12/esp32+esp-nn", "pico-2024-12 has no esp-nn kernels, it has cmsis-nn"),
+        ("edge-impulse-1.93.20/cortex-m55", "mcuplan has no rules of edge-impulse-1.93.20 for cortex-m55"),
+        ("esp32s3+esp-nn-0.9", "no esp-nn '0.9' (known: 1.0.2, "),
+        ("esp32s3+esp-nn-", "no kernel library 'esp-nn-'"),
+        ("/cortex-m4", "no TFLM version before the '/'"),
+        ("cortex-m4+", "no kernel library after the '+'"),
+        ("9" * 5000, "a name of 5,000 characters"),
+    ],
+)
+def test_targets_that_are_none(cli: Cli, target: str, says: str) -> None:
+    done = cli("check", "zoo:sine", "--target", target)
+    assert done.code == 2
+    assert says in done.err
+    assert len(done.err.splitlines()) == 1
 
 
-def test_another_target_fails_with_operator_tensor_and_remedy(cli: Cli, planned: Path) -> None:
-    done = cli("check", planned, *ESP)
-    assert done.code == 1
-    assert done.out.startswith("FAIL")
-    assert "its memory plan is wrong on this target, at" in done.out
-    assert "operator 0 (CONV_2D) writes tensor" in done.out
-    remedy = " ".join(done.out.split())
-    assert "the plan in this model was made for cortex-m4+cmsis-nn: make one for esp32+esp-nn with" in remedy
-    assert "--board esp32-devkitc -o OUT.tflite" in remedy
-    assert cli("check", planned, *ESP, "-q").out.startswith("FAIL")
-    assert cli("check", planned, "--target", "esp32+esp-nn").code == 1
+def test_a_target_that_contradicts_the_board(cli: Cli) -> None:
+    done = cli("check", "zoo:sine", "--board", "esp32-devkitc", "--target", "cortex-m4")
+    assert (done.code, done.out) == (2, "")
+    assert "--target cortex-m4 is for cortex-m4, and ESP32-DevKitC has xtensa-lx6" in done.err
 
 
-def test_every_format_tells(cli: Cli, planned: Path) -> None:
-    (result,) = json.loads(cli("check", planned, *ESP, "--format", "json").out)["results"]
-    assert result["verdict"] == "fail"
-    fault = result["faults"][0]
-    assert (fault["rule"], fault["operator"], fault["operator_name"]) == ("plan-overlap", 0, "CONV_2D")
-    assert fault["tensor"] == 0
-    assert "--board esp32-devkitc" in fault["remedy"]
-    markdown = cli("check", planned, *ESP, "--format", "markdown").out
-    assert "### mcuplan: 1 fail" in markdown
-    assert "memory plan: operator 0" in markdown
-    assert "mcuplan plan" in markdown
-    github = cli("check", planned, *ESP, "--format", "github").out
-    assert github.startswith("::error file=")
-    assert "wrong memory plan::" in github
-    sarif = json.loads(cli("check", planned, *ESP, "--format", "sarif").out)
-    assert {found["ruleId"] for found in sarif["runs"][0]["results"]} == {"plan-overlap"}
-    assert '<failure message="memory plan: operator 0' in cli("check", planned, *ESP, "--format", "junit").out
+def test_versions_between_and_after_the_known_ones_are_bounded_and_say_so(cli: Cli) -> None:
+    def notes(target: str) -> list[str]:
+        result = json.loads(cli("check", "zoo:ds-cnn", "--target", target, "--format", "json").out)["results"][0]
+        assert result["target"].startswith(target)
+        assert not result["arena"]["exact"]
+        return list(result["notes"])
 
-
-def test_the_html_report_tells_too(cli: Cli, planned: Path, tmp_path: Path) -> None:
-    done = cli("report", planned, *ESP, "-o", "r.html", "--no-plan")
-    assert done.code == 1
-    assert "Memory plan: operator 0 (CONV_2D) writes tensor" in (tmp_path / "r.html").read_text("utf-8")
-
-
-def test_compare_finds_it_no_home_where_the_plan_is_wrong(cli: Cli, planned: Path) -> None:
-    assert "fail" in cli("compare", planned, *ESP).out.lower()
-
-
-def test_diff_tells_where_the_two_are_from(cli: Cli, planned: Path) -> None:
-    done = cli("diff", "given.tflite", planned, *ESP)
-    assert "new: planned for cortex-m4+cmsis-nn by mcuplan" in done.out
-    assert "new: its memory plan is wrong on this target: operator 0 (CONV_2D)" in done.out
-    document = json.loads(cli("diff", "given.tflite", planned, "--format", "json").out)
-    assert document["old"]["planned"] is None
-    assert document["new"]["planned"]["targets"] == ["cortex-m4+cmsis-nn"]
-    assert document["new"]["plan_faults"] == []
-
-
-def test_models_that_share_a_board_are_judged_too(cli: Cli, planned: Path) -> None:
-    (planned.parent / "mcuplan.toml").write_text(
-        "[[shared]]\nname = 'both'\nboard = 'esp32-devkitc'\nmodels = ['p.tflite', 'zoo:sine']\narenas = 'sum'\n"
+    assert (
+        notes("upstream-2025-06/cortex-m4+cmsis-nn")[0]
+        == "upstream-2025-06 was not measured: figures are the greater of zephyr-2025-02 and zephyr-2026-02"
     )
-    done = cli("check", planned, "--format", "json")
-    (group,) = json.loads(done.out)["shared"]
-    assert group["verdict"] == "fail"
-    assert any("memory plan of" in note for note in group["notes"])
+    assert "newer than upstream-2026-08" in notes("upstream-2026-11/cortex-m4+cmsis-nn")[0]
+    assert "newer than 1.2.3" in notes("esp-tflite-micro-1.4.0/esp32s3+esp-nn-1.4.0")[0]
+    assert "the greater of those of esp-nn 1.1.2 and 1.2.0" in notes("esp-tflite-micro-1.4.0/esp32s3+esp-nn-1.1.5")[0]
+
+
+@needs_cases
+@pytest.mark.parametrize(
+    ("model", "board", "code"),
+    [
+        ("dynamic_update_slice", "raspberry-pi-pico", 1),
+        ("dynamic_update_slice", "esp32-devkitc", 0),
+        ("dense_per_channel", "arduino-nano-33-ble-sense", 1),
+        ("dense_per_channel", "nrf52840-dk@zephyr", 1),
+        ("dense_per_channel", "nrf52840-dk", 0),
+        ("ethos_u_scratch", "seeed-grove-vision-ai-v2", 0),
+        ("ethos_u_scratch", "alif-ensemble-e7-devkit", 0),
+        ("ethos_u_scratch", "ek-ra8m1", 1),
+    ],
+)
+def test_field_cases_on_the_tflm_of_a_board(cli: Cli, model: str, board: str, code: int) -> None:
+    done = cli("check", FIELD / f"{model}.tflite", "--board", board, "--format", "json")
+    result = json.loads(done.out)["results"][0]
+    assert (done.code, result["verdict"]) == (code, "unsupported" if code else "pass")
+    assert not [note for note in result["notes"] if "touches" in note]
+    if model == "dynamic_update_slice" and code:
+        assert "2025-11-10" in result["refusals"][0]["reason"]
+        assert "upstream-2026-08" in result["refusals"][0]["remedy"]

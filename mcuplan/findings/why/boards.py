@@ -22,7 +22,7 @@ def board_ways(case: Case) -> Iterator[Way]:
     """The cheapest board on which the model passes; without a price, the smallest. Limits of the user stay."""
     if any(not _follows_board(case, getattr(case.limits, resource.value)) for resource in case.broken):
         return
-    analyses: dict[Target, Analysis] = {}
+    analyses: dict[tuple[Target, tuple[str, ...]], Analysis] = {}
     passing: list[tuple[Board, Way]] = []
     for board in case.boards:
         if case.board is not None and board.id == case.board.id:
@@ -51,12 +51,13 @@ def _price(case: Case, board: Board) -> tuple[int, int, float, int, str]:
     return 0, int(board.price.currency != own), board.price.amount, size, board.id
 
 
-def _on_board(case: Case, board: Board, analyses: dict[Target, Analysis]) -> Way | None:
+def _on_board(case: Case, board: Board, analyses: dict[tuple[Target, tuple[str, ...]], Analysis]) -> Way | None:
     target = Target.parse(board.target)
-    if target not in analyses:
+    custom = (*case.custom_operators, *board.soc.custom_operators)
+    if (target, custom) not in analyses:
         build = case.analysis.code.build
-        analyses[target] = budget.analyse(case.analysis.graph, target, build, case.custom_operators)
-    after = analyses[target]
+        analyses[target, custom] = budget.analyse(case.analysis.graph, target, build, custom)
+    after = analyses[target, custom]
     limits = budget.limits_on_board(board, budget.Asked())
     options = [f"--board {board.id}", case.build_option]
     if case.limits.macs is not None and case.limits.macs != RULE_OF_THUMB.macs:
