@@ -12,20 +12,20 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import itertools
 import os
 import random
 import signal
 import struct
 import tempfile
-import time
 import traceback
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from mutations import mutant
+from mutations import broken, mutant
 
 from mcuplan import tflite
 from mcuplan.errors import McuplanError
@@ -79,6 +79,21 @@ def mutants(seed: int) -> Iterator[tuple[str, Graph, bytes]]:
             continue
 
 
+def sweep() -> Iterator[tuple[str, Graph, bytes]]:
+    """One model of each operator, with each thing taken away that code likes to take for granted."""
+    seen = set[str]()
+    for spec in operator_models():
+        if spec.operator in seen:
+            continue
+        seen.add(spec.operator)
+        graph = build_operator(spec)
+        for changes, changed in broken(graph):
+            try:
+                yield f"{spec.name}: {changes}", graph, tflite.write(changed)
+            except (McuplanError, ValueError, OverflowError, struct.error, TypeError, IndexError):
+                continue
+
+
 def _alarm(_signal: int, _frame: FrameType | None) -> None:
     raise TooSlowError
 
@@ -103,37 +118,44 @@ def _place(error: BaseException) -> str:
 
 
 def fuzz(
-    count: int, seed: int, seconds: float, keep: Path | None, commands: Sequence[Sequence[str]] = COMMANDS
+    models: Iterable[tuple[str, Graph, bytes]],
+    seconds: float,
+    chosen: Callable[[], Sequence[Sequence[str]]],
+    keep: Path | None = None,
 ) -> Findings:
-    """Run ``count`` commands, each on a mutant of its own."""
+    """On each model run the commands that ``chosen`` gives for it."""
     os.environ["MCUPLAN_DEBUG"] = "1"
     signal.signal(signal.SIGALRM, _alarm)
-    found, rng = Findings(), random.Random(seed)
+    found = Findings()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         places = {"MODEL": str(folder / "model.tflite"), "BASE": str(folder / "base.tflite")}
-        for changes, graph, data in mutants(seed):
-            if found.runs == count:
-                return found
-            found.runs += 1
+        for changes, graph, data in models:
             (folder / "model.tflite").write_bytes(data)
-            command = rng.choice(commands)
-            if "BASE" in command:
-                tflite.save(graph, folder / "base.tflite")
-            arguments = [places.get(part, part.replace("OUT", str(folder / "out"))) for part in command]
-            begun = time.monotonic()
-            try:
-                found.codes[run_command(arguments, seconds)] += 1
-            except Exception as error:
-                where = f"{command[0]}: {_place(error)}"
-                found.raised[where] += 1
-                if where not in found.shown:
-                    found.shown[where] = f"{' '.join(command)}\n  {changes}\n{traceback.format_exc()}"
-                    print(f"NEW {where} after {time.monotonic() - begun:.1f} s: {error!s:.200}", flush=True)
-                    if keep:
-                        keep.mkdir(parents=True, exist_ok=True)
-                        (keep / f"{len(found.shown)}-{command[0]}.tflite").write_bytes(data)
+            for command in chosen():
+                if "BASE" in command:
+                    tflite.save(graph, folder / "base.tflite")
+                arguments = [places.get(part, part.replace("OUT", str(folder / "out"))) for part in command]
+                found.runs += 1
+                try:
+                    found.codes[run_command(arguments, seconds)] += 1
+                except Exception as error:
+                    _note(found, command, changes, error, keep, data)
     return found
+
+
+def _note(
+    found: Findings, command: Sequence[str], changes: str, error: Exception, keep: Path | None, data: bytes
+) -> None:
+    where = f"{command[0]}: {_place(error)}"
+    found.raised[where] += 1
+    if where in found.shown:
+        return
+    found.shown[where] = f"{' '.join(command)}\n  {changes}\n{traceback.format_exc()}"
+    print(f"NEW {where}: {changes}: {error!s:.200}", flush=True)
+    if keep:
+        keep.mkdir(parents=True, exist_ok=True)
+        (keep / f"{len(found.shown)}-{command[0]}.tflite").write_bytes(data)
 
 
 def main() -> None:
@@ -141,10 +163,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--sweep", action="store_true", help="every command on every model of `sweep` instead")
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--keep", type=Path, help="folder for the first file of each fault")
     given = parser.parse_args()
-    found = fuzz(given.count, given.seed, given.seconds, given.keep)
+    rng = random.Random(given.seed)
+    models = sweep() if given.sweep else itertools.islice(mutants(given.seed), given.count)
+    found = fuzz(models, given.seconds, lambda: COMMANDS if given.sweep else [rng.choice(COMMANDS)], given.keep)
     for where, text in found.shown.items():
         print(f"--- {found.raised[where]} x {where}\n{text}")
     print(f"runs {found.runs}, exit codes {dict(found.codes)}, faults {sum(found.raised.values())}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import random
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -480,6 +480,25 @@ def callee(graph: Graph, rng: random.Random) -> tuple[str, Graph] | None:
     first, *others = graph.subgraphs
     rng.shuffle(others)
     return "subgraphs in another order", replace(graph, subgraphs=(first, *others)) if others else None  # type: ignore[return-value]
+
+
+def broken(graph: Graph) -> Iterator[tuple[str, Graph]]:
+    """Every way to take something away from the first operator of a model that code likes to take for granted."""
+    op, tensors = graph.main.operators[0], graph.main.tensors
+    for side in ("inputs", "outputs"):
+        given = getattr(op, side)
+        yield f"no list of {side}", _with_operator(graph, 0, 0, **{side: (), f"has_{side}": False})
+        yield f"no {side} of the model", _with_subgraph(graph, 0, **{side: ()})
+        for k in range(len(given)):
+            yield f"{side} up to {k}", _with_operator(graph, 0, 0, **{side: given[:k]})
+            yield f"{side} without {k}", _with_operator(graph, 0, 0, **{side: (*given[:k], -1, *given[k + 1 :])})
+    yield "no options", _with_operator(graph, 0, 0, options=None)
+    yield "other options", _with_operator(graph, 0, 0, options=Record("ReshapeOptions", {"new_shape": (1,)}))
+    for i, tensor in enumerate(tensors):
+        for shape in ((), (0,), (-1, *tensor.shape[1:]), (1, *tensor.shape), tensor.shape[1:]):
+            changed = _with_tensor(graph, 0, i, shape=shape)
+            yield f"tensor {i} of {shape}", _fitting(changed, 0, i, random.Random(1)) if tensor.buffer else changed
+        yield f"tensor {i} without data", _with_tensor(graph, 0, i, buffer=0)
 
 
 CHANGES: Sequence[tuple[int, Change]] = (

@@ -89,7 +89,8 @@ def _control_flow(graph: Graph) -> Iterator[Diagnostic]:
 
 def _scalar_reshapes(graph: Graph) -> Iterator[Diagnostic]:
     for s, k, op in graph.operators():
-        if op.name == "RESHAPE" and len(op.inputs) == 1 and graph.subgraphs[s].tensors[op.outputs[0]].shape == (0,):
+        gives = [graph.subgraphs[s].tensors[t].shape for t in op.outputs[:1] if t >= 0]
+        if op.name == "RESHAPE" and len(op.inputs) == 1 and gives == [(0,)]:
             yield Diagnostic(
                 "scalar-reshape",
                 f"operator {k} (RESHAPE to shape [0]) makes TFLM write into the model itself, which faults in flash",
