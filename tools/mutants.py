@@ -89,8 +89,13 @@ def by_value(graph: Graph) -> str:
         and not all(t < 0 or graph.is_constant(graph.subgraphs[s].tensors[t]) for t in op.inputs[1:2] or op.inputs)
         for s, _, op in graph.operators()
     )
-    ends = {"late": "WHILE" in names, "refused": looked_up, "died": looked_up or open_output}
-    return " ".join(end for end, possible in ends.items() if possible)
+    ends = {
+        "late at invoke": "WHILE" in names,
+        "refused at invoke": looked_up,
+        "died at invoke": looked_up,
+        "died at outputs": open_output,
+    }
+    return ", ".join(end for end, possible in ends.items() if possible)
 
 
 def planned_bytes(graph: Graph) -> int:
@@ -160,7 +165,7 @@ def fault(case: Case) -> str:
     if case.verdict != "runnable" or case.planned > ARENA_BYTES // 2:
         return ""
     how = case.outcome["how"]
-    if how != "ok" and how in case.by_value:
+    if how != "ok" and f"{how} at {case.outcome['stage']}" in case.by_value:
         return ""
     if how != "ok":
         return f"TFLM {how} at {case.outcome['stage']}"
@@ -210,6 +215,7 @@ def main() -> None:
                     print(f"REFUSED {each.base}: {each.changes}\n  {each.reasons}", flush=True)
             totals[f"{each.verdict}, TFLM {each.outcome['how']}"] += 1
         batch = []
+        print(f"... {number}: {dict(sorted(totals.items()))}", file=sys.stderr, flush=True)
     print(f"mutants {sum(totals[v] for v in ('unreadable', 'exception', 'runnable', 'unnoticed', 'refused'))}")
     print(dict(sorted(totals.items())))
     noticed, unnoticed = (sum(n for k, n in refused.items() if k.startswith(v)) for v in ("refused", "unnoticed"))

@@ -23,7 +23,7 @@ import numpy as np
 from tflite_micro.python.tflite_micro import runtime
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
-SECONDS = 20
+SECONDS = 5
 """For one model."""
 
 
