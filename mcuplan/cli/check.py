@@ -22,6 +22,9 @@ from mcuplan.reports.formats import FORMATS, renderer
               "firmware's linker map, ELF file or `size` output to read it from.")  # fmt: skip
 @click.option("--stack", type=SIZE, help="Stack counted for the calling thread (default 4096).")
 @target_options
+@click.option(
+    "--all-targets", is_flag=True, help="Check on the target of each of the boards' toolchains, in one table."
+)
 @click.option("--format", "format_", type=click.Choice(["text", *FORMATS]), default="text", help="How to report.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the report to a file.")
 @click.option("-q", "--quiet", is_flag=True, help="Report only what does not pass.")
@@ -46,6 +49,7 @@ def command(
     target: str | None,
     build: str | None,
     custom_operators: tuple[str, ...],
+    all_targets: bool,
     format_: str,
     output: Path | None,
     quiet: bool,
@@ -68,6 +72,8 @@ def command(
     from mcuplan.api.checking import Options
     from mcuplan.api.runs import check
 
+    if all_targets:
+        boards = _with_every_toolchain(boards, board_dirs, target, why)
     options = Options(
         boards=boards, board_dirs=board_dirs, ram=ram, flash=flash, macs=macs, kernels=kernels, target=target,
         build=build, custom_operators=custom_operators, stack=stack, reserve=reserve, config=config, baseline=baseline,
@@ -85,5 +91,27 @@ def command(
     from mcuplan.cli.output import show
     from mcuplan.reports.terminal.check import report_lines
 
+    if all_targets:
+        from mcuplan.reports.terminal.targets import verdict_table
+
+        show(lambda width, _: verdict_table(report, width), output)
+        return report.exit_code
     show(lambda width, glyphs: report_lines(report, width, glyphs, quiet=quiet, errors=output is not None), output)
     return report.exit_code
+
+
+def _with_every_toolchain(
+    boards: tuple[str, ...], board_dirs: tuple[Path, ...], target: str | None, why: bool
+) -> tuple[str, ...]:
+    """``BOARD@TOOLCHAIN`` for each toolchain of each board, the usual one first."""
+    from mcuplan.boards import load_board
+
+    if not boards:
+        raise click.UsageError("--all-targets needs a board: name it with --board")
+    if target or why:
+        raise click.UsageError(f"--all-targets contradicts {'--target' if target else '--why'}: state one of them")
+    named = []
+    for ref in boards:
+        toolchains = [name for name in load_board(ref, board_dirs).targets if name]
+        named += [f"{ref.partition('@')[0]}@{toolchain}" for toolchain in toolchains] or [ref]
+    return tuple(named)

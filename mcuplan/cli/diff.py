@@ -25,10 +25,12 @@ _MEASURES: tuple[Measure, ...] = ("arena", "ram", "flash", "macs", "instructions
 )
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write it to a file.")
 @board_options
+@click.option("--to", metavar="TARGET", help="The target for NEW, where it is not OLD's: what would an update change?")
 @target_options
 def command(
     old: str,
     new: str,
+    to: str | None,
     growth: tuple[str, ...],
     format_: str,
     output: Path | None,
@@ -41,7 +43,8 @@ def command(
 ) -> int:
     """Compare OLD and NEW: arena, RAM, flash, MACs, instructions, operators, quantization, each change attributed.
 
-    A model is a file, zoo:NAME, or REVISION:path as in `git show` (HEAD~1:models/kws.tflite).
+    A model is a file, zoo:NAME, or REVISION:path as in `git show` (HEAD~1:models/kws.tflite). With --to the same model
+    may be given twice: what changes is then what another TFLM or kernel library does with it.
 
     \b
     Exit codes:
@@ -62,8 +65,10 @@ def command(
     board = load_board(boards[0], board_dirs) if boards else None
     chosen = choose_target(board, kernels, target)
     custom = (*custom_operators, *(board.soc.custom_operators if board else ()))
+    newer = choose_target(board, None, to) if to else chosen
     analyses = [
-        budget.analyse(load_revision(name), chosen, build or budget.DEFAULT_BUILD, custom) for name in (old, new)
+        budget.analyse(load_revision(name), of, build or budget.DEFAULT_BUILD, custom)
+        for name, of in ((old, chosen), (new, newer))
     ]
     found = diff(old, analyses[0], new, analyses[1], limits)
     if format_ == "text":

@@ -96,3 +96,45 @@ def test_field_cases_on_the_tflm_of_a_board(cli: Cli, model: str, board: str, co
     if model == "dynamic_update_slice" and code:
         assert "2025-11-10" in result["refusals"][0]["reason"]
         assert "upstream-2026-08" in result["refusals"][0]["remedy"]
+
+
+def test_diff_between_two_targets(cli: Cli) -> None:
+    model = "zoo:resnet8"
+    done = cli(
+        "diff", model, model, "--target", "esp32s3+esp-nn-1.2.0", "--to", "esp32s3+esp-nn-1.2.3", "--format", "json"
+    )
+    found = json.loads(done.out)
+    esp = "esp-tflite-micro-1.4.0/esp32s3+esp-nn"
+    assert (done.code, found["target"]) == (0, f"{esp}-1.2.0 -> {esp}-1.2.3")
+    arena = next(change for change in found["changes"] if change["resource"] == "arena")
+    alone = [
+        json.loads(cli("check", model, "--target", f"{esp}-{v}", "--format", "json").out)["results"][0]["arena"]
+        for v in ("1.2.0", "1.2.3")
+    ]
+    assert [arena["old"], arena["new"]] == [a["declare_bytes"] for a in alone]
+    assert arena["new"] > arena["old"]
+    assert sum(part["change"] for part in arena["parts"]) == arena["change"]
+    over = ("--max-growth", "arena=1kB")
+    assert cli("diff", model, model, "--target", f"{esp}-1.2.0", "--to", f"{esp}-1.2.3", *over).code == 1
+
+
+@needs_cases
+def test_diff_says_what_another_tflm_refuses(cli: Cli) -> None:
+    model = FIELD / "dynamic_update_slice.tflite"
+    shown = cli("diff", model, model, "--target", "cortex-m33", "--to", "pico-2024-12/cortex-m33").out
+    assert "new: unsupported: DYNAMIC_UPDATE_SLICE works since 2025-11-10" in " ".join(shown.split())
+    assert "old: unsupported" not in shown
+
+
+def test_check_on_all_targets_of_a_board(cli: Cli) -> None:
+    done = cli("check", "zoo:person-detection", "--board", "arduino-nano-33-ble-sense", "--all-targets")
+    rows = [line.split() for line in done.out.splitlines()]
+    assert done.code == 0
+    assert rows[0] == ["model", "target", "verdict", "arena", "RAM", "flash", "why", "not"]
+    assert [row[1].partition("/")[0] for row in rows[1:]] == [
+        *("arduino-2023-02", "arduino-2023-02-static", "zephyr-2024-05", "zephyr-2025-02", "zephyr-2026-02"),
+        *("edge-impulse-1.93.20", "upstream-2026-08"),
+    ]
+    assert (rows[1][3], rows[-1][3]) == ("82,752", "82,320")
+    assert "--all-targets needs a board" in cli("check", "zoo:sine", "--all-targets").err
+    assert cli("check", "zoo:sine", "-b", "sparkfun-edge", "--all-targets", "--target", "cortex-m4").code == 2

@@ -43,6 +43,8 @@ class Side:
     """Null where the model does not say that `mcuplan plan` wrote it. Since 1.1."""
     plan_faults: tuple[str, ...] = ()
     """What is wrong with the memory plan that the model brings, on this target. Since 1.1."""
+    refusals: tuple[str, ...] = ()
+    """Why this target's TFLM does not run it. Since 1.1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,10 @@ class Diff:
 def diff(
     old_name: str, old: Analysis, new_name: str, new: Analysis, growth: Mapping[Measure, int] | None = None
 ) -> Diff:
-    """The difference of two analyses for one target; ``growth`` limits how much each resource may grow."""
+    """The difference of two analyses; ``growth`` limits how much each resource may grow.
+
+    They are for one target, or for two: then what a change of TFLM or kernel library does is part of the difference.
+    """
     matching = match(old.graph, new.graph)
     changes = tuple(_changes(old, new, matching))
     by_name = {change.resource: change.change for change in changes}
@@ -119,7 +124,7 @@ def diff(
         tool=Tool("mcuplan", __version__),
         old=_side(old_name, old),
         new=_side(new_name, new),
-        target=str(new.target),
+        target=str(new.target) if old.target == new.target else f"{old.target} -> {new.target}",
         tflm_version=new.arena.tflm_version,
         changes=changes,
         operators=operator_changes(old.graph, new.graph, matching),
@@ -131,7 +136,9 @@ def diff(
 def _side(name: str, analysis: Analysis) -> Side:
     count = sum(len(subgraph.operators) for subgraph in analysis.graph.subgraphs)
     faults = tuple(map(str, analysis.plan_faults))
-    return Side(name, count, analysis.graph.file_bytes, analysis.arena.exact, plan_origin(analysis.graph), faults)
+    refusals = tuple(refusal.reason for refusal in analysis.refusals)
+    origin = plan_origin(analysis.graph)
+    return Side(name, count, analysis.graph.file_bytes, analysis.arena.exact, origin, faults, refusals)
 
 
 def _changes(old: Analysis, new: Analysis, matching: Matching) -> Iterable[Change]:

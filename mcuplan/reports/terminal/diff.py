@@ -46,8 +46,11 @@ def bound_note(found: Diff) -> str:
 
 
 def plan_notes(found: Diff) -> Iterator[str]:
-    """Where the two are from, if ``mcuplan plan`` wrote them, and whether their plans are right on this target."""
+    """Where the two are from, if ``mcuplan plan`` wrote them; whether TFLM runs them, and whether their plans hold."""
     for label, side in (("old", found.old), ("new", found.new)):
+        if side.refusals:
+            more = f" and {len(side.refusals) - 1} more" if len(side.refusals) > 1 else ""
+            yield f"{label}: unsupported: {side.refusals[0]}{more}"
         if side.planned is not None:
             yield f"{label}: {side.planned.sentence}"
         if side.plan_faults:
