@@ -11,6 +11,7 @@ from random_networks import random_network
 from runtimes import require, run_litert_each, run_tflm_each
 
 from mcuplan.graph import Graph
+from mcuplan.operators.geometry.stages import PatchStage
 from mcuplan.patching.arena.placing import DraftProblem
 from mcuplan.patching.writing.build import Draft
 from mcuplan.patching.writing.forms import Kind, StageForm, even_cuts, write_stage
@@ -24,7 +25,10 @@ GROUPS = 6
 GROUP_SIZE = 20
 
 
-def random_form(draw: random.Random, kind: Kind, height: int, width: int) -> StageForm:
+def random_form(draw: random.Random, kind: Kind, height: int, width: int, channels: int) -> StageForm:
+    if kind is Kind.CHANNELS:
+        cuts = sorted(draw.sample(range(1, channels), min(draw.randint(1, 3), channels - 1)))
+        return StageForm(kind, (0, *cuts, channels), "crop", False)
     rows = draw.randint(1, max(height // 3, 1))
     if kind is Kind.PATCHES:
         rows, columns = draw.randint(1, max(height - 1, 1)), draw.randint(1, width)
@@ -42,6 +46,10 @@ def _any_rows_are_gathered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mcuplan.patching.writing.build._GATHERED_ELEMENTS", 1)
 
 
+def is_convolution(graph: Graph, stage: PatchStage) -> bool:
+    return stage.last - stage.first == 1 and graph.main.operators[stage.first].name == "CONV_2D"
+
+
 def rewritten(seed: int) -> Iterator[tuple[str, Graph, Graph]]:
     """One random stage of one random network in one random form of each kind, planned."""
     graph = random_network(seed)
@@ -51,9 +59,9 @@ def rewritten(seed: int) -> Iterator[tuple[str, Graph, Graph]]:
     if not stages:
         return
     for kind in Kind:
-        stage = draw.choice(stages)
-        _, height, width, _ = graph.main.tensors[stage.result].shape
-        form = replace(random_form(draw, kind, height, width), fast=seed % 3 > 0)
+        stage = draw.choice([s for s in stages if kind is not Kind.CHANNELS or is_convolution(graph, s)] or stages)
+        _, height, width, channels = graph.main.tensors[stage.result].shape
+        form = replace(random_form(draw, kind, height, width, channels), fast=seed % 3 > 0)
         try:
             draft = write_stage(Draft(graph), stage, form).tidy()
         except UnsupportedStageError:

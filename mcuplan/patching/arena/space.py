@@ -59,3 +59,13 @@ def forms(graph: Graph, stage: PatchStage, effort: Effort) -> Iterator[StageForm
         rows, columns = (-(-size // part) for size, part in zip((height, width), parts, strict=True))
         if parts[0] <= height and parts[1] <= width:
             yield StageForm(Kind.PATCHES, even_cuts(height, rows), "crop", False, columns)
+    if stage.last - stage.first == 1:
+        yield from _by_channels(graph, stage, effort)
+
+
+def _by_channels(graph: Graph, stage: PatchStage, effort: Effort) -> Iterator[StageForm]:
+    """A convolution in parts of multiples of 16 channels: kernels take several at once, and copies stay aligned."""
+    channels = graph.main.tensors[stage.result].shape[3]
+    sizes = {-(-channels // parts // 16) * 16 for parts in effort.strips}
+    for size in sorted(size for size in sizes if size < channels):
+        yield StageForm(Kind.CHANNELS, even_cuts(channels, size), "crop", False)

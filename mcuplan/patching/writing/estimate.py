@@ -79,6 +79,17 @@ def least_of_patches(patches: Patches) -> Least:
     return Least(ends_bytes(net, patches.displaced()) + most, _LOOP)
 
 
+def least_of_channels(net: StageNet, cuts: Sequence[int]) -> Least:
+    """The least that a convolution in parts takes, its scratch left out: parts are whole until they are joined.
+
+    The last one may lie over the source.
+    """
+    source, result = (net.height(t) * net.row_bytes(t) for t in (net.source, net.result))
+    last = result // cuts[-1] * (cuts[-1] - cuts[-2])
+    growth = (len(cuts) - 2) * (_NODE + _CONVOLUTION) + _NODE
+    return Least(max(source + result - last, 2 * result), growth)
+
+
 @dataclass(frozen=True, slots=True)
 class _Step:
     """One layer in one strip: the rows that it reads of each input, its new rows ``[new, high)``, and all made."""

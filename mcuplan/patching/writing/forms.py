@@ -10,7 +10,8 @@ from itertools import product
 from mcuplan.graph import Subgraph
 from mcuplan.operators.geometry.stages import PatchStage
 from mcuplan.patching.writing.build import Draft, GraphBuilder, SubgraphBuilder
-from mcuplan.patching.writing.estimate import Least, least_of_flow, least_of_patches, least_of_strips
+from mcuplan.patching.writing.channels import check_channels, write_channels
+from mcuplan.patching.writing.estimate import Least, least_of_channels, least_of_flow, least_of_patches, least_of_strips
 from mcuplan.patching.writing.flow import FlowWriter, find_flow
 from mcuplan.patching.writing.loop import LoopWriter, find_run
 from mcuplan.patching.writing.patches import Patches, PatchWriter, find_patches
@@ -31,6 +32,13 @@ class Kind(enum.StrEnum):
     """One loop through which rows flow, borders included."""
     PATCHES = "patches"
     """One loop over patches in two dimensions."""
+    CHANNELS = "channels"
+    """One convolution in parts by output channels."""
+
+    @property
+    def loops(self) -> bool:
+        """Whether a WHILE runs it: not every TFLM has all that one is written with."""
+        return self in (Kind.BORDERED_LOOP, Kind.LOOP, Kind.PATCHES)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -38,9 +46,10 @@ class StageForm:
     """How to write a stage.
 
     ``cuts`` are the rows of the result where strips begin, 0 first, and its height last; loops and patches take
-    strips of ``cuts[1]`` rows. ``padding`` tells how SAME padding is kept, ``stream`` whether rows that the next strip
-    needs again are kept or computed again. ``columns`` are the columns of a patch. ``fast`` tells that rows are copied
-    by GATHER and not by SLICE, which takes a tenth of the instructions and a few bytes more.
+    strips of ``cuts[1]`` rows. Of :attr:`Kind.CHANNELS` they are channels. ``padding`` tells how SAME padding is kept,
+    ``stream`` whether rows that the next strip needs again are kept or computed again. ``columns`` are the columns of a
+    patch. ``fast`` tells that rows are copied by GATHER and not by SLICE, which takes a tenth of the instructions and a
+    few bytes more.
     """
 
     kind: Kind
@@ -95,7 +104,12 @@ def stage_cost(reader: StageReader, stage: PatchStage, form: StageForm, pricer: 
     UnsupportedStageError
         Where the stage cannot be written in this form.
     """
-    if form.kind is Kind.PATCHES:
+    if form.kind is Kind.CHANNELS:
+        check_channels(reader.graph, stage, form.cuts)
+        net = reader.net(stage, "crop")
+        macs, least = _whole_macs(net), least_of_channels(net, form.cuts)
+        instructions = pricer.channels(stage, form.cuts) if pricer else 0.0
+    elif form.kind is Kind.PATCHES:
         patches = _patches(reader, stage, form)
         instructions = pricer.patches(patches, form.fast) if pricer else 0.0
         net, macs, least = patches.net, patches.macs, least_of_patches(patches)
@@ -109,9 +123,12 @@ def stage_cost(reader: StageReader, stage: PatchStage, form: StageForm, pricer: 
         run = find_run(net, strips) if form.kind is Kind.BORDERED_LOOP else None
         macs, least = stage_macs(net, strips), least_of_strips(net, strips, run)
         instructions = pricer.strips(net, strips, run, form.fast) if pricer else 0.0
-    whole_macs = sum(layer.row_macs * net.height(layer.output) for layer in net.layers)
     whole = pricer.whole(stage) if pricer else 0.0
-    return StageCost(whole_macs, macs, least, whole, instructions)
+    return StageCost(_whole_macs(net), macs, least, whole, instructions)
+
+
+def _whole_macs(net: StageNet) -> int:
+    return sum(layer.row_macs * net.height(layer.output) for layer in net.layers)
 
 
 def balanced(reader: StageReader, stage: PatchStage, form: StageForm) -> StageForm:
@@ -155,7 +172,9 @@ def write_stage(draft: Draft, stage: PatchStage, form: StageForm) -> Draft:
     builder.operators.extend(main.operators[: stage.first])
     over = stage.source not in main.outputs and max(main.consumers[stage.source]) < stage.last
     loops: tuple[Subgraph, ...] = ()
-    if form.kind is Kind.PATCHES:
+    if form.kind is Kind.CHANNELS:
+        write_channels(builder, stage, form.cuts)
+    elif form.kind is Kind.PATCHES:
         loops = PatchWriter(parent, builder, _patches(reader, stage, form), stage, over).write()
     elif form.kind is Kind.LOOP:
         flow = find_flow(reader.net(stage, form.padding), form.cuts[1], form.fast)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from mcuplan.estimates.instructions import Call, CostModel, call_of
 from mcuplan.operators import OperatorFacts, window_axis
@@ -76,6 +77,19 @@ class StagePricer:
         writer = _Strip(self, patches.net, fast)
         turn = self._sum(writer.patch(patches)) + self._turn(_VARIABLES) + self._sum(writer.lookups(3))
         return len(patches.turns) * turn + self.model.control.loop + self._ends(patches.net)
+
+    def channels(self, stage: PatchStage, cuts: Sequence[int]) -> float:
+        """A convolution in parts by output channels."""
+        call = self._operator(stage.first)
+        if call is None:
+            return 0.0
+        sizes = [end - begin for begin, end in pairwise(cuts)]
+        parts = [
+            call._replace(result=(*call.result[:3], size), other=(size, *call.other[1:]) if call.other else ())
+            for size in sizes
+        ]
+        joined = Call("CONCATENATION", call.dtype, parts[0].result, call.result, detail=(3, *sizes))
+        return self._sum(iter([*parts, joined]))
 
     # -- parts -------------------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from mcuplan.graph import DType, Graph, Operator, Subgraph, Tensor
 from mcuplan.operators import OperatorFacts, called_subgraphs
+from mcuplan.proof.function.joined import whole_convolutions
 from mcuplan.proof.function.moves import MOVES, Call
 from mcuplan.proof.function.names import (
     ABSENT,
@@ -88,7 +89,7 @@ def follow(graph: Graph) -> Followed:
         for refused in refusals(graph, Target.parse(DEFAULT_TARGET))[:1]:
             raise UntraceableError(f"TFLM refuses it ({sentence(refused)})")
         with np.errstate(over="ignore"):  # names are numbers modulo 2^64
-            return _Follower(graph).main()
+            return _Follower(whole_convolutions(graph)).main()
     except UntraceableError:
         raise
     except _MALFORMED as error:

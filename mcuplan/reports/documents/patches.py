@@ -37,11 +37,13 @@ class StageShown:
     last_operator: str
     kind: str
     """`strips`: one after the other, each with operators of its own; `loop`: one loop runs them all; `bordered loop`: a
-    loop runs those inside the map; `patches`: a loop over patches in two dimensions."""
+    loop runs those inside the map; `patches`: a loop over patches in two dimensions; `channels`: one convolution in
+    parts by output channels."""
     strips: int
-    """Strips of rows, or rows of patches."""
+    """Strips of rows, rows of patches, or parts by channels."""
     cuts: tuple[int, ...]
-    """Rows of the result where strips begin, and its height last; a loop takes strips of ``cuts[1]`` rows."""
+    """Rows of the result where strips begin, and its height last; a loop takes strips of `cuts[1]` rows. Of `channels`,
+    the channels where parts begin."""
     columns: int | None
     """Columns of a patch; null for strips of whole rows."""
     halo_rows: int
@@ -160,6 +162,8 @@ def manner(stage: StageShown) -> str:
     kept = "rows kept" if stage.streamed else "recomputed"
     if stage.columns is not None:
         return f"loop of {stage.cuts[1]}x{stage.columns} patches, recomputed"
+    if stage.kind == "channels":
+        return f"{stage.strips} parts by output channels"
     if stage.kind == "strips":
         heights = [end - begin for begin, end in zip(stage.cuts, stage.cuts[1:], strict=False)]
         rows = counted_rows(heights[0]) if len(set(heights[:-1])) <= 1 else "/".join(map(str, heights)) + " rows"
