@@ -162,12 +162,12 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
-def copy(source: Path, path: str | os.PathLike[str]) -> int:
-    """Copy ``source`` to ``path`` as :func:`write_bytes` writes; the bytes copied. Nothing happens to a file itself."""
-    data = read(source, MODEL_LIMIT)
-    if not (os.path.exists(path) and os.path.samefile(source, path)):
-        write_bytes(path, data)
-    return len(data)
+def holds(path: str | os.PathLike[str], data: bytes) -> bool:
+    """Whether a regular file at ``path`` has just these bytes: then it need not be written."""
+    try:
+        return os.path.getsize(path) == len(data) and read(path, len(data)) == data
+    except (OSError, McuplanError):
+        return False
 
 
 def _replace(target: Path, data: bytes) -> None:

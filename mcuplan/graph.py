@@ -123,6 +123,10 @@ class Buffer:
     data: memoryview | bytes | None = None
     external: bool = False
 
+    def __reduce__(self) -> tuple[type[Buffer], tuple[bytes | None, bool]]:
+        # A view into a file cannot be pickled, its bytes can.
+        return Buffer, (None if self.data is None else bytes(self.data), self.external)
+
     def __len__(self) -> int:
         return 0 if self.data is None else len(self.data)
 
@@ -282,6 +286,9 @@ class Graph:
     """What the reader saw that makes figures inexact, one sentence each."""
     appended: memoryview | bytes = b""
     """A zip archive behind the model, which TFLite Metadata uses for associated files; kept as it is."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "appended": bytes(self.appended)}
 
     @property
     def main(self) -> Subgraph:

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from mcuplan import budget
-from mcuplan.api.models import ZOO, expand, home, load_file, load_model
-from mcuplan.api.targets import choose_target
+from mcuplan.api.models import ZOO, Given, expand, home, load_file, load_model
+from mcuplan.api.targets import BoardLike, choose_target, find_board
 from mcuplan.budget import Limits, Need
 from mcuplan.budget.baseline import Allowance, Baseline, Key, allowance, model_key, read_baseline
 from mcuplan.budget.config import Config, ConfigError, load_config, nearest_config, rules_for
@@ -26,6 +26,7 @@ from mcuplan.tflm import Target
 if TYPE_CHECKING:
     from mcuplan.boards import Board
     from mcuplan.budget.settings import ReserveRules, Rules, SharedBoard
+    from mcuplan.tflite import ModelFile
 
 
 Kept: TypeAlias = "dict[tuple[str, str | None], Situation]"
@@ -36,10 +37,10 @@ DEFAULT_BASELINE = "mcuplan-baseline.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """What the command line says; what it does not say is the configuration's."""
+class CheckOptions:
+    """What is asked for; what is not may be the configuration's. Amounts are in bytes, MACs, us, uJ, mW and s."""
 
-    boards: tuple[str, ...] = ()
+    boards: tuple[BoardLike, ...] = ()
     board_dirs: tuple[Path, ...] = ()
     ram: int | None = None
     flash: int | None = None
@@ -54,12 +55,13 @@ class Options:
     energy: float | None = None
     power: float | None = None
     period: float | None = None
-    config: Path | None = None
+    config: Path | Literal["auto"] | None = None
+    """A configuration for every model; ``auto``: the one nearest to each; None: none."""
     baseline: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Criteria:
     """What one model is checked against."""
 
     boards: tuple[Board | None, ...]
@@ -88,7 +90,7 @@ class Checker:
     allow of each model (None: nothing).
     """
 
-    options: Options
+    options: CheckOptions
     recording: bool = False
     overshoots: dict[Path, dict[Key, Allowance | None]] = field(default_factory=dict)
     analyses: Kept | None = None
@@ -115,14 +117,30 @@ class Checker:
             results.extend(self.check(model) if error is None else [building.failed(model, None, str(error))])
         return building.report(results, self._shared([model for model, error in models.items() if error is None]))
 
-    def check(self, model: str) -> Iterator[Result]:
-        """The results of one model, one a board."""
+    def report_of(self, given: Given) -> Report:
+        """The report of one model that was read already; with :attr:`analyses` also what would change its verdict.
+
+        Raises
+        ------
+        McuplanError
+            Where the options themselves are wrong.
+        """
+        self.options_plan()
+        report = building.report(self.check(given.name, given.file))
+        if self.analyses is None:
+            return report
+        from mcuplan.api.reasons import with_reasons
+
+        return with_reasons(report, self)
+
+    def check(self, model: str, given: ModelFile | None = None) -> Iterator[Result]:
+        """The results of one model, one a board; ``given`` is the model where it was read already."""
         try:
             plan = self._plan(model)
         except McuplanError as error:
             yield building.failed(model, None, str(error))
             return
-        yield from on_boards(model, plan, self._with_baseline, self.analyses)
+        yield from on_boards(model, plan, self._with_baseline, self.analyses, given)
 
     def _with_baseline(self, model: str, board: Board | None, target: str, need: Need, limits: Limits) -> Limits:
         """``limits``, raised to what the model's baseline allows."""
@@ -139,11 +157,12 @@ class Checker:
 
     @cached_property
     def _explicit_config(self) -> Config | None:
-        return load_config(self.options.config) if self.options.config else None
+        config = self.options.config
+        return load_config(config) if isinstance(config, Path) else None
 
     def config_for(self, model: str) -> Config | None:
         """The configuration that counts for a model: the one named by ``--config``, else the nearest."""
-        if self._explicit_config is not None:
+        if self._explicit_config is not None or self.options.config is None:
             return self._explicit_config
         folder = home(model)
         if folder not in self._configs:
@@ -167,11 +186,11 @@ class Checker:
     def _option_reserve(self) -> budget.Reserve | None:
         return parse_reserve(self.options.reserve, "--reserve") if self.options.reserve is not None else None
 
-    def options_plan(self) -> Plan:
+    def options_plan(self) -> Criteria:
         """What the options alone ask for."""
         o = self.options
         stated = {name: f"--{name}" for name in ("ram", "flash", "macs") if getattr(o, name) is not None}
-        plan = Plan(
+        plan = Criteria(
             boards=tuple(self._board(ref, o.board_dirs) for ref in o.boards) or (None,),
             asked=budget.Asked(o.ram, o.flash, o.macs, stated),
             kernels=o.kernels,
@@ -190,7 +209,7 @@ class Checker:
             choose_target(None, o.kernels, o.target)
         return plan
 
-    def _plan(self, model: str) -> Plan:
+    def _plan(self, model: str) -> Criteria:
         """What one model is checked against: the options first, then its configuration."""
         plan, config = self.options_plan(), self.config_for(model)
         if config is None:
@@ -201,7 +220,7 @@ class Checker:
         for name, source in plan.asked.sources.items():
             amounts[name], sources[name] = getattr(plan.asked, name), source
         from_rules = rules.target is not None and o.target is None and o.kernels is None
-        return Plan(
+        return Criteria(
             boards=plan.boards if o.boards else self._configured_boards(config, rules.boards or ()),
             asked=budget.Asked(**amounts, sources=sources),
             kernels=o.kernels or (None if o.target or from_rules else rules.kernels),
@@ -224,11 +243,14 @@ class Checker:
         except McuplanError as error:
             raise ConfigError(f"{config.path}: {error}") from None
 
-    def _board(self, ref: str, folders: tuple[Path, ...]) -> Board:
-        from mcuplan.boards import load_board
+    def _board(self, board: BoardLike, folders: tuple[Path, ...]) -> Board:
+        from mcuplan.boards import Board
 
+        ref = board.id if isinstance(board, Board) else os.fspath(board)
         if (ref, folders) not in self._boards:
-            self._boards[ref, folders] = load_board(ref, folders)
+            found = find_board(board, folders)
+            assert found is not None
+            self._boards[ref, folders] = found
         return self._boards[ref, folders]
 
     def named(self, board: Board) -> tuple[str, tuple[Path, ...]]:
@@ -284,16 +306,18 @@ def _group_notes(members: Sequence[str], analyses: Sequence[budget.Analysis]) ->
 
 def on_boards(
     model: str,
-    plan: Plan,
+    plan: Criteria,
     adjust: Adjust | None = None,
     keep: Kept | None = None,
+    given: ModelFile | None = None,
 ) -> Iterator[Result]:
     """The results of one model on the boards of a plan: read once, analysed once a target, judged on each board.
 
-    ``adjust`` may change the limits of a board before they count; ``keep`` collects the situations by model and board.
+    ``adjust`` may change the limits of a board before they count; ``keep`` collects the situations by model and board;
+    ``given`` is the model where it was read already.
     """
     try:
-        given = load_file(model)
+        given = given or load_file(model)
     except Exception as error:
         yield building.failed(model, None, sentence(model, error))
         return
@@ -342,7 +366,7 @@ def _limits(board: Board | None, asked: budget.Asked, reserve: budget.Reserve | 
     return budget.limits_on_board(board, asked, reserve)
 
 
-def _asked_performance(stated: Options | Rules, prefix: str) -> budget.AskedPerformance:
+def _asked_performance(stated: CheckOptions | Rules, prefix: str) -> budget.AskedPerformance:
     """Limits on estimates that options or rules state; ``prefix`` goes before their names."""
     amounts = {name: getattr(stated, name) for name in ("latency", "energy", "power", "period")}
     sources = {name: f"{prefix}{name}" for name, amount in amounts.items() if amount is not None}

@@ -5,8 +5,9 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from mcuplan.errors import McuplanError
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from mcuplan.tflite import ModelFile
 
 ZOO = "zoo:"
+ModelLike: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | Graph"
+"""A path, ``zoo:NAME``, the bytes of a `.tflite` file, or a graph."""
 MODEL_SUFFIXES = (".tflite", ".lite")
 """What a folder is searched for; C arrays are taken where they are named, for not every C file is a model."""
 
@@ -99,6 +102,42 @@ def _folder(folder: str, must_have: bool = True) -> Iterator[str]:
                 yield os.path.join(where, name)
     if must_have and not any_found:
         raise ArgumentError(f"{folder}: the folder holds no .tflite model")
+
+
+@dataclass(frozen=True)
+class Given:
+    """A model that a verb was given: what to call it, and its file."""
+
+    name: str
+    file: ModelFile
+
+    @property
+    def graph(self) -> Graph:
+        """The model as it was read."""
+        return self.file.graph
+
+
+def given(model: ModelLike, name: str | None = None) -> Given:
+    """The model that ``model`` is; ``name`` is what to call it (by default its path).
+
+    A graph is written and read back, so that its figures are those of its file.
+
+    Raises
+    ------
+    McuplanError
+        Where it cannot be read, or the zoo has no such model.
+    """
+    from mcuplan import tflite
+    from mcuplan.graph import Graph
+
+    if isinstance(model, bytes | bytearray | memoryview):
+        called = name or "<bytes>"
+        return Given(called, tflite.parse(bytes(model), called))
+    if isinstance(model, Graph):
+        called = name or "<graph>"
+        return Given(called, tflite.parse(tflite.write(model), called))
+    path = os.fspath(model)
+    return Given(name or path, load_file(path))
 
 
 def load_model(name: str) -> Graph:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mcuplan.api.checking import DEFAULT_BASELINE, Checker, Options, on_boards
+from mcuplan.api.checking import DEFAULT_BASELINE, Checker, CheckOptions, on_boards
 from mcuplan.api.models import expand
 from mcuplan.budget.baseline import record
 from mcuplan.reports.documents import build as building
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from mcuplan.boards import Board
 
 
-def check(arguments: Sequence[str], options: Options, *, write_baseline: bool = False, why: bool = False) -> Report:
+def check_models(
+    arguments: Sequence[str], options: CheckOptions, *, write_baseline: bool = False, why: bool = False
+) -> Report:
     """Check the models that ``arguments`` name; with ``why`` work out what would change each verdict.
 
     With ``write_baseline`` the baseline is written first, from what is over its limits now, and then counts. Entries
@@ -45,7 +47,7 @@ def check(arguments: Sequence[str], options: Options, *, write_baseline: bool = 
     return with_reasons(report, checker)
 
 
-def compare(arguments: Sequence[str], boards: Sequence[Board], options: Options) -> Report:
+def compare_models(arguments: Sequence[str], boards: Sequence[Board], options: CheckOptions) -> Report:
     """Every model that ``arguments`` name on every board; the exit code is 0 where each passes on some board.
 
     Of ``options`` the limits, target, build and stack count; configuration does not.

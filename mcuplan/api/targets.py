@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 from mcuplan.errors import McuplanError
 from mcuplan.tflm import DEFAULT_TARGET, Target
 
 if TYPE_CHECKING:
     from mcuplan.boards import Board
+
+
+BoardLike: TypeAlias = "str | os.PathLike[str] | Board"
+"""A board's name, the path of its file, or the board."""
+
+
+def find_board(board: BoardLike | None, folders: Sequence[str | os.PathLike[str]] = ()) -> Board | None:
+    """The board that is meant; None where none is.
+
+    Raises
+    ------
+    McuplanError
+        Where no board of that name is in the catalogue or in ``folders``.
+    """
+    if board is None:
+        return None
+    from mcuplan.boards import Board, load_board
+
+    return board if isinstance(board, Board) else load_board(os.fspath(board), tuple(map(Path, folders)))
 
 
 def choose_target(board: Board | None, kernels: str | None, target: str | None) -> Target:

@@ -9,10 +9,10 @@ from importlib import import_module
 
 import click
 
-from mcuplan import __version__
 from mcuplan.cli import streams
 from mcuplan.cli.output import ReaderGoneError
 from mcuplan.errors import McuplanError
+from mcuplan.version import __version__
 
 _COMMANDS = {
     "allocate": "mcuplan.cli.allocate",

@@ -69,17 +69,17 @@ def command(
       1  a limit is broken, or TFLM cannot run a model
       2  bad usage, or a model that cannot be read
     """
-    from mcuplan.api.checking import Options
-    from mcuplan.api.runs import check
+    from mcuplan.api.checking import CheckOptions
+    from mcuplan.api.runs import check_models
 
     if all_targets:
         boards = _with_every_toolchain(boards, board_dirs, target, why)
-    options = Options(
+    options = CheckOptions(
         boards=boards, board_dirs=board_dirs, ram=ram, flash=flash, macs=macs, kernels=kernels, target=target,
-        build=build, custom_operators=custom_operators, stack=stack, reserve=reserve, config=config, baseline=baseline,
-        latency=latency, energy=energy, power=power, period=period,
+        build=build, custom_operators=custom_operators, stack=stack, reserve=reserve, config=config or "auto",
+        baseline=baseline, latency=latency, energy=energy, power=power, period=period,
     )  # fmt: skip
-    report = check(models, options, write_baseline=write_baseline, why=why)
+    report = check_models(models, options, write_baseline=write_baseline, why=why)
     errors = [*(result.error for result in report.results), *(group.error for group in report.shared)]
     for sentence in dict.fromkeys(error for error in errors if error is not None):
         complain(sentence)

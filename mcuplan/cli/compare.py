@@ -47,13 +47,13 @@ def command(
       1  some model passes on none
       2  bad usage, or a model that cannot be read
     """
-    from mcuplan.api.checking import Options
-    from mcuplan.api.runs import compare
+    from mcuplan.api.checking import CheckOptions
+    from mcuplan.api.runs import compare_models
     from mcuplan.boards import all_boards, load_board
 
     chosen = tuple(load_board(ref, board_dirs) for ref in boards) or all_boards(board_dirs)
-    options = Options(macs=macs, kernels=kernels, target=target, build=build, custom_operators=custom_operators)
-    report = compare(models, chosen, options)
+    options = CheckOptions(macs=macs, kernels=kernels, target=target, build=build, custom_operators=custom_operators)
+    report = compare_models(models, chosen, options)
     for sentence in dict.fromkeys(result.error for result in report.results if result.error is not None):
         complain(sentence)
     if format_ == "json":

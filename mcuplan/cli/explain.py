@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcuplan.cli.parameters import board_options, kernel_options, models_argument
+from mcuplan.cli.parameters import board_options, kernel_options, models_argument, one_board
 
 if TYPE_CHECKING:
     from rich.text import Text
 
+    from mcuplan.budget import Analysis
     from mcuplan.graph import Graph
     from mcuplan.reports.terminal.glyphs import Glyphs
     from mcuplan.tflm import Target
@@ -38,19 +39,17 @@ def command(
 
     With --compare the exit code is 1 where the log differs from the prediction.
     """
+    from mcuplan import budget
     from mcuplan.api.models import load_model
-    from mcuplan.api.targets import choose_target
-    from mcuplan.boards import load_board
+    from mcuplan.api.targets import choose_target, find_board
     from mcuplan.cli.output import show
 
-    if len(boards) > 1:
-        raise click.UsageError("explain takes one board")
-    board = load_board(boards[0], board_dirs) if boards else None
-    chosen = choose_target(board, kernels, target)
+    chosen = choose_target(find_board(one_board("explain", boards), board_dirs), kernels, target)
     graph = load_model(models)
     if compare is not None:
         return _compare(graph, chosen, compare)
-    show(lambda width, glyphs: _lines(models, graph, chosen, width, glyphs))
+    analysis = budget.analyse(graph, chosen)
+    show(lambda width, glyphs: _lines(models, analysis, width, glyphs))
     return 0
 
 
@@ -64,20 +63,22 @@ def _compare(graph: Graph, target: Target, log: Path) -> int:
     return int(any(row.difference for row in rows))
 
 
-def _lines(model: str, graph: Graph, target: Target, width: int, glyphs: Glyphs) -> Iterator[Text]:
+def _lines(model: str, analysis: Analysis, width: int, glyphs: Glyphs) -> Iterator[Text]:
     from rich.text import Text
 
     from mcuplan.findings.diagnostics import diagnose
     from mcuplan.findings.explanation import explain
+    from mcuplan.reports.documents.build import refusal_shown
     from mcuplan.reports.terminal import explain as explain_text
+    from mcuplan.reports.terminal.check import refused_lines
     from mcuplan.reports.terminal.lines import Lines
-    from mcuplan.tflm import predict
 
-    arena = predict(graph, target)
+    graph, target, arena = analysis.graph, analysis.target, analysis.arena
     explanation = explain(graph, target, arena)
     kind = "exact" if arena.exact else f"an upper bound, {arena.bounded_bytes:,} bytes of it bounded"
     yield Lines(width).title(model)
     yield Text(f"  {arena.target}: {kind}")
+    yield from refused_lines([refusal_shown(refusal) for refusal in analysis.refusals], Lines(width))
     yield Text()
     yield from explain_text.explanation_lines(explanation, width, glyphs)
     yield Text()

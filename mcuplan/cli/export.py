@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
-from mcuplan.cli.parameters import board_options, kernel_options, models_argument
+from mcuplan.cli.parameters import board_options, kernel_options, models_argument, one_board
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 @click.option("--namespace", default="", help="C++ namespace, such as app::models.")
 @click.option("--build", type=click.Choice(["O2-logs", "O2", "Os"]), default="O2-logs", show_default=True,
               help="How TFLM is compiled, for the flash that registrations for one type save.")  # fmt: skip
+@click.option("--force", is_flag=True, help="Export a model that would not run right on the target all the same.")
 @board_options
 @kernel_options
 def command(
@@ -33,25 +34,25 @@ def command(
     output: Path,
     name: str,
     namespace: str,
-    build: str,
+    build: Literal["O2-logs", "O2", "Os"],
+    force: bool,
     boards: tuple[str, ...],
     board_dirs: tuple[Path, ...],
     kernels: str | None,
     target: str | None,
 ) -> int:
-    """Write MODEL as an aligned C array, the arena to declare, and an op resolver with exactly its operators."""
-    from mcuplan.api.models import load_file
-    from mcuplan.api.targets import choose_target
-    from mcuplan.boards import load_board
-    from mcuplan.cli.output import show
-    from mcuplan.firmware.sources import export
+    """Write MODEL as an aligned C array, the arena to declare, and an op resolver with exactly its operators.
 
-    if len(boards) > 1:
-        raise click.UsageError("export takes one board")
-    chosen = choose_target(load_board(boards[0], board_dirs) if boards else None, kernels, target)
-    model = load_file(models).data
-    made = export(model, output, target=chosen, name=name, namespace=namespace, build=build)
-    show(lambda width, _: _lines(made, output, width))
+    Exit code 1, and nothing is written, where TFLM refuses MODEL or the memory plan in it is wrong on the target.
+    """
+    from mcuplan.api.export import export
+    from mcuplan.cli.output import show
+
+    made = export(
+        models, output, board=one_board("export", boards), board_dirs=board_dirs, kernels=kernels, target=target,
+        name=name, namespace=namespace, build=build, force=force,
+    )  # fmt: skip
+    show(lambda width, _: _lines(made.sources, output, width))
     return 0
 
 

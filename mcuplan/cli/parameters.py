@@ -133,6 +133,13 @@ def board_options(function: _F) -> _F:
     )(function)  # fmt: skip
 
 
+def one_board(command: str, boards: tuple[str, ...]) -> str | None:
+    """The board named, for a command that takes one at most."""
+    if len(boards) > 1:
+        raise click.UsageError(f"{command} takes one board")
+    return boards[0] if boards else None
+
+
 def board_argument(function: _F) -> _F:
     """``[NAME]`` of a board."""
     return click.argument("name", required=False, shell_complete=_complete_board)(function)

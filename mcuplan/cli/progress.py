@@ -5,23 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from mcuplan.api.planning import Watched
-
-if TYPE_CHECKING:
-    from mcuplan.planning.plan import PlanOptions
+from mcuplan.api.plan import PlanProgress
 
 _DELAY = 0.5
 """Seconds before anything is shown: short searches should not flicker."""
 
 
 @contextmanager
-def searching(options: PlanOptions) -> Iterator[Watched]:
-    """``options`` with a progress line on stderr that shows the best found so far."""
+def searching() -> Iterator[PlanProgress]:
+    """Whom a search tells how far it is: a progress line on stderr that shows the best found so far."""
     if not sys.stderr.isatty():
-        yield Watched(options)
+        yield PlanProgress()
         return
     from time import monotonic
 
@@ -36,7 +31,7 @@ def searching(options: PlanOptions) -> Iterator[Watched]:
         def tell(text: str) -> None:
             progress.update(task, description=text, visible=monotonic() - start > _DELAY)
 
-        yield Watched(
-            replace(options, progress=lambda height: tell(f"planning: best height {height:,} bytes")),
+        yield PlanProgress(
+            lambda height: tell(f"planning: best height {height:,} bytes"),
             lambda tried, least: tell(f"patch stages: {tried:,} tried, at least {least:,} bytes of arena"),
         )

@@ -46,14 +46,14 @@ def command(
     """
     from datetime import date
 
-    from mcuplan.api.checking import Checker, Options
+    from mcuplan.api.checking import Checker, CheckOptions
     from mcuplan.cli.output import write_text
     from mcuplan.reports.html.render import render_report
     from mcuplan.reports.html.subject import subjects
 
-    options = Options(
+    options = CheckOptions(
         boards=boards, board_dirs=board_dirs, ram=ram, flash=flash, macs=macs, kernels=kernels, target=target,
-        build=build, custom_operators=custom_operators, config=config,
+        build=build, custom_operators=custom_operators, config=config or "auto",
     )  # fmt: skip
     checker = Checker(options)
     checker.analyses = {}

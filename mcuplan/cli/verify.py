@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcuplan.cli.parameters import board_options, kernel_options
+from mcuplan.cli.parameters import board_options, kernel_options, one_board
 
 if TYPE_CHECKING:
     from rich.text import Text
 
+    from mcuplan.api.verify import VerifyResult
     from mcuplan.proof.prove import Proof
 
 
@@ -43,34 +44,23 @@ def command(
     With the extras installed also: outputs bit for bit on a real TFLM and on LiteRT. Exit code 1 where a check fails
     or nothing proves it.
     """
-    from mcuplan.api.models import load_model
-    from mcuplan.api.targets import choose_target
-    from mcuplan.boards import load_board
-    from mcuplan.proof.prove import prove
+    from mcuplan.api.verify import verify
 
-    if len(boards) > 1:
-        raise click.UsageError("verify takes one board")
-    chosen = choose_target(load_board(boards[0], board_dirs) if boards else None, kernels, target)
-    result = prove(
-        load_model(original), load_model(planned), chosen, on_tflm=not no_tflm, on_litert=not no_litert,
-        seeds=range(1, seeds + 1),
+    result = verify(
+        original, planned, board=one_board("verify", boards), board_dirs=board_dirs, kernels=kernels, target=target,
+        tflm=not no_tflm, litert=not no_litert, seeds=seeds,
     )  # fmt: skip
     _show(result, format_)
     return int(not result.ok)
 
 
-def _show(result: Proof, format_: str) -> None:
+def _show(result: VerifyResult, format_: str) -> None:
+    from mcuplan.cli.output import show, write_text
+
     if format_ == "json":
-        from dataclasses import asdict
-
-        from mcuplan.cli.output import write_text
-        from mcuplan.reports.documents.json import to_json
-
-        write_text(to_json({"ok": result.ok, **asdict(result)}), None)
-        return
-    from mcuplan.cli.output import show
-
-    show(lambda width, _: _lines(result, width))
+        write_text(result.to_json(), None)
+    else:
+        show(lambda width, _: _lines(result.proof, width))
 
 
 def _lines(result: Proof, width: int) -> Iterator[Text]:

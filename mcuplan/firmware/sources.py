@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import mcuplan
 from mcuplan.errors import McuplanError
 from mcuplan.files import write_text
 from mcuplan.graph import CUSTOM, Graph, Operator, Subgraph
@@ -27,6 +26,7 @@ from mcuplan.tflm.offline import METADATA_NAME as OFFLINE_PLAN
 from mcuplan.tflm.results import ArenaPrediction
 from mcuplan.tflm.target import DEFAULT_TARGET, Target
 from mcuplan.tflm.versions import document
+from mcuplan.version import __version__
 
 
 class ExportError(McuplanError):
@@ -73,21 +73,11 @@ class Export:
     brought: tuple[str, ...] = ()
 
 
-def export(
-    model: Graph | bytes,
-    directory: str | os.PathLike[str],
-    *,
-    target: Target | str = DEFAULT_TARGET,
-    name: str = "model",
-    namespace: str = "",
-    build: str = DEFAULT_BUILD,
-) -> Export:
-    """Write :func:`firmware_sources` of ``model`` into ``directory``, which is made if it is not there.
+def write_sources(made: Export, directory: str | os.PathLike[str]) -> None:
+    """Write the files into ``directory``, which is made if it is not there; each whole or not at all.
 
-    Each file is written atomically. Raises ExportError where the folder cannot be made, and what
-    :func:`firmware_sources` raises.
+    Raises ExportError where the folder cannot be made.
     """
-    made = firmware_sources(model, target=target, name=name, namespace=namespace, build=build)
     folder = Path(directory)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -95,7 +85,6 @@ def export(
         raise ExportError(f"{os.fsdecode(directory)}: cannot make this folder: {error.strerror or error}") from None
     for file in made.files:
         write_text(folder / file.name, file.text)
-    return made
 
 
 def firmware_sources(
@@ -232,7 +221,7 @@ def _string(text: str) -> str:
 
 
 def _made_by() -> str:
-    return f"Made by mcuplan {mcuplan.__version__} (mcuplan export)."
+    return f"Made by mcuplan {__version__} (mcuplan export)."
 
 
 def _model_header(words: _Words, data: bytes) -> str:

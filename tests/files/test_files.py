@@ -18,7 +18,7 @@ from mcuplan.boards import load_board, read_reserve
 from mcuplan.budget.baseline import read_baseline
 from mcuplan.budget.config import load_config
 from mcuplan.errors import McuplanError
-from mcuplan.files import copy, read, write_text
+from mcuplan.files import holds, read, write_text
 from mcuplan.memory.table import read_csv
 from mcuplan.tflm.recording import read_log
 
@@ -159,7 +159,6 @@ READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "firmware": ("firmware.map", lambda path: read_reserve(path)),
     "table": ("buffers.csv", lambda path: read_csv(path)),
     "log": ("device.log", lambda path: read_log(path)),
-    "copy": ("copied", lambda path: copy(path, path.with_name("to"))),
 }
 
 
@@ -229,3 +228,12 @@ def test_a_folder_in_the_way_of_a_temporary_name_is_left_alone(tmp_path: Path) -
     (tmp_path / ".mcuplan-0123456789abcdef.tmp").mkdir()
     write_text(tmp_path / "f", "x")
     assert len(os.listdir(tmp_path)) == 2
+
+
+def test_a_file_that_holds_its_bytes_need_not_be_written(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"abc")
+    assert holds(tmp_path / "f", b"abc")
+    assert not holds(tmp_path / "f", b"abd")
+    assert not holds(tmp_path / "f", b"ab")
+    assert not holds(tmp_path / "none", b"")
+    assert not holds(tmp_path, b"")

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcuplan import tflite, zoo
-from mcuplan.firmware.sources import Export, ExportError, _comment, export, firmware_sources
+from mcuplan.firmware.sources import Export, ExportError, _comment, firmware_sources, write_sources
 from mcuplan.graph import DType, Graph
 from mcuplan.tflm import predict
 from mcuplan.zoo.single import build_operator, operator_models
@@ -46,7 +46,8 @@ def methods(graph: Graph, target: str = "cortex-m4+cmsis-nn") -> list[tuple[str,
 
 def test_sources_compile_and_the_array_is_the_file(tmp_path: Path) -> None:
     data = tflite.write(zoo.build("sine"))
-    made = export(data, tmp_path / "out", name="sine", namespace="demo::models")
+    made = firmware_sources(data, name="sine", namespace="demo::models")
+    write_sources(made, tmp_path / "out")
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
         "sine.cc", "sine.h", "sine_arena.h", "sine_op_resolver.h",
     ]  # fmt: skip
@@ -109,7 +110,8 @@ def test_every_operator_of_tflm_compiles(tmp_path: Path) -> None:
     ],
 )
 def test_any_names_give_sources_that_compile(tmp_path: Path, name: str, namespace: str) -> None:
-    made = export(zoo.build("sine"), tmp_path, name=name, namespace=namespace)
+    made = firmware_sources(zoo.build("sine"), name=name, namespace=namespace)
+    write_sources(made, tmp_path)
     lines = "".join(f'#include "{file.name}"\n' for file in made.files if file.name.endswith(".h"))
     compile_syntax(tmp_path, lines + "int main() { return 0; }\n", "-fsyntax-only")
     source = next(file.name for file in made.files if file.name.endswith(".cc"))
@@ -125,7 +127,8 @@ def test_custom_operators_and_their_hostile_names(tmp_path: Path) -> None:
         y = s.tensor(1, 8)
         s.into("CUSTOM", [x], [y], custom=custom)
         x = y
-    made = export(s.graph(x), tmp_path)
+    made = firmware_sources(s.graph(x))
+    write_sources(made, tmp_path)
     assert set(made.brought) == set(names)
     resolver = text(made, "op_resolver.h")
     assert "MicroMutableOpResolver<4>" in resolver
@@ -160,7 +163,7 @@ def custom(*names: str) -> Graph:
 def test_no_trigraphs_whatever_the_models_strings(tmp_path: Path) -> None:
     """Compilers that know trigraphs read ??/ as a backslash, which takes the next line into a comment."""
     names = [name for name in HOSTILE if "\ud800" not in name]
-    made = export(custom(*names), tmp_path, name="a??/b", namespace="x??/::y")
+    made = firmware_sources(custom(*names), name="a??/b", namespace="x??/::y")
     for file in made.files:
         assert TRIGRAPHS.search(file.text) is None, file.name
         assert file.text.isascii()
@@ -304,7 +307,7 @@ def test_the_usual_file_names() -> None:
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ExportError, match="cannot make this folder"):
-        export(zoo.build("sine"), tmp_path / "file" / "below")
+        write_sources(firmware_sources(zoo.build("sine")), tmp_path / "file" / "below")
 
 
 def test_the_same_model_gives_the_same_sources() -> None:

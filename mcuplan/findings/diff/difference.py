@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from mcuplan import __version__
 from mcuplan.budget.analysis import Analysis
 from mcuplan.errors import McuplanError
 from mcuplan.findings.diff.changes import OperatorChange, QuantizationChange, operator_changes, quantization_changes
@@ -18,6 +17,7 @@ from mcuplan.findings.diff.items import Item, Key, arena_items, flash_items, ins
 from mcuplan.findings.diff.matching import Matching, match
 from mcuplan.findings.tool import Tool
 from mcuplan.rewriting.origin import PlanOrigin, plan_origin
+from mcuplan.version import __version__
 
 if TYPE_CHECKING:
     from pydantic import ConfigDict

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from mcuplan import __version__, budget
+from mcuplan import budget
 from mcuplan.budget import Analysis, Arenas, Judgement, Need, Resource, Verdict
 from mcuplan.budget.verdict import NearLimit as Near
 from mcuplan.budget.verdict import figure_for
@@ -38,6 +38,7 @@ from mcuplan.tflm import Target
 from mcuplan.tflm.history import warnings as version_warnings
 from mcuplan.tflm.results import PlannedBuffer
 from mcuplan.tflm.results import Refusal as TflmRefusal
+from mcuplan.version import __version__
 
 if TYPE_CHECKING:
     from mcuplan.boards import Board
@@ -79,7 +80,7 @@ def result_of(situation: Situation) -> Result:
         macs=need.macs,
         limits=limits_shown(limits, need),
         violations=violations(judgement, _bounds(analysis)),
-        refusals=tuple(_refusal(r) for r in judgement.refusals),
+        refusals=tuple(refusal_shown(r) for r in judgement.refusals),
         faults=tuple(_fault(fault, situation) for fault in judgement.faults),
         planned=plan_origin(analysis.graph),
         peak=_peak(analysis, top, live) if top else None,
@@ -245,7 +246,8 @@ def _flash(need: Need, analysis: Analysis) -> Flash:
     )
 
 
-def _refusal(r: TflmRefusal) -> Refusal:
+def refusal_shown(r: TflmRefusal) -> Refusal:
+    """A reason to refuse as reports show it."""
     return Refusal(r.rule, r.reason, r.remedy, r.subgraph, r.operator, r.operator_name, r.tensor, r.tensor_name)
 
 

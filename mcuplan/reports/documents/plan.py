@@ -5,15 +5,16 @@ Like the report it is made of plain frozen dataclasses with stable keys; names f
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mcuplan import __version__
 from mcuplan.estimates.instructions import invoke_instructions
 from mcuplan.findings.peak import live_steps, lower_bound
 from mcuplan.findings.tool import Tool
 from mcuplan.graph import Graph
 from mcuplan.operators import model_macs
+from mcuplan.reports.documents.build import refusal_shown
 from mcuplan.reports.documents.patches import (
     AdviceShown,
     BlockShown,
@@ -22,10 +23,12 @@ from mcuplan.reports.documents.patches import (
     StreamedShown,
     patch_shown,
 )
-from mcuplan.reports.documents.report import Arena
+from mcuplan.reports.documents.report import Arena, Refusal
 from mcuplan.tflite import write
 from mcuplan.tflm import Target, code_size
 from mcuplan.tflm.results import ArenaPrediction
+from mcuplan.tflm.results import Refusal as TflmRefusal
+from mcuplan.version import __version__
 
 if TYPE_CHECKING:
     from pydantic import ConfigDict
@@ -157,6 +160,8 @@ class PlanReport:
     output: str | None = None
     """The file written, null where none was."""
     output_bytes: int | None = None
+    refusals: tuple[Refusal, ...] = ()
+    """Why TFLM refuses the model, which was planned all the same. Since 1.2."""
     schema_version: str = PLAN_SCHEMA_VERSION
 
 
@@ -182,6 +187,7 @@ def plan_report(
     advice: tuple[AdviceShown, ...] = (),
     streamed: StreamedShown | None = None,
     no_stages: str | None = None,
+    refusals: Sequence[TflmRefusal] = (),
 ) -> PlanReport:
     """The document for one plan; with ``patch`` the stages that were taken on top of it."""
     told = _planned(model, original, plan)
@@ -192,6 +198,7 @@ def plan_report(
     return replace(
         told, savings=savings, fit_bytes=fit_bytes, fits=fits, short_of=short, output=output, output_bytes=output_bytes,
         advice=advice, input_rows_streamed=streamed, no_stages=no_stages,
+        refusals=tuple(map(refusal_shown, refusals)),
     )  # fmt: skip
 
 

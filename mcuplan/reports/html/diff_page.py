@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mcuplan import __version__
 from mcuplan.budget.analysis import Analysis
 from mcuplan.findings.diff.changes import OperatorChange, QuantizationChange
 from mcuplan.findings.diff.difference import Change, Diff
 from mcuplan.reports.html.arena_map import ArenaMap, arena_map, scale_top
 from mcuplan.reports.html.render import render
 from mcuplan.reports.terminal.diff import LABELS, bound_note, growth_sentence, plan_notes, signed
+from mcuplan.version import __version__
 
 _PARTS, _LISTED = 40, 300
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mcuplan import __version__
 from mcuplan.reports.documents.report import Report
 from mcuplan.reports.html.cards import Card, card
 from mcuplan.reports.html.render import render
 from mcuplan.text import show_bytes
+from mcuplan.version import __version__
 
 
 @dataclass(frozen=True, slots=True)

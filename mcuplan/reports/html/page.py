@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mcuplan import __version__
 from mcuplan.budget.analysis import Analysis
 from mcuplan.findings.costs import place
 from mcuplan.findings.explanation import explain
@@ -30,6 +29,7 @@ from mcuplan.reports.html.pareto import Alternative, ParetoChart, pareto_chart
 from mcuplan.reports.html.subject import Subject
 from mcuplan.reports.html.table import OperatorTable, operator_table
 from mcuplan.text import show_bytes, show_share
+from mcuplan.version import __version__
 
 _BUFFERS = 500
 _PERSISTENT_KINDS = 6

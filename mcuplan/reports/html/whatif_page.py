@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from mcuplan import __version__
 from mcuplan.estimates.basis import Basis
 from mcuplan.estimates.weights import WeightError
 from mcuplan.estimates.whatif import Step, WhatIf
 from mcuplan.reports.html.render import render
 from mcuplan.text import show_count
+from mcuplan.version import __version__
 
 WIDTH, HEIGHT = 480.0, 120.0
 

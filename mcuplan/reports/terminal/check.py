@@ -214,6 +214,13 @@ def _refusals(refusals: Sequence[Refusal], lines: Lines) -> Iterator[Text]:
         yield Text(f"  and {len(kinds) - _REFUSALS} more reasons (all are in --format json)")
 
 
+def refused_lines(refusals: Sequence[Refusal], lines: Lines) -> Iterator[Text]:
+    """That TFLM refuses a model, and why; nothing where it does not."""
+    if refusals:
+        yield from lines.wrapped(Text("  TFLM refuses this model:", style=FAIL), hang=2)
+        yield from _refusals(refusals, lines)
+
+
 def _faults(faults: Sequence[PlanFault], lines: Lines) -> Iterator[Text]:
     """What the model's own plan does wrong on this target, and what to do about it."""
     if not faults:

@@ -10,7 +10,7 @@ from rich.text import Text
 from mcuplan.findings.costs import describe, tensor_name
 from mcuplan.graph import Graph
 from mcuplan.reports.documents.plan import PlanReport
-from mcuplan.reports.terminal.check import FAIL, PASS
+from mcuplan.reports.terminal.check import FAIL, PASS, refused_lines
 from mcuplan.reports.terminal.glyphs import Glyphs
 from mcuplan.reports.terminal.grid import Column, grid
 from mcuplan.reports.terminal.lines import PATH, Lines
@@ -29,6 +29,7 @@ def plan_lines(
     lines = Lines(width)
     yield lines.title(report.model)
     yield from lines.wrapped(Text(f"  {report.target}"), hang=2)
+    yield from refused_lines(report.refusals, lines)
     yield Text()
     yield from _steps(report, width)
     yield Text()

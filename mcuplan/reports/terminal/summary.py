@@ -9,6 +9,8 @@ from rich.text import Text
 from mcuplan.budget.analysis import Analysis, weights_bytes
 from mcuplan.findings.costs import place
 from mcuplan.findings.peak import live_steps, lower_bound, peak_step
+from mcuplan.reports.documents.build import refusal_shown
+from mcuplan.reports.terminal.check import refused_lines
 from mcuplan.reports.terminal.lines import Lines
 from mcuplan.reports.terminal.tables import shape_text
 from mcuplan.text import show_count
@@ -18,6 +20,7 @@ def summary_lines(model: str, analysis: Analysis, width: int) -> Iterator[Text]:
     """Inputs, outputs, sizes and where memory peaks."""
     graph, arena, lines = analysis.graph, analysis.arena, Lines(width)
     yield lines.title(model)
+    yield from refused_lines([refusal_shown(refusal) for refusal in analysis.refusals], lines)
     operators = sum(len(subgraph.operators) for subgraph in graph.subgraphs)
     parts = f", {len(graph.subgraphs)} subgraphs" if len(graph.subgraphs) > 1 else ""
     yield from lines.wrapped(

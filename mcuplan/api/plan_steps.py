@@ -1,21 +1,20 @@
-"""What ``mcuplan plan`` searches for: a plan, patch stages on top of it, and whether a board then has room."""
+"""From a model to its plan, step by step: a plan, patch stages on top of it, a smaller file; and where it fits."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mcuplan import __version__
 from mcuplan.rewriting.origin import PlanOrigin, plan_origin, set_plan_origin
+from mcuplan.version import __version__
 
 if TYPE_CHECKING:
+    from mcuplan.api.plan import PlanOptions, PlanProgress
     from mcuplan.boards import Board
-    from mcuplan.budget import Limits
+    from mcuplan.budget import Analysis, Limits
     from mcuplan.graph import Graph
     from mcuplan.patching.arena.search import PatchPlan
-    from mcuplan.planning.plan import Plan, PlanOptions
+    from mcuplan.planning.plan import Plan
     from mcuplan.reports.documents.patches import AdviceShown, StreamedShown
     from mcuplan.rewriting.strip import StripSaving
     from mcuplan.tflite import ModelFile
@@ -23,30 +22,9 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
-    """Options for a plan that tell how far it is, and whom a search for patch stages tells."""
-
-    options: PlanOptions
-    patches: Callable[[int, int], None] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What is asked for beyond the plan itself."""
-
-    patch: bool
-    max_overhead: float
-    advice: bool
-    streamed: bool
-    strip: bool
-    signatures: bool
-    int8_io: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A plan for the graph it starts from, the patch stages on top of it (if any), the graph to write, what made its
-    file smaller, and analyses; ``no_stages`` says why stages were looked for in vain."""
+class Steps:
+    """A plan for the graph ``start``, the patch stages on top of it (if any), the graph to write, what made its file
+    smaller, and analyses; ``no_stages`` says why stages were looked for in vain."""
 
     start: Graph
     plan: Plan
@@ -67,41 +45,45 @@ def fit_limits(board: Board | None, ram: int | None) -> Limits:
     return budget.Limits(ram=budget.limits_without_board(budget.Asked(ram=ram)).ram)
 
 
-def arena_room(graph: Graph, target: Target, limits: Limits) -> int:
+def arena_room(analysis: Analysis, limits: Limits) -> int:
     """The arena that fits: what the limit on RAM leaves beside the interpreter, the stack and the like."""
-    from mcuplan import budget
-
     assert limits.ram is not None
-    need = budget.analyse(graph, target).need().ram
+    need = analysis.need().ram
     return max(limits.ram.amount - (need.total_bytes - need.arena_bytes), 0)
 
 
-def search(given: ModelFile, target: Target, watched: Watched, wish: Wish) -> Found:
-    """The plan, and the graph to write."""
-    from mcuplan.planning.plan import make_plan
+def find_steps(
+    given: ModelFile, target: Target, options: PlanOptions, fit_bytes: int | None, progress: PlanProgress
+) -> Steps:
+    """The plan for a model, and the graph to write; ``fit_bytes`` is the arena at which to stop."""
+    from mcuplan.planning import plan as planning
 
     original = start = given.graph
     savings: tuple[StripSaving, ...] = ()
-    if wish.int8_io:
+    if options.int8_io:
         from mcuplan.rewriting.strip import int8_io as without_conversions
 
         start, savings = without_conversions(original)
-    plan = make_plan(start, target, watched.options)
-    patch, no_stages = _patch(start, target, watched, plan, wish)
-    streamed = _streamed(start, wish.max_overhead) if wish.streamed else None
+    asked = planning.PlanOptions(
+        options.effort, options.time_limit, options.reorder, options.alias, options.clean_up, fit_bytes,
+        progress.height,
+    )  # fmt: skip
+    plan = planning.make_plan(start, target, asked)
+    patch, no_stages = _patch(start, target, options, fit_bytes, plan, progress)
+    streamed = _streamed(start, options.max_overhead) if options.input_rows_streamed else None
     graph = patch.graph if patch else plan.graph
-    if wish.strip:
+    if options.strip or options.strip_signatures:
         from mcuplan.rewriting.strip import strip as stripped
 
-        graph, more = stripped(graph, wish.signatures)
+        graph, more = stripped(graph, options.strip_signatures)
         savings = (*savings, *more)
-    advice = _advice(patch, start) if patch and wish.advice else ()
+    advice = _advice(patch, start) if patch and options.advice else ()
     if graph is not original:
         origin = _origin(given, target)
         graph = set_plan_origin(graph, origin)
         plan = replace(plan, graph=set_plan_origin(plan.graph, origin))
         patch = replace(patch, graph=set_plan_origin(patch.graph, origin)) if patch else None
-    return Found(start, plan, patch, graph, savings, advice, streamed, no_stages)
+    return Steps(start, plan, patch, graph, savings, advice, streamed, no_stages)
 
 
 def _origin(given: ModelFile, target: Target) -> PlanOrigin:
@@ -112,18 +94,17 @@ def _origin(given: ModelFile, target: Target) -> PlanOrigin:
 
 
 def _patch(
-    graph: Graph, target: Target, watched: Watched, plan: Plan, wish: Wish
+    graph: Graph, target: Target, options: PlanOptions, fit_bytes: int | None, plan: Plan, progress: PlanProgress
 ) -> tuple[PatchPlan | None, str | None]:
     """Patch stages where they are asked for, or where nothing cheaper fits; else why there are none, if they were."""
-    options = watched.options
-    missed = options.fit_bytes is not None and plan.after.declare_bytes > options.fit_bytes
-    if not (missed if options.fit_bytes is not None else wish.patch):
+    missed = fit_bytes is not None and plan.after.declare_bytes > fit_bytes
+    if not (missed if fit_bytes is not None else options.patch):
         return None, None
     from mcuplan.patching.arena.search import PatchRefusal, find_patch_plan, no_gain
 
     try:
         found = find_patch_plan(
-            graph, target, wish.max_overhead, options.fit_bytes, options.effort, options.clean_up, watched.patches
+            graph, target, options.max_overhead, fit_bytes, options.effort, options.clean_up, progress.patches
         )
     except PatchRefusal as refusal:
         return None, str(refusal)
@@ -161,28 +142,6 @@ def _streamed(graph: Graph, max_overhead: float) -> StreamedShown | None:
         return None
     runs = [(block.first, block.last) for block in blocks(graph)]
     return streamed_shown(graph, analyse(graph, runs, max_overhead=max_overhead, input_rows_streamed=True))
-
-
-def write_planned(original: Graph, graph: Graph, destination: Path, target: Target) -> int:
-    """Write the planned model if nothing lives on overwritten bytes, and it is the same function; its bytes.
-
-    Raises
-    ------
-    PlanError
-        Where either proof fails: a bug of the planner, which must not become a model that is wrong.
-    """
-    from mcuplan.planning.plan import PlanError
-    from mcuplan.proof.function.same_function import same_function
-    from mcuplan.proof.memory.static_check import static_check
-    from mcuplan.tflite import save
-
-    for what, faults in (
-        ("does not stand the static check", static_check(graph, target)),
-        ("is not proven to be the same function", same_function(original, graph)),
-    ):
-        if faults:
-            raise PlanError(f"{destination}: not written, the plan {what}: {faults[0]}")
-    return save(graph, destination)
 
 
 def shortage(graph: Graph, target: Target, limits: Limits) -> str | None:

@@ -1,0 +1,234 @@
+"""The verb ``plan``: the least arena without touching a multiply, and the only writer of planned models.
+
+Nothing leaves here as a planned model that is not proven: no live byte is overwritten on the target, and each output is
+computed as before.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+from mcuplan import files
+from mcuplan.api.amounts import Size, size
+from mcuplan.api.models import ModelLike, given
+from mcuplan.api.refusing import refusals, refuse_refused
+from mcuplan.api.results import Shown, Summary
+from mcuplan.api.targets import BoardLike, choose_target, find_board
+
+if TYPE_CHECKING:
+    from mcuplan.api.plan_steps import Steps
+    from mcuplan.reports.documents.plan import PlanReport
+    from mcuplan.tflite import ModelFile
+    from mcuplan.tflm import Target
+    from mcuplan.tflm.results import ArenaPrediction, Refusal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanOptions:
+    """What a plan may do, and what else is asked for."""
+
+    effort: Literal["fast", "default", "best"] = "default"
+    """How long to search."""
+    time_limit: float | None = None
+    """CPU seconds to search at most."""
+    clean_up: bool = True
+    """Drop padding, identities and dead parts of the graph."""
+    alias: bool = True
+    """Let tensors share bytes."""
+    reorder: bool = True
+    """Look for another order of the operators."""
+    patch: bool = False
+    """Also run the first layers in strips of rows."""
+    max_overhead: float = 1.1
+    """Most multiply-accumulates with patch stages, as a factor."""
+    fit: bool = False
+    """Stop at the first step that fits ``ram``, or the board; patch stages come last."""
+    ram: Size | None = None
+    """RAM to fit into."""
+    strip: bool = False
+    """Leave out of the file what TFLM never reads."""
+    strip_signatures: bool = False
+    """Leave out signature definitions too, which only LiteRT reads."""
+    int8_io: bool = False
+    """Drop QUANTIZE and DEQUANTIZE at the ends of the network."""
+    advice: bool = False
+    """Tell what a designer could change so that patch stages overlap less."""
+    input_rows_streamed: bool = False
+    """Also analyse an input that comes row by row."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanProgress:
+    """Whom a search tells how far it is: the best height in bytes; patch stages tried, and the least arena so far."""
+
+    height: Callable[[int], None] | None = None
+    patches: Callable[[int, int], None] | None = None
+
+
+_UNTOLD = PlanProgress()
+
+
+@dataclass(frozen=True, repr=False)
+class PlanResult(Shown):
+    """A model with a plan in it, and how it was found."""
+
+    name: str
+    given: ModelFile
+    target: Target
+    steps: Steps
+    fit_bytes: int | None = None
+    """The arena that there was room for; None where nothing had to fit."""
+    short_of: str | None = None
+    """What the planned model takes more of than there is; None where it fits, or nothing had to."""
+    refusals: tuple[Refusal, ...] = ()
+    """Why TFLM refuses the model, where it was planned all the same."""
+
+    @property
+    def before(self) -> ArenaPrediction:
+        """The given model's arena."""
+        return self.steps.plan.before
+
+    @property
+    def after(self) -> ArenaPrediction:
+        """The planned model's arena."""
+        return self.steps.patch.after if self.steps.patch else self.steps.plan.after
+
+    @property
+    def gain_bytes(self) -> int:
+        """Bytes of arena to declare that the plan saves."""
+        return self.before.declare_bytes - self.after.declare_bytes
+
+    @property
+    def fits(self) -> bool | None:
+        """Whether RAM (and on a board flash) suffice; None where nothing had to fit."""
+        return None if self.fit_bytes is None else self.short_of is None
+
+    @cached_property
+    def model(self) -> bytes:
+        """The planned model as a `.tflite` file; of a model that gains nothing, its very bytes.
+
+        Raises
+        ------
+        PlanError
+            Where the proof fails: a bug of the planner, which must not become a model that is wrong.
+        """
+        if self.steps.graph is self.given.graph:
+            return self.given.data
+        from mcuplan.tflite import write
+
+        self._prove()
+        return write(self.steps.graph)
+
+    def save(self, path: str | os.PathLike[str]) -> int:
+        """Write :attr:`model` to ``path``, whole or not at all; the bytes written."""
+        if not files.holds(path, self.model):
+            files.write_bytes(path, self.model)
+        return len(self.model)
+
+    def to_json(self) -> str:
+        """The plan as ``mcuplan plan --format json`` writes it."""
+        from mcuplan.reports.documents.json import to_json
+
+        return to_json(self.document())
+
+    def summary(self) -> Summary:
+        """The arena before and after, and what each step gained."""
+        told = self.document()
+        rows = tuple((step.name, f"{step.after_bytes:,}", f"{step.gain_bytes:,}", step.detail) for step in told.steps)
+        given_row = ("given model", f"{told.before.declare_bytes:,}", "", "")
+        arena = f"arena {self.before.declare_bytes:,} -> {self.after.declare_bytes:,} bytes"
+        heading = f"{self.name} on {self.target}: {arena}"
+        columns = ("step", "arena to declare", "gain", "what")
+        refused = ("TFLM refuses this model",) if self.refusals else ()
+        return Summary(heading, columns, (given_row, *rows), refused)
+
+    def document(self, output: str | os.PathLike[str] | None = None) -> PlanReport:
+        """What ``mcuplan plan --format json`` writes; ``output`` is where the model was saved."""
+        from mcuplan.reports.documents.plan import SavingShown, plan_report
+
+        steps = self.steps
+        return plan_report(
+            self.name, self.given.graph, steps.plan, steps.patch, fit_bytes=self.fit_bytes, short=self.short_of,
+            output=None if output is None else os.fspath(output),
+            output_bytes=None if output is None else len(self.model),
+            savings=tuple(SavingShown(saving.name, saving.bytes) for saving in steps.savings), advice=steps.advice,
+            streamed=steps.streamed, no_stages=steps.no_stages, refusals=self.refusals,
+        )  # fmt: skip
+
+    def _prove(self) -> None:
+        from mcuplan.planning.plan import PlanError
+        from mcuplan.proof.function.same_function import same_function
+        from mcuplan.proof.memory.static_check import static_check
+
+        for what, faults in (
+            ("does not stand the static check", static_check(self.steps.graph, self.target)),
+            ("is not proven to be the same function", same_function(self.steps.start, self.steps.graph)),
+        ):
+            if faults:
+                raise PlanError(f"{self.name}: no model is made, the plan {what}: {faults[0]}")
+
+
+def plan(
+    model: ModelLike,
+    *,
+    board: BoardLike | None = None,
+    target: str | None = None,
+    kernels: str | None = None,
+    options: PlanOptions | None = None,
+    force: bool = False,
+    name: str | None = None,
+    board_dirs: Sequence[str | os.PathLike[str]] = (),
+    progress: PlanProgress = _UNTOLD,
+) -> PlanResult:
+    """Find offsets, tensors that share bytes, an order of operators (and patch stages) that need the least arena.
+
+    A plan is for one target: the board's, or ``target`` (``"cortex-m4+cmsis-nn"``).
+
+    Parameters
+    ----------
+    model
+        A path, ``zoo:NAME``, the bytes of a `.tflite` file, or a Graph.
+    board
+        The board to plan for: a name, the path of a board file, or a Board.
+    target, kernels
+        The core and kernel library, or the library alone, in place of the board's.
+    options
+        What the plan may do; by default offsets, aliases, order and clean-ups.
+    force
+        Plan a model that TFLM refuses all the same.
+    name
+        What to call a model that has no path.
+
+    Raises
+    ------
+    RefusedError
+        Where TFLM refuses the model, without ``force``.
+    McuplanError
+        For a model that cannot be read, an unknown board or target, amounts that are none.
+
+    Examples
+    --------
+    >>> import mcuplan
+    >>> found = mcuplan.plan("zoo:visual-wake-words", board="sparkfun-edge")
+    >>> found.before.declare_bytes, found.after.declare_bytes
+    (100720, 82192)
+    """
+    from mcuplan import budget
+    from mcuplan.api.plan_steps import arena_room, find_steps, fit_limits, shortage
+
+    options = options or PlanOptions()
+    where = find_board(board, board_dirs)
+    chosen = choose_target(where, kernels, target)
+    limits = fit_limits(where, size(options.ram)) if options.fit else None
+    file = given(model, name)
+    analysis = budget.analyse(file.graph, chosen)
+    if not force:
+        refuse_refused(file.name, analysis)
+    room = arena_room(analysis, limits) if limits else None
+    steps = find_steps(file.file, chosen, options, room, progress)
+    short = shortage(steps.graph, chosen, limits) if limits else None
+    return PlanResult(file.name, file.file, chosen, steps, room, short, refusals(analysis))
