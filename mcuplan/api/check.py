@@ -168,7 +168,7 @@ def check(
         macs=count(macs), kernels=kernels, target=target, build=build, custom_operators=tuple(custom_operators),
         stack=size(stack), reserve=None if reserve is None else str(reserve), latency=seconds(latency, 1e6),
         energy=joules(energy, 1e6), power=watts(power, 1e3), period=seconds(period),
-        config="auto" if config == "auto" else None if config is None else Path(config),
+        prefix="", config="auto" if config == "auto" else None if config is None else Path(config),
     )  # fmt: skip
     report = Checker(options, analyses={} if why else None).report_of(it)
     error = next((result.error for result in report.results if result.error is not None), None)

@@ -58,6 +58,8 @@ class CheckOptions:
     config: Path | Literal["auto"] | None = None
     """A configuration for every model; ``auto``: the one nearest to each; None: none."""
     baseline: Path | None = None
+    prefix: str = "--"
+    """What stands before an option's name where a report says whose limit it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,12 +186,16 @@ class Checker:
 
     @cached_property
     def _option_reserve(self) -> budget.Reserve | None:
-        return parse_reserve(self.options.reserve, "--reserve") if self.options.reserve is not None else None
+        return (
+            parse_reserve(self.options.reserve, f"{self.options.prefix}reserve")
+            if self.options.reserve is not None
+            else None
+        )
 
     def options_plan(self) -> Criteria:
         """What the options alone ask for."""
         o = self.options
-        stated = {name: f"--{name}" for name in ("ram", "flash", "macs") if getattr(o, name) is not None}
+        stated = {name: f"{o.prefix}{name}" for name in ("ram", "flash", "macs") if getattr(o, name) is not None}
         plan = Criteria(
             boards=tuple(self._board(ref, o.board_dirs) for ref in o.boards) or (None,),
             asked=budget.Asked(o.ram, o.flash, o.macs, stated),
@@ -199,7 +205,7 @@ class Checker:
             custom_operators=o.custom_operators,
             stack=budget.DEFAULT_STACK_BYTES if o.stack is None else o.stack,
             reserve=self._option_reserve,
-            performance=_asked_performance(o, "--"),
+            performance=_asked_performance(o, o.prefix),
         )
         if o.boards:
             for board in plan.boards:

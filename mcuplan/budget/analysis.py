@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mcuplan.estimates.instructions import ModelInstructions
     from mcuplan.operators import ModelMacs
     from mcuplan.proof.memory.clobbers import Clobber
+    from mcuplan.proof.memory.judge import PlanJudgement
     from mcuplan.tflm import Target
 
 
@@ -37,27 +38,19 @@ class Analysis:
         return invoke_instructions(self.graph, self.target, self.arena.plan)
 
     @cached_property
-    def clobbers(self) -> tuple[Clobber, ...]:
-        """What the static proof finds in the memory plan that the model brings, on this target.
+    def plan_judgement(self) -> PlanJudgement:
+        """What the static proof says of the memory plan that the model brings, on this target.
 
         Stock TFLM takes any plan as it is, and a plan that is right for one kernel library may be wrong for another.
         """
-        from mcuplan.tflm.offline import METADATA_NAME
+        from mcuplan.proof.memory.judge import judge_plan
 
-        if self.graph.metadata_data(METADATA_NAME) is None:
-            return ()
-        from mcuplan.proof.memory.static_check import static_check
-
-        return static_check(self.graph, self.target)
+        return judge_plan(self.graph, self.target)
 
     @property
     def plan_faults(self) -> tuple[Clobber, ...]:
-        """The :attr:`clobbers` that make results wrong, of a model that TFLM runs; what is only not proven is none."""
-        if self.refusals or not self.clobbers:
-            return ()
-        from mcuplan.proof.memory.clobbers import ClobberKind
-
-        return tuple(clobber for clobber in self.clobbers if clobber.kind is not ClobberKind.UNPROVEN)
+        """What makes results wrong in the plan of a model that TFLM runs; what is only not proven is none."""
+        return () if self.refusals else (*self.plan_judgement.overwritten, *self.plan_judgement.faults)
 
     def need(self, stack_bytes: int = DEFAULT_STACK_BYTES) -> Need:
         """What the model takes of a board, with ``stack_bytes`` for the calling thread."""

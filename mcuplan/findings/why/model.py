@@ -10,7 +10,9 @@ from mcuplan.budget import Resource
 from mcuplan.budget.limits import Counted
 from mcuplan.findings import plans
 from mcuplan.findings.why.case import EFFORT, Case, Way, planned_graph
+from mcuplan.rewriting.origin import PlanOrigin, set_plan_origin
 from mcuplan.tflm.flash import BUILDS
+from mcuplan.version import __version__
 
 if TYPE_CHECKING:
     from mcuplan.budget import Analysis
@@ -26,7 +28,14 @@ def made(case: Case, name: str, text: str, cost: str, command: str, after: Analy
 def graph_way(case: Case, name: str, text: str, cost: str, graph: Graph, *options: str) -> Way:
     """The change that ``mcuplan plan`` with ``options`` writes as ``graph``."""
     command = case.command("plan", *options, f"--effort {EFFORT}", f"-o {case.planned_file}")
-    return made(case, name, text, cost, command, case.analyse(graph))
+    return made(case, name, text, cost, command, case.analyse(as_planned(case, graph)))
+
+
+def as_planned(case: Case, graph: Graph) -> Graph:
+    """``graph`` with the entry that says what it was planned for, which takes bytes of flash."""
+    if graph is case.analysis.graph:
+        return graph
+    return set_plan_origin(graph, PlanOrigin((str(case.analysis.target),), __version__, "0" * 64))
 
 
 SAME = "nothing at run time: the same operators, the same outputs bit for bit"
@@ -119,5 +128,10 @@ def together(case: Case) -> Iterator[Way]:
         costs.append(_BUILD_COSTS[build])
         text += f", with TFLM built -{build}"
     yield made(
-        case, "together", text, "; ".join([*costs, "tensors lose their names"]), command, case.analyse(stripped, build)
+        case,
+        "together",
+        text,
+        "; ".join([*costs, "tensors lose their names"]),
+        command,
+        case.analyse(as_planned(case, stripped), build),
     )

@@ -306,6 +306,10 @@ def _traps(analysis: Analysis) -> Iterable[str]:
         return
     from mcuplan.findings.diagnostics import diagnose
 
-    unsure = [clobber for clobber in analysis.clobbers if clobber not in analysis.plan_faults]
-    for trap in diagnose(graph, analysis.target, arena, unsure):
+    # Faults of the plan are told as such; of a model that TFLM refuses anyway, as notes.
+    judged = analysis.plan_judgement
+    if judged.not_followed and not analysis.refusals:
+        yield f"the memory plan in the model is not proven: {judged.not_followed}"
+    clobbers = (*judged.overwritten, *judged.faults) if analysis.refusals else ()
+    for trap in diagnose(graph, analysis.target, arena, clobbers):
         yield f"{trap.message} ({trap.name})" if trap.name else trap.message
