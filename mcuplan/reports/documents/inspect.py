@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mcuplan import __version__
 from mcuplan.findings.inspection import operator_rows
 from mcuplan.findings.tool import Tool
+from mcuplan.version import __version__
 
 if TYPE_CHECKING:
     from pydantic import ConfigDict
