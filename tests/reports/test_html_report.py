@@ -174,7 +174,8 @@ def test_the_overview_is_a_matrix_with_failures_first() -> None:
     assert [cell and cell.verdict for cell in made.overview[0].cells] == ["FAIL", None]
     assert [model.name for model in made.models] == ["sine.tflite", "mcunet-320k.tflite"]
     assert made.models[0].path == "a/sine.tflite"
-    assert made.made.endswith("; tflm-2026-08; 2026-01-02")
+    versions = dict.fromkeys(row.tflm_version for row in report.results)
+    assert made.made.endswith(f"; TFLM {', '.join(map(str, versions))}; 2026-01-02")
 
 
 def test_models_of_one_name_keep_their_paths() -> None:

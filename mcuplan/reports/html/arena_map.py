@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from mcuplan.findings.costs import describe, place, tensor_name
 from mcuplan.findings.peak import live_at, live_steps, peak_step
 from mcuplan.graph import Graph
-from mcuplan.reports.html.axis import CHARACTER, Tick, fit, nice_ticks, short_bytes
+from mcuplan.reports.html.axis import CHARACTER, Tick, fit, nice_ticks, short_bytes, x_tick
 from mcuplan.text import safe_name, show_bytes
 from mcuplan.tflm.results import ArenaPrediction, PlannedBuffer
 
@@ -186,7 +186,7 @@ def arena_map(graph: Graph, arena: ArenaPrediction, title: str, limit: Limit | N
         peak=_peak(graph, step.time - first, step.subgraph, step.operator, unit_x) if step and arena.plan else None,
         y_ticks=tuple(Tick(round(ground - at * unit_y, 1), short_bytes(at)) for at in nice_ticks(top)),
         x_ticks=tuple(
-            Tick(round(_LEFT + (at - first + 0.5) * unit_x, 1), str(at)) for at in nice_ticks(arena.steps, 8)
+            x_tick(round(_LEFT + (at - first + 0.5) * unit_x, 1), str(at), WIDTH) for at in nice_ticks(arena.steps, 8)
         ),
     )
 

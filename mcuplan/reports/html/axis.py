@@ -16,6 +16,17 @@ class Tick:
     label: str
 
 
+def x_tick(at: float, label: str, width: float) -> Tick:
+    """A mark on a lying axis whose label, centred below it, stays inside a picture ``width`` units wide.
+
+    Examples
+    --------
+    >>> x_tick(470, "300", 480), x_tick(479, "300", 480).at < 479
+    (Tick(at=470, label='300'), True)
+    """
+    return Tick(min(at, round(width - len(label) * CHARACTER / 2 - 1, 1)), label)
+
+
 def nice_ticks(top: int, count: int = 5) -> tuple[int, ...]:
     """Round values from 0 to at most ``top``, about ``count`` of them: steps of 1, 2 or 5 times a power of ten.
 

@@ -10,7 +10,7 @@ from mcuplan.findings.inspection import BlockRow, OperatorRow
 from mcuplan.findings.peak import live_at, live_steps
 from mcuplan.graph import Graph
 from mcuplan.reports.documents.patches import BlockShown
-from mcuplan.reports.html.axis import Tick, nice_ticks, short_bytes
+from mcuplan.reports.html.axis import Tick, nice_ticks, short_bytes, x_tick
 from mcuplan.text import show_bytes
 from mcuplan.tflm.results import ArenaPrediction, PlannedBuffer
 
@@ -69,13 +69,15 @@ class _Moment:
     bytes: int
 
 
-def operator_columns(rows: Sequence[OperatorRow], top: int = 0) -> ColumnChart:
+def operator_columns(rows: Sequence[OperatorRow], top: int = 0, peak: tuple[int, int] | None = None) -> ColumnChart:
     """Live bytes while each operator runs; beyond 120 operators each bar is the most of several.
 
-    ``top`` is the amount at the upper edge (0: the most of all), for charts that are to be compared.
+    ``top`` is the amount at the upper edge (0: the most of all), for charts that are to be compared; ``peak`` subgraph
+    and operator of the bar that is marked (None: the first of the highest).
     """
+    marked = next((i for i, r in enumerate(rows) if (r.subgraph, r.operator) == peak), None)
     moments = [_Moment(f"operator {place(r.subgraph, r.operator)}, {r.name}", r.live_bytes) for r in rows]
-    return _chart(moments, "operator", "Bytes live while each operator runs", top)
+    return _chart(moments, "operator", "Bytes live while each operator runs", top, marked)
 
 
 def step_columns(graph: Graph, arena: ArenaPrediction, top: int = 0) -> ColumnChart:
@@ -99,7 +101,7 @@ def occupied(buffers: Sequence[PlannedBuffer]) -> int:
     return total
 
 
-def _chart(moments: Sequence[_Moment], axis: str, summary: str, top: int) -> ColumnChart:
+def _chart(moments: Sequence[_Moment], axis: str, summary: str, top: int, marked: int | None = None) -> ColumnChart:
     together = max(-(-len(moments) // _MOST_COLUMNS), 1)
     groups = [moments[i : i + together] for i in range(0, len(moments), together)]
     most = max((moment.bytes for moment in moments), default=0)
@@ -108,7 +110,8 @@ def _chart(moments: Sequence[_Moment], axis: str, summary: str, top: int) -> Col
     unit = (HEIGHT - _TOP - _BOTTOM) / max(top, 1)
     ground = HEIGHT - _BOTTOM
     gap = min(pitch * 0.15, 2.0)
-    peak = next((i for i, group in enumerate(groups) if any(m.bytes == most > 0 for m in group)), -1)
+    first = next((i for i, group in enumerate(groups) if any(m.bytes == most > 0 for m in group)), -1)
+    peak = first if marked is None else marked // together
     columns = []
     for i, group in enumerate(groups):
         largest = max(group, key=lambda moment: moment.bytes)
@@ -126,7 +129,8 @@ def _chart(moments: Sequence[_Moment], axis: str, summary: str, top: int) -> Col
         together=together,
         y_ticks=tuple(Tick(round(ground - at * unit, 1), short_bytes(at)) for at in nice_ticks(top, 4)),
         x_ticks=tuple(
-            Tick(round(_LEFT + (at / together + 0.5) * pitch, 1), str(at)) for at in nice_ticks(len(moments) - 1, 8)
+            x_tick(round(_LEFT + (at / together + 0.5) * pitch, 1), str(at), WIDTH)
+            for at in nice_ticks(len(moments) - 1, 8)
         ),
     )
 

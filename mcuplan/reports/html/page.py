@@ -155,8 +155,8 @@ def page(report: Report, subjects: Sequence[Subject], made: str = "") -> Page:
 
 
 def _made(report: Report, date: str) -> str:
-    versions = dict.fromkeys(result.tflm_version for result in report.results if result.tflm_version)
-    parts = [f"{report.tool.name} {report.tool.version}", ", ".join(map(str, versions)), date]
+    versions = list(dict.fromkeys(result.tflm_version for result in report.results if result.tflm_version))
+    parts = [f"{report.tool.name} {report.tool.version}", f"TFLM {', '.join(versions)}" if versions else "", date]
     return "; ".join(part for part in parts if part)
 
 
@@ -234,6 +234,7 @@ def _peak(row: Result) -> str:
 def _pictures(subject: Subject, analysis: Analysis) -> Pictures:
     operators = operator_rows(analysis)
     top = peak_step(live_steps(analysis.graph, analysis.arena))
+    peak = (top.subgraph, top.operator) if top is not None and top.operator >= 0 else None
     buffers = buffer_rows(analysis)
     shown = patch_shown(subject.study.patches) if subject.study.patches else None
     stages = shown.stages if shown else ()
@@ -249,12 +250,12 @@ def _pictures(subject: Subject, analysis: Analysis) -> Pictures:
         ),
         buffers=tuple(map(_buffer_line, buffers[:_BUFFERS])),
         buffers_total=len(buffers),
-        operators=operator_columns(operators),
+        operators=operator_columns(operators, peak=peak),
         patched=_per_patch(subject, operators),
         blocks=block_bars(block_rows(analysis)),
         flash=kind_bars(_flash(subject, analysis)),
         arena=kind_bars(tuple(_arena(analysis))),
-        flow=flow_picture(analysis.graph, operators, patched, (top.subgraph, top.operator) if top else None),
+        flow=flow_picture(analysis.graph, operators, patched, peak),
         pareto=_pareto(subject),
         stages=tuple(f"operators {s.first} to {s.last - 1} as a {manner(s)}" for s in stages),
         patched_blocks=patched_block_bars(shown.blocks) if shown else (),

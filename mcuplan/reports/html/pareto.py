@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from mcuplan.reports.html.arena_map import Limit, LimitLine
-from mcuplan.reports.html.axis import CHARACTER, Tick, nice_ticks, short_bytes
+from mcuplan.reports.html.axis import CHARACTER, Tick, nice_ticks, short_bytes, x_tick
 
 WIDTH, HEIGHT = 480.0, 240.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 54.0, 14.0, 16.0, 34.0
@@ -103,7 +103,7 @@ def pareto_chart(alternatives: Sequence[Alternative], limit: Limit | None) -> Pa
         y_ticks=tuple(Tick(y(at), short_bytes(at)) for at in nice_ticks(top, 4)),
         # Ticks at round per mille.
         x_ticks=tuple(
-            Tick(round(_LEFT + at / 1_000 * unit_x, 1), f"+{at / 10:g}%")
+            x_tick(round(_LEFT + at / 1_000 * unit_x, 1), f"+{at / 10:g}%", WIDTH)
             for at in nice_ticks(int(1_000 * most), _X_TICKS)
         ),
     )

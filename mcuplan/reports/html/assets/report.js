@@ -56,7 +56,7 @@
         head.setAttribute("aria-sort", order);
         const sign = order === "ascending" ? 1 : -1;
         const keyed = [...body.rows].map((row) => [value(row.cells[column]), row]);
-        keyed.sort(([a], [b]) => sign * (typeof a === "number" ? a - b : a.localeCompare(b)));
+        keyed.sort(([a], [b]) => sign * (typeof a === "number" ? a - b : a.localeCompare(b, undefined, { numeric: true })));
         body.replaceChildren(...keyed.map(([, row]) => row));
       });
     });
