@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
+from mcuplan.operators.calls import called_subgraphs, callees_first, reachable_subgraphs
 from mcuplan.operators.facts import OperatorFacts, TensorFacts, constant_values
 from mcuplan.operators.geometry import Axis, Window, window, window_axis
 from mcuplan.operators.loops import loop_turns
-from mcuplan.operators.macs import (
-    ModelMacs,
-    OperatorMacs,
-    called_subgraphs,
-    model_macs,
-    operator_macs,
-    reachable_subgraphs,
-)
+from mcuplan.operators.macs import ModelMacs, OperatorMacs, model_macs, operator_macs
 from mcuplan.operators.table import OperatorInfo, operator_info
 
 __all__ = [
     "Axis", "ModelMacs", "OperatorFacts", "OperatorInfo", "OperatorMacs", "TensorFacts", "Window", "called_subgraphs",
-    "constant_values", "loop_turns", "model_macs", "operator_info", "operator_macs", "reachable_subgraphs",
-    "window", "window_axis",
+    "callees_first", "constant_values", "loop_turns", "model_macs", "operator_info", "operator_macs",
+    "reachable_subgraphs", "window", "window_axis",
 ]  # fmt: skip

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mcuplan.graph import CUSTOM, Graph, Operator, Subgraph
+from mcuplan.operators.calls import called_subgraphs, callees_first
 from mcuplan.operators.facts import OperatorFacts
 from mcuplan.operators.formulas import UNFIT, evaluate
 from mcuplan.operators.loops import loop_turns
@@ -76,22 +77,9 @@ def model_macs(graph: Graph) -> ModelMacs:
 
 
 def _runs(graph: Graph, own: Mapping[int, int]) -> dict[int, tuple[int, bool]]:
-    """MACs of one run of each subgraph that the main one reaches, and whether every loop's turns are known.
-
-    Called ones come first, so that nesting costs neither depth nor runs; a call of one that is running counts nothing.
-    """
+    """MACs of one run of each subgraph that the main one reaches, and whether every loop's turns are known."""
     found: dict[int, tuple[int, bool]] = {}
-    running, todo = {0}, [0]
-    while todo:
-        index = todo[-1]
-        called = {c for op in graph.subgraphs[index].operators for c in called_subgraphs(op)}
-        missing = [c for c in called if 0 <= c < len(graph.subgraphs) and c not in found and c not in running]
-        if missing:
-            running.add(missing[0])
-            todo.append(missing[0])
-            continue
-        todo.pop()
-        running.discard(index)
+    for index in callees_first(graph):
         found[index] = _run(graph, index, own.get(index, 0), found)
     return found
 
@@ -114,29 +102,3 @@ def _run(graph: Graph, index: int, own: int, known: Mapping[int, tuple[int, bool
         condition, body = macs[0], macs[-1]
         total += (turns if turns is not None else 1) * (condition + body) + condition
     return total, exact
-
-
-_CALLS = {
-    "IF": ("then_subgraph_index", "else_subgraph_index"),
-    "WHILE": ("cond_subgraph_index", "body_subgraph_index"),
-    "CALL_ONCE": ("init_subgraph_index",),
-}
-
-
-def called_subgraphs(operator: Operator) -> tuple[int, ...]:
-    """Indices of the subgraphs that a control-flow operator runs, in the order TFLite names them."""
-    return tuple(operator.option(name, -1) for name in _CALLS.get(operator.name, ()))
-
-
-def reachable_subgraphs(graph: Graph) -> frozenset[int]:
-    """The subgraphs that ``Invoke`` can reach from the main one."""
-    seen: set[int] = set()
-    todo = [0]
-    while todo:
-        index = todo.pop()
-        if index in seen or not 0 <= index < len(graph.subgraphs):
-            continue
-        seen.add(index)
-        for op in graph.subgraphs[index].operators:
-            todo.extend(called_subgraphs(op))
-    return frozenset(seen)

@@ -15,7 +15,7 @@ from mcuplan.rewriting.cleanup import CleanupStep, clean_up, may_renumber
 from mcuplan.rewriting.edit import reorder, set_offline_plan
 from mcuplan.tflm.aliasing import AliasOption, Relation
 from mcuplan.tflm.arena import predict
-from mcuplan.tflm.offline import METADATA_NAME
+from mcuplan.tflm.offline import LARGEST_OFFSET, METADATA_NAME
 from mcuplan.tflm.results import ArenaPrediction
 from mcuplan.tflm.target import DEFAULT_TARGET, Target
 
@@ -171,7 +171,8 @@ class _Planner:
     def run(self) -> Plan:
         given, planned = self.given, self.given.graph.metadata_data(METADATA_NAME) is not None
         stands = not planned or self._stands(given.graph)
-        if may_renumber(given.graph) and not (stands and self._fits()):
+        expressible = given.declare_bytes <= LARGEST_OFFSET
+        if expressible and may_renumber(given.graph) and not (stands and self._fits()):
             if planned:
                 self._take_out(stands)
             self._search()

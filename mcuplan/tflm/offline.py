@@ -44,6 +44,10 @@ def read_offline_plan(graph: Graph) -> OfflinePlan | None:
     return OfflinePlan(values[3 : 3 + tensors])
 
 
+LARGEST_OFFSET = 2**31 - 1
+"""What the metadata's signed 32 bits hold."""
+
+
 def encode_offline_plan(offsets: Sequence[int], subgraphs: int) -> bytes:
     """The metadata's bytes: version 1, number of subgraphs, number of offsets, the offsets, as little-endian int32.
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mcuplan.estimates.instructions._copies import run
 from mcuplan.estimates.instructions.calls import call_of
 from mcuplan.estimates.instructions.model import Cost, CostModel, cost_model
 from mcuplan.graph import CUSTOM, Graph, Operator, Subgraph
-from mcuplan.operators import OperatorFacts, TensorFacts, called_subgraphs, loop_turns
+from mcuplan.operators import OperatorFacts, TensorFacts, called_subgraphs, callees_first, loop_turns
 from mcuplan.tflm import PlannedBuffer, predict
 from mcuplan.tflm.target import Target
 
@@ -64,24 +64,33 @@ class _Counter:
         self.calls: dict[int, int] = {}
         self.exact = True
 
-    def run(self, index: int, times: int, running: frozenset[int] = frozenset()) -> None:
-        """Count ``times`` runs of a subgraph and of all that it calls; of an IF the dearer branch."""
-        if index in running or not 0 <= index < len(self.graph.subgraphs):
-            self.exact = False
-            return
-        self.calls[index] = self.calls.get(index, 0) + times
+    def run(self) -> None:
+        """Count one run of the main subgraph and of all that it calls; of an IF the dearer branch."""
+        order = callees_first(self.graph)
+        alone = self._alone(order)
+        self.calls[0] = 1
+        for index in reversed(order):
+            times = self.calls.get(index, 0)
+            for called, runs in self._called(index, alone) if times else ():
+                self.calls[called] = self.calls.get(called, 0) + times * runs
+
+    def _called(self, index: int, alone: Mapping[int, float]) -> Iterator[tuple[int, int]]:
+        """The subgraphs that one run of a subgraph runs, and how often."""
         subgraph = self.graph.subgraphs[index]
         for op in subgraph.operators:
             called = called_subgraphs(op)
             if not called or op.name == "CALL_ONCE":
                 continue
-            inside = running | {index}
             if op.name == "IF":
-                self.run(max(called, key=lambda s: self._alone(s, inside)), times, inside)
-                continue
-            turns = self.turns(subgraph, op)
-            self.run(called[0], times * (turns + 1), inside)
-            self.run(called[-1], times * turns, inside)
+                runs = [(max(called, key=lambda s: alone.get(s, 0.0)), 1)]
+            else:
+                turns = self.turns(subgraph, op)
+                runs = [(called[0], turns + 1), (called[-1], turns)]
+            for s, times in runs:
+                if s in alone:
+                    yield s, times
+                else:
+                    self.exact = False
 
     def turns(self, subgraph: Subgraph, op: Operator) -> int:
         """Turns of a WHILE; one, and the count is not exact, where its constants do not tell."""
@@ -89,10 +98,15 @@ class _Counter:
         self.exact = self.exact and turns is not None
         return 1 if turns is None else turns
 
-    def _alone(self, index: int, running: frozenset[int]) -> float:
-        other = _Counter(self.graph, self.model, self.address)
-        other.run(index, 1, running)
-        return sum(row.total for row in other.rows()) if other.exact or other.calls else 0.0
+    def _alone(self, order: Sequence[int]) -> dict[int, float]:
+        """Instructions of one run of each subgraph with all that it calls."""
+        exact, alone = self.exact, dict[int, float]()
+        for index in order:
+            own = (self.cost(index, op) for op in self.graph.subgraphs[index].operators)
+            total = sum(cost.instructions or 0.0 for cost in own if cost is not None)
+            alone[index] = total + sum(times * alone[s] for s, times in self._called(index, alone))
+        self.exact = exact
+        return alone
 
     def rows(self) -> Iterator[OperatorInstructions]:
         """Every operator of every subgraph that runs, and the others with no call."""
@@ -186,7 +200,7 @@ def model_instructions(graph: Graph, model: CostModel, address: Address) -> Mode
     (:func:`planned_addresses` for what TFLM's planner does).
     """
     counter = _Counter(graph, model, address)
-    counter.run(0, 1)
+    counter.run()
     rows = tuple(counter.rows())
     own, calls = model.control, sum(row.calls for row in rows)
     interpreter = own.invoke + own.dispatch * calls
