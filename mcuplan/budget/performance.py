@@ -160,7 +160,7 @@ def _estimates(
         return
     assert board is not None
     assert latency.total_us is not None
-    error = max(latency.percent, latency.left_out_percent or 0.0)
+    error = latency.error_percent or 0.0
     notes.extend(latency.notes)
     yield Estimate(Quantity.LATENCY, latency.total_us, error, latency.basis)
     mode = board.power_mode("active")
@@ -191,13 +191,18 @@ def _latency(analysis: Analysis, board: Board | None) -> Latency:
     if analysis.refusals:
         raise _UnknownError("TFLM does not run the model")
     from mcuplan.estimates.errors import EstimateError
-    from mcuplan.estimates.latency import estimate_latency, find_throughput
+    from mcuplan.estimates.latency import find_latency
 
     try:
-        fitted = find_throughput(board.soc.name, board.soc.clock_mhz, analysis.target.library.name)
-        latency = estimate_latency(analysis.graph, fitted)
+        latency = find_latency(analysis.graph, board.soc.name, board.soc.clock_mhz, analysis.target)
     except EstimateError as error:
         raise _UnknownError(str(error)) from None
+    if latency.range_us is not None:
+        low, high = (us / 1e3 for us in latency.range_us)
+        raise _UnknownError(
+            f"no latency was measured on {board.soc.name} at {board.soc.clock_mhz:g} MHz; other boards with its core "
+            f"would take {low:,.2g} to {high:,.2g} ms, which is a range, not a figure"
+        )
     if latency.total_us is None:
         raise _UnknownError(f"{', '.join(latency.missing)} was not measured on {board.name}")
     return latency

@@ -32,13 +32,14 @@ def command(
 ) -> int:
     """Estimate how long one inference of MODEL takes, operator by operator.
 
-    Only for boards on which TFLM was measured; every figure says by whom, and how far the model is off.
+    A figure only for boards on which TFLM was measured; it says by whom, and how far the model is off. For other boards
+    with a core and a kernel library that were, a range. Loops count turn by turn.
     """
     from mcuplan.api.models import load_model
     from mcuplan.api.targets import choose_target
     from mcuplan.boards import load_board
     from mcuplan.cli.output import show, write_text
-    from mcuplan.estimates.latency import estimate_latency, find_throughput
+    from mcuplan.estimates.latency import find_latency
     from mcuplan.estimates.limits import held
     from mcuplan.estimates.quantities import parse_duration
     from mcuplan.reports.documents.estimates import estimate_json
@@ -48,12 +49,11 @@ def command(
         raise click.UsageError("latency takes one board: --board NAME")
     board = load_board(boards[0], board_dirs)
     chosen = choose_target(board, kernels, target)
-    throughput = find_throughput(board.soc.name, board.soc.clock_mhz, chosen.library.name)
-    latency = estimate_latency(load_model(models), throughput)
+    latency = find_latency(load_model(models), board.soc.name, board.soc.clock_mhz, chosen)
     limits = []
     if limit is not None:
         us = parse_duration(limit) * 1e6
-        limits.append(held("latency", "us", latency.total_us, us, latency.percent))
+        limits.append(held("latency", "us", latency.total_us, us, latency.error_percent))
     if form == "json":
         write_text(estimate_json(latency, "latency", limits), output)
     else:

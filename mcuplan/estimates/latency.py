@@ -1,8 +1,7 @@
-"""Time of one inference on a chip whose throughput was measured; no measurement, no figure.
+"""Time of one inference on a system that was measured; elsewhere a range, or no figure.
 
-The model: cycles of an operator = sum of (cycles per unit) x (what its work grows with), fitted for each operator,
-chip, clock and kernel library by :mod:`mcuplan.estimates.fitting`. Where only whole networks were measured, one rate of
-cycles a MAC stands for all operators.
+Time = work x factor / clock. Work is counted operator by operator, loops turn by turn (:mod:`mcuplan.estimates.work`);
+factors are fitted to what was published of a board, toolchain and kernel library by ``tools/fit_latency.py``.
 """
 
 from __future__ import annotations
@@ -12,27 +11,31 @@ from dataclasses import dataclass
 
 from mcuplan.estimates.basis import Basis
 from mcuplan.estimates.errors import EstimateError
-from mcuplan.estimates.throughput import Throughput, features, throughputs
-from mcuplan.graph import DType, Graph
-from mcuplan.operators import model_macs
+from mcuplan.estimates.throughput import Spread, Throughput, cycles, spreads, throughputs
+from mcuplan.estimates.work import Work, invoke_work
+from mcuplan.graph import Graph
+from mcuplan.tflm.target import Target
 
 
 @dataclass(frozen=True, slots=True)
 class OperatorLatency:
-    """One operator's microseconds; None where nothing of its kind was measured (or only totals were)."""
+    """One operator's microseconds in one inference, over all its calls; None where only totals were measured."""
 
     operator: int
     name: str
     microseconds: float | None
+    subgraph: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Latency:
     """One inference on ``system``.
 
-    ``total_us`` is None where some operator was not measured: ``missing`` names those, and ``covered_us`` is what
-    the others take. ``percent`` is the largest error on the networks the model was fitted to, and
-    ``left_out_percent`` the largest on one that was left out of the fit.
+    ``total_us`` is None where an operator is like none that was measured (``missing`` names those), and where only a
+    range is known: ``range_us``, from the least to the most that systems of this core and kernel library took.
+    ``covered_us`` is what the operators without the missing ones take. ``percent`` is the largest error on the
+    networks the model was fitted to, ``left_out_percent`` the largest on one that was left out of the fit, and
+    ``error_percent`` the larger of the two, which all verdicts count; None for a range.
     """
 
     system: str
@@ -41,10 +44,17 @@ class Latency:
     covered_us: float
     operators: tuple[OperatorLatency, ...]
     missing: tuple[str, ...]
-    percent: float
+    percent: float | None
     left_out_percent: float | None
     basis: Basis
     notes: tuple[str, ...] = ()
+    range_us: tuple[float, float] | None = None
+
+    @property
+    def error_percent(self) -> float | None:
+        """How far ``total_us`` may be off."""
+        known = [p for p in (self.percent, self.left_out_percent) if p is not None]
+        return max(known, default=None)
 
 
 def find_throughput(soc: str, clock_mhz: float, kernels: str) -> Throughput:
@@ -62,73 +72,84 @@ def find_throughput(soc: str, clock_mhz: float, kernels: str) -> Throughput:
             f"no latency was measured on {soc} at {clock_mhz:g} MHz with {kernels} kernels, so there is no figure; "
             f"measured are {', '.join(sorted({f'{t.socs[0]} with {t.kernels}' for t in known}))}"
         )
-    return min(fits, key=lambda t: t.worst_percent)
+    return min(fits, key=lambda t: t.error_percent)
 
 
 def estimate_latency(graph: Graph, throughput: Throughput) -> Latency:
-    """Microseconds of one inference, operator by operator where operators were measured.
+    """Microseconds of one inference, operator by operator where operators were measured."""
+    work = invoke_work(graph)
+    own, total = cycles(work, throughput.factors)
+    rows = tuple(
+        OperatorLatency(
+            row.operator, row.name, one / throughput.clock_mhz if throughput.by_operator and not row.foreign else None,
+            row.subgraph,
+        )
+        for row, one in zip(work.operators, own, strict=True)
+    )  # fmt: skip
+    missing = tuple(dict.fromkeys(row.foreign for row in work.operators if row.foreign))
+    foreign = sum(one for row, one in zip(work.operators, own, strict=True) if row.foreign)
+    covered = (total - foreign) / throughput.clock_mhz
+    return Latency(
+        throughput.system, throughput.clock_mhz, None if missing else covered, covered, rows, missing,
+        throughput.worst_percent, throughput.worst_left_out_percent, latency_basis(throughput),
+        tuple(_notes(work, throughput)),
+    )  # fmt: skip
+
+
+def find_latency(graph: Graph, soc: str, clock_mhz: float, target: Target) -> Latency:
+    """Microseconds of one inference on a board that was measured; a range where others of its core and library were.
 
     Raises
     ------
     EstimateError
-        For a model with control flow, whose operators run an unknown number of times.
+        Where nothing was measured that says anything of it.
     """
-    if len(graph.subgraphs) > 1:
-        raise EstimateError("the model has control flow, so how often its operators run is not known")
-    rows = tuple(_operators(graph, throughput) if throughput.cycles else _unmeasured(graph))
-    macs = model_macs(graph)
-    if throughput.cycles_per_mac is not None:
-        missing = tuple(_not_int8(graph))
-        covered = 0.0 if missing else macs.total * throughput.cycles_per_mac / throughput.clock_mhz
-    else:
-        covered = sum(row.microseconds or 0.0 for row in rows)
-        missing = tuple(dict.fromkeys(_kind(graph, row.operator) for row in rows if row.microseconds is None))
+    try:
+        return estimate_latency(graph, find_throughput(soc, clock_mhz, target.library.name))
+    except EstimateError:
+        spread = find_spread(f"{target.core.name}+{target.library.name}")
+        if spread is None:
+            raise
+        return latency_range(graph, clock_mhz, spread)
+
+
+def find_spread(target: str) -> Spread | None:
+    """What the systems of a target (``cortex-m4+cmsis-nn``) took for an instruction; None where none was measured."""
+    return next((spread for spread in spreads() if spread.target == target), None)
+
+
+def latency_range(graph: Graph, clock_mhz: float, spread: Spread) -> Latency:
+    """A range for a board that was not measured, from what others with its core and kernel library took."""
+    work = invoke_work(graph)
+    missing = tuple(dict.fromkeys(row.foreign for row in work.operators if row.foreign))
+    low, high = (work.instructions * factor / clock_mhz for factor in (spread.least, spread.most))
+    basis = Basis(
+        f"instructions, and {spread.least:.2g} to {spread.most:.2g} cycles for each, as {len(spread.systems)} measured "
+        f"systems of {spread.target} took: {', '.join(spread.systems)}",
+        "a range over other boards, not a figure for this one: flash, caches and compiler decide where in it",
+    )
     return Latency(
-        throughput.system, throughput.clock_mhz, None if missing else covered, covered, rows, missing,
-        throughput.worst_percent, throughput.worst_left_out_percent, latency_basis(throughput),
-        tuple(_notes(macs.total, throughput)),
+        f"not measured: {spread.target} at {clock_mhz:g} MHz", clock_mhz, None, 0.0, (), missing, None, None, basis,
+        tuple(_inexact(work)), None if missing else (low, high),
     )  # fmt: skip
 
 
 def latency_basis(throughput: Throughput) -> Basis:
     """Source and error of every latency on a system."""
-    how = "cycles per operator" if throughput.cycles else "cycles per MAC of whole networks"
-    left_out = throughput.worst_left_out_percent
+    how = "cycles an instruction by kind of operator" if throughput.by_operator else "cycles per MAC of whole networks"
     off = f"at most {throughput.worst_percent:.0f}% on the {len(throughput.errors)} networks it was fitted to"
-    said = "" if left_out is None else f", up to {left_out:.0f}% on one left out of the fit"
+    said = f", up to {throughput.worst_left_out_percent:.0f}% on one left out of the fit"
     return Basis(f"{how} on {throughput.system}: {throughput.source}", off + said)
 
 
-def _kind(graph: Graph, k: int) -> str:
-    op = graph.main.operators[k]
-    first = op.inputs[0] if op.inputs else -1
-    return f"{op.label} on {graph.main.tensors[first].dtype.label}" if first >= 0 else op.label
-
-
-def _operators(graph: Graph, throughput: Throughput) -> Iterator[OperatorLatency]:
-    for k, op in enumerate(graph.main.operators):
-        known, cycles = features(graph, op), throughput.cycles.get(op.label)
-        us = None
-        if known is not None and cycles is not None:
-            us = sum(c * x for c, x in zip(cycles, known, strict=True)) / throughput.clock_mhz
-        yield OperatorLatency(k, op.label, us)
-
-
-def _unmeasured(graph: Graph) -> Iterator[OperatorLatency]:
-    yield from (OperatorLatency(k, op.label, None) for k, op in enumerate(graph.main.operators))
-
-
-def _not_int8(graph: Graph) -> Iterator[str]:
-    """Kinds of operators with weights that do not work on int8, which the measured networks all do."""
-    kinds: dict[str, None] = {}
-    for k, op in enumerate(graph.main.operators):
-        first = op.inputs[0] if op.inputs else -1
-        if first >= 0 and graph.main.tensors[first].dtype not in (DType.INT8, DType.INT32):
-            kinds[_kind(graph, k)] = None
-    yield from kinds
-
-
-def _notes(macs: int, throughput: Throughput) -> Iterator[str]:
+def _notes(work: Work, throughput: Throughput) -> Iterator[str]:
     low, high = throughput.macs_range
+    macs = sum(row.macs for row in work.operators)
     if not low / 2 <= macs <= high * 2:
         yield f"the model's {macs:,} MACs are outside what was measured ({low:,} to {high:,}): the error may be larger"
+    yield from _inexact(work)
+
+
+def _inexact(work: Work) -> Iterator[str]:
+    if not work.exact:
+        yield "how often a loop turns, or what an operator takes, is not known: a loop counts one turn"

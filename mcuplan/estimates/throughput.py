@@ -1,51 +1,54 @@
-"""What was measured and fitted: cycles per feature of each operator, by chip, clock and kernel library."""
+"""What was measured and fitted: how long a system takes for work, by chip, clock and kernel library."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Any
 
-from mcuplan.graph import DType, Graph, Operator
-from mcuplan.operators import OperatorFacts
-from mcuplan.operators.formulas import UNFIT, evaluate
+from mcuplan.estimates.work import Work
 
 
 @dataclass(frozen=True, slots=True)
 class ModelError:
     """How far the fitted model is off on one measured network, in per cent of the measured total (+: too long).
 
-    ``left_out_percent`` is the error where that network was left out of the fit, of the operators that the others
-    have (``left_out_covered`` of its measured time); None where nothing could be fitted.
+    ``left_out_percent`` is the error where that network was left out of the fit.
     """
 
     model: str
     measured_us: float
     percent: float
-    left_out_percent: float | None
-    left_out_covered: float
+    left_out_percent: float
 
 
 @dataclass(frozen=True, slots=True)
 class Throughput:
-    """The fitted model for one chip: ``cycles[operator]`` are cycles per unit of each of its features.
+    """The fitted model for one system.
 
-    Where only totals were measured ``cycles`` is empty and ``cycles_per_mac`` holds for the whole network.
+    ``factors`` are cycles: by kind of operator for each instruction (``all`` for kinds that were not measured, and the
+    interpreter); where only whole networks were measured ``mac`` for each strained MAC and ``all`` for each instruction
+    of operators without MACs.
     """
 
     id: str
     socs: tuple[str, ...]
+    target: str
     clock_mhz: float
     kernels: str
     system: str
     source: str
-    cycles: Mapping[str, tuple[float, ...]]
-    cycles_per_mac: float | None
+    factors: Mapping[str, float]
     macs_range: tuple[int, int]
     errors: tuple[ModelError, ...]
+
+    @property
+    def by_operator(self) -> bool:
+        """Whether operators were measured by themselves."""
+        return "mac" not in self.factors
 
     @property
     def worst_percent(self) -> float:
@@ -53,20 +56,40 @@ class Throughput:
         return max(abs(e.percent) for e in self.errors)
 
     @property
-    def worst_left_out_percent(self) -> float | None:
+    def worst_left_out_percent(self) -> float:
         """The largest error on a network that was left out of the fit, per cent."""
-        known = [abs(e.left_out_percent) for e in self.errors if e.left_out_percent is not None]
-        return max(known, default=None)
+        return max(abs(e.left_out_percent) for e in self.errors)
+
+    @property
+    def error_percent(self) -> float:
+        """How far a figure may be off, as all commands count it: the larger of the two."""
+        return max(self.worst_percent, self.worst_left_out_percent)
 
 
-def _read(name: str) -> Any:
-    return json.loads(resources.files("mcuplan.estimates").joinpath(f"data/{name}").read_text("utf-8"))
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Cycles an instruction, whole networks, that ``systems`` of one core and kernel library took: least and most."""
+
+    target: str
+    systems: tuple[str, ...]
+    least: float
+    most: float
 
 
-@cache
-def feature_formulas() -> Mapping[str, tuple[str, ...]]:
-    """For each operator, the formulas that its cycles grow with."""
-    return {name: tuple(rows) for name, rows in _read("latency_features.json")["operators"].items()}
+def cycles(work: Work, factors: Mapping[str, float]) -> tuple[tuple[float, ...], float]:
+    """Cycles of each operator, and of one Invoke with the interpreter's share."""
+    rest = factors["all"]
+    if "mac" in factors:
+        own = tuple(
+            row.strained_macs * factors["mac"] if row.macs else row.instructions * rest for row in work.operators
+        )
+    else:
+        own = tuple(row.instructions * factors.get(row.kind, rest) for row in work.operators)
+    return own, sum(own) + work.interpreter * rest
+
+
+def _read() -> Any:
+    return json.loads(resources.files("mcuplan.estimates").joinpath("data/latency.json").read_text("utf-8"))
 
 
 @cache
@@ -74,22 +97,15 @@ def throughputs() -> tuple[Throughput, ...]:
     """Every fitted model that mcuplan comes with."""
     return tuple(
         Throughput(
-            row["id"], tuple(row["socs"]), row["clock_mhz"], row["kernels"], row["system"], row["source"],
-            {name: tuple(cycles) for name, cycles in row["cycles"].items()}, row["cycles_per_mac"],
-            (row["macs_range"][0], row["macs_range"][1]), tuple(ModelError(**e) for e in row["errors"]),
+            row["id"], tuple(row["socs"]), row["target"], row["clock_mhz"], row["kernels"], row["system"],
+            row["source"], dict(row["factors"]), (row["macs_range"][0], row["macs_range"][1]),
+            tuple(ModelError(**e) for e in row["errors"]),
         )
-        for row in _read("latency.json")["fitted"]
+        for row in _read()["fitted"]
     )  # fmt: skip
 
 
-def features(graph: Graph, operator: Operator) -> Sequence[int] | None:
-    """The features of an int8 operator of the main subgraph; None for another type or an operator without any."""
-    formulas = feature_formulas().get(operator.label)
-    first = operator.inputs[0] if operator.inputs else -1
-    if formulas is None or first < 0 or graph.main.tensors[first].dtype is not DType.INT8:
-        return None
-    facts = OperatorFacts(graph, graph.main, operator)
-    try:
-        return [int(evaluate(formula, facts)) for formula in formulas]
-    except UNFIT:
-        return None
+@cache
+def spreads() -> tuple[Spread, ...]:
+    """What the measured systems of each core and kernel library took for an instruction."""
+    return tuple(Spread(**{**row, "systems": tuple(row["systems"])}) for row in _read()["spreads"])

@@ -14,7 +14,7 @@ from mcuplan.estimates.duty import Load, Stage
 from mcuplan.estimates.energy import EnergyReport, RamUse, StageEnergy
 from mcuplan.estimates.energy_bound import energy_bound, energy_table, traffic
 from mcuplan.estimates.errors import EstimateError
-from mcuplan.estimates.latency import Latency, estimate_latency, find_throughput
+from mcuplan.estimates.latency import Latency, find_latency
 from mcuplan.estimates.quantities import Battery
 from mcuplan.graph import Graph
 from mcuplan.tflm import Target
@@ -124,11 +124,12 @@ def _stage(
 
 def _latency(run: Run, board: Board, target: Target, notes: list[str]) -> Latency | None:
     try:
-        throughput = find_throughput(board.soc.name, board.soc.clock_mhz, target.library.name)
-        latency = estimate_latency(run.graph, throughput)
+        latency = find_latency(run.graph, board.soc.name, board.soc.clock_mhz, target)
     except EstimateError as error:
         notes.append(str(error))
         return None
+    if latency.range_us is not None:
+        notes.append(f"no latency was measured on {board.name}: only a range is known, from {latency.basis.source}")
     if latency.missing:
         notes.append(f"time unknown: {', '.join(latency.missing)} was not measured on {board.name}")
     return latency

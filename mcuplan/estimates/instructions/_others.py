@@ -17,6 +17,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "dense.pairs": ("call", "rows", "pairs", "pairs_4", "pairs_1", "odd", "odd_4", "odd_1", "long"),
     "dense.pairs-by-unit": ("call", "rows", "pairs", "pairs_4", "pairs_1", "odd", "odd_4", "odd_1", "long"),
     "dense.product": ("call", *PRODUCT, "filters"),
+    "dense.reference-by-unit": ("call", "rows", "filters", "macs"),
     "dense.reference": ("call", "rows", "filters", "macs"),
     "pointwise.by-4": ("call", "fours", "ones"),
     "pointwise.same": ("call", "elements"),
@@ -64,7 +65,8 @@ def dense_reference(call: Call) -> Work:
     """FullyConnected of reference_integer_ops and reference_ops."""
     depth = call.other[-1] if call.other else call.source[-1]
     rows, made = math.prod(call.result[:-1]), call.result[-1]
-    return "dense.reference", (1, rows, rows * made, rows * made * depth)
+    path = "dense.reference-by-unit" if call.detail and call.dtype == "int8" else "dense.reference"
+    return path, (1, rows, rows * made, rows * made * depth)
 
 
 def by_fours(call: Call) -> Work:

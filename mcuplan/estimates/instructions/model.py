@@ -41,6 +41,10 @@ class Control:
     branch: float
 
 
+MEASURED_VERSION = "upstream-2026-08"
+"""The TFLM whose kernels were measured; it stands in for others, unmeasured."""
+
+
 def loop_instructions(model: CostModel, turns: int, variables: int, copied: Sequence[int] = ()) -> float:
     """What a WHILE takes itself, without the operators of its condition and body.
 
@@ -130,5 +134,6 @@ def cost_model(target: Target) -> CostModel | None:
     """
     for row in _read("targets.json")["rows"]:
         if target.core.name in row["cores"] and target.library.name in row["libraries"]:
-            return _model(row["library"], row["core"], row["about"])
+            other = "" if target.version == MEASURED_VERSION else f"; {MEASURED_VERSION} stands in for {target.version}"
+            return _model(row["library"], row["core"], row["about"] + other)
     return None

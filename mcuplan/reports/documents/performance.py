@@ -14,17 +14,26 @@ _STEPS: dict[str, tuple[tuple[str, float], ...]] = {
     "uJ": (("J", 1e6), ("mJ", 1e3), ("uJ", 1.0), ("nJ", 0.0)),
     "mW": (("W", 1e3), ("mW", 1.0), ("uW", 1e-3), ("nW", 0.0)),
 }
+_ROUGH = 5.0
+"""Per cent of error from which on a figure has two digits."""
+
 _SMALLEST = {"us": 1.0, "uJ": 1e-3, "mW": 1e-6}
 
 
-def show_quantity(amount: float, unit: str) -> str:
+def show_quantity(amount: float, unit: str, error_percent: float | None = None) -> str:
     """An amount of ``us``, ``uJ`` or ``mW`` in the unit that suits it, three digits or all before the point.
+
+    An estimate has as many digits as its error leaves: two where it may be 5% off or more.
 
     Examples
     --------
     >>> show_quantity(628_900, "us"), show_quantity(6_277, "uJ"), show_quantity(0.632, "mW"), show_quantity(250, "us")
     ('629 ms', '6.28 mJ', '632 uW', '250 us')
+    >>> show_quantity(628_900, "us", 23)
+    '630 ms'
     """
+    if error_percent is not None and error_percent >= _ROUGH:
+        amount = float(f"{amount:.2g}")
     name, scale = next((name, scale) for name, scale in _STEPS[unit] if amount >= scale)
     shown = amount / (scale or _SMALLEST[unit])
     return f"{shown:,.0f} {name}" if shown >= 100 else f"{shown:.3g} {name}"
@@ -50,13 +59,15 @@ def estimate_facts(result: Result) -> Iterator[tuple[str, str]]:
     """What to show of time, energy and power: a label and a sentence with limit and error, each."""
     if result.latency is not None:
         off = _off(result.latency.error_percent, " on measured networks")
-        yield "time", f"about {_against(result, 'latency', result.latency.us, 'us')}{off}"
+        shown = _against(result, "latency", result.latency.us, "us", result.latency.error_percent)
+        yield "time", f"about {shown}{off}"
     if result.energy is not None:
         off = _off(result.energy.error_percent, " in time alone")
-        yield "energy", f"about {_against(result, 'energy', result.energy.uj, 'uJ')}{off}"
+        shown = _against(result, "energy", result.energy.uj, "uJ", result.energy.error_percent)
+        yield "energy", f"about {shown}{off}"
     if result.power is not None:
         off = _off(result.power.error_percent, " by the time alone")
-        shown = _against(result, "power", result.power.mw, "mW")
+        shown = _against(result, "power", result.power.mw, "mW", result.power.error_percent)
         yield "power", f"about {shown} on average, once in {result.power.period_s:g} s{off}"
 
 
@@ -69,9 +80,9 @@ def _off(percent: float | None, where: str) -> str:
     return "" if percent is None else f", up to {percent:.0f}% off{where}"
 
 
-def _against(result: Result, quantity: str, amount: float, unit: str) -> str:
+def _against(result: Result, quantity: str, amount: float, unit: str, error_percent: float | None) -> str:
     limit = next((rule.limit for rule in result.limits.estimates if rule.quantity == quantity), None)
-    return show_quantity(amount, unit) + ("" if limit is None else f" of {show_quantity(limit, unit)}")
+    return show_quantity(amount, unit, error_percent) + ("" if limit is None else f" of {show_quantity(limit, unit)}")
 
 
 def _rule(row: HeldEstimate, found: Performance) -> EstimateRule:
@@ -88,8 +99,9 @@ def _sentence(row: HeldEstimate, unit: str, found: Performance) -> str:
         return f"the limit on {word} of {limit} cannot be judged: no data: {why}"
     doubt = f"; the estimate may be {row.error_percent:.0f}% off, so it could be otherwise" if row.close else ""
     if row.kept:
-        return f"{word}: {show_quantity(row.figure, unit)} keeps the limit of {limit}{doubt}" if doubt else ""
-    over, figure = show_quantity(row.figure - row.limit, unit), show_quantity(row.figure, unit)
+        figure = show_quantity(row.figure, unit, row.error_percent)
+        return f"{word}: {figure} keeps the limit of {limit}{doubt}" if doubt else ""
+    over, figure = (show_quantity(a, unit, row.error_percent) for a in (row.figure - row.limit, row.figure))
     return f"{word}: about {figure}, may be at most {limit}: {over} too much{doubt}"
 
 

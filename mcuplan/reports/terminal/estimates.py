@@ -13,11 +13,15 @@ from mcuplan.estimates.sparsity import Sparsity
 from mcuplan.estimates.weights import WeightError
 from mcuplan.estimates.whatif import WhatIf
 from mcuplan.estimates.worth import LayerWorth
+from mcuplan.findings.costs import place
+from mcuplan.reports.documents.performance import show_quantity
 from mcuplan.reports.terminal.grid import Column, grid
 from mcuplan.reports.terminal.lines import PATH, Lines
 from mcuplan.text import show_count, show_share
 
 _WORST = 10
+_RANGE_PERCENT = 100.0
+"""The ends of a range are rounded as figures that may be this far off."""
 
 
 def heading(model: str, target: str, width: int) -> Iterator[Text]:
@@ -134,7 +138,8 @@ def _operator_times(latency: Latency, width: int) -> Iterator[Text]:
         Column("#", right=True), Column("operator", least=12), Column("ms", right=True), Column("share", right=True),
     )  # fmt: skip
     cells = [
-        (str(row.operator), row.name, *_time_cells(row.microseconds, latency.covered_us)) for row in latency.operators
+        (place(row.subgraph, row.operator), row.name, *_time_cells(row.microseconds, latency.covered_us))
+        for row in latency.operators
     ]
     yield from grid(columns, cells, width)
 
@@ -145,7 +150,10 @@ def _time_cells(us: float | None, total: float) -> tuple[str, str]:
 
 def _total_time(latency: Latency) -> str:
     if latency.total_us is not None:
-        return f"one inference: about {latency.total_us / 1e3:,.1f} ms (error below)"
+        return f"one inference: about {show_quantity(latency.total_us, 'us', latency.error_percent)} (error below)"
+    if latency.range_us is not None:
+        low, high = (show_quantity(us, "us", _RANGE_PERCENT) for us in latency.range_us)
+        return f"one inference: between {low} and {high} (a range over other boards, see below)"
     missing = ", ".join(name for name in latency.missing)
     measured = f"; the other operators take {latency.covered_us / 1e3:,.1f} ms" if latency.covered_us else ""
     return f"one inference: unknown, for {missing} was not measured{measured}"
@@ -203,7 +211,11 @@ def limit_lines(limits: Iterable[EstimateLimit], width: int) -> Iterator[Text]:
     """Verdicts on limits, with a warning where the error of the estimate could turn one."""
     for row in limits:
         verdict = "PASS" if row.kept else "FAIL"
-        said = f"{verdict}  {row.name} {row.figure:,.4g} {row.unit} of {row.limit:,.4g} {row.unit}"
+        figure = show_quantity(row.figure, row.unit, row.error_percent)
+        limit = show_quantity(row.limit, row.unit)
+        if figure == limit:
+            figure = show_quantity(row.figure, row.unit)
+        said = f"{verdict}  {row.name} {figure} of {limit}"
         if row.close:
             said += f"; within the error of {row.error_percent:.0f}%, so it could be otherwise"
         yield from Lines(width).wrapped(Text(said), hang=6)

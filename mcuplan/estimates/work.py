@@ -1,0 +1,116 @@
+"""What time is counted from: the work of every operator of one Invoke, loops turn by turn.
+
+Work is instructions as the cost model of a Cortex-M4 with CMSIS-NN counts them, on every system: what a measured system
+takes for them is fitted to it (:mod:`mcuplan.estimates.throughput`), its other kernels lie in the factors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from mcuplan.estimates.instructions import Call, CostModel, call_of, cost_model, model_instructions, planned_addresses
+from mcuplan.graph import CUSTOM, Graph
+from mcuplan.operators import OperatorFacts, operator_macs
+from mcuplan.tflm.target import Target
+
+COUNTED_AS = "cortex-m4+cmsis-nn"
+"""The target whose instructions are the measure of work."""
+
+_TALLER = 32
+"""Rows that an operator is made taller by, to see what its rows take once there are many of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorWork:
+    """One operator in one Invoke.
+
+    ``kind`` tells what its factor goes by: ``conv.1x1``, ``conv.window``, ``depthwise``, ``dense``, ``elementwise``,
+    ``pool`` or ``rest``. ``instructions`` and ``macs`` are of all its calls; ``strained_macs`` weigh MACs by what they
+    take in calls as small as these over what they take in large ones. ``foreign`` names the operator where nothing like
+    it was measured anywhere: float arithmetic, custom kernels.
+    """
+
+    subgraph: int
+    operator: int
+    name: str
+    kind: str
+    instructions: float
+    macs: int
+    strained_macs: float
+    foreign: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The work of one Invoke: operator by operator, and the interpreter's instructions."""
+
+    operators: tuple[OperatorWork, ...]
+    interpreter: float
+    exact: bool
+
+    @property
+    def instructions(self) -> float:
+        """All instructions."""
+        return self.interpreter + sum(row.instructions for row in self.operators)
+
+
+@cache
+def _counting() -> tuple[Target, CostModel]:
+    target = Target.parse(COUNTED_AS)
+    model = cost_model(target)
+    assert model is not None
+    return target, model
+
+
+def invoke_work(graph: Graph) -> Work:
+    """The work of one Invoke of ``graph``."""
+    target, model = _counting()
+    found = model_instructions(graph, model, planned_addresses(graph, target))
+    rows = []
+    for row in found.operators:
+        subgraph = graph.subgraphs[row.subgraph]
+        operator = subgraph.operators[row.operator]
+        call = call_of(OperatorFacts(graph, subgraph, operator))
+        macs = (operator_macs(graph, subgraph, operator) or 0) * row.calls
+        strain = _strain(call, model) if call is not None and macs else 1.0
+        foreign = _foreign(row.name, call, operator.name == CUSTOM, macs) if row.calls else ""
+        kind = _kind(call)
+        rows.append(OperatorWork(row.subgraph, row.operator, row.name, kind, row.total, macs, macs * strain, foreign))
+    return Work(tuple(rows), found.interpreter, found.exact)
+
+
+def _foreign(name: str, call: Call | None, custom: bool, macs: int) -> str:
+    """The operator, where no measured network has its like."""
+    if custom or (call is None and macs):
+        return name
+    if call is not None and macs and call.dtype != "int8":
+        return f"{name} on {call.dtype}"
+    return ""
+
+
+_KINDS = {
+    "DEPTHWISE_CONV_2D": "depthwise",
+    **dict.fromkeys(("FULLY_CONNECTED", "BATCH_MATMUL", "SVDF"), "dense"),
+    **dict.fromkeys(("ADD", "SUB", "MUL", "MINIMUM", "MAXIMUM"), "elementwise"),
+    **dict.fromkeys(("AVERAGE_POOL_2D", "MAX_POOL_2D", "MEAN"), "pool"),
+}
+
+
+def _kind(call: Call | None) -> str:
+    if call is None:
+        return "rest"
+    if call.operator in ("CONV_2D", "TRANSPOSE_CONV"):
+        return "conv.1x1" if call.kernel == (1, 1) else "conv.window"
+    return _KINDS.get(call.operator, "rest")
+
+
+def _strain(call: Call, model: CostModel) -> float:
+    """What the call takes over what as many of its rows take in a tall map; 1 where it has no rows."""
+    if len(call.result) != 4 or len(call.source) != 4:
+        return 1.0
+    source = (call.source[0], call.source[1] + _TALLER * call.stride[0], *call.source[2:])
+    result = (call.result[0], call.result[1] + _TALLER, *call.result[2:])
+    cost = model.cost(call).instructions
+    row = (model.cost(call._replace(source=source, result=result)).instructions - cost) / _TALLER
+    return max(cost / (row * call.result[1]), 1.0) if row > 0 and call.result[1] else 1.0
