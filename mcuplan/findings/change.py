@@ -21,8 +21,8 @@ class Change:
     __pydantic_config__ = _CONFIG
 
     name: str
-    """What kind of change: `plan`, `patch`, `strip`, `int8-io`, `export`, `build`, `int8`, `narrower`, `operator`,
-    `board` or `together`."""
+    """What kind of change: `plan`, `patch`, `strip`, `int8-io`, `export`, `build`, `int8`, `int8-plan`, `narrower`,
+    `operator`, `board` or `together`."""
     text: str
     cost: str
     """What it costs, in words."""

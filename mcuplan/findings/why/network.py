@@ -8,8 +8,9 @@ from dataclasses import replace
 
 from mcuplan.budget import Resource
 from mcuplan.budget.limits import Counted
-from mcuplan.findings.why.case import Case, Way
-from mcuplan.findings.why.model import made
+from mcuplan.findings import plans
+from mcuplan.findings.why.case import Case, Way, planned_graph
+from mcuplan.findings.why.model import as_planned, made
 from mcuplan.findings.why.worth import verdict_after
 
 _WIDTHS = (0.75, 0.5, 0.35, 0.25)
@@ -31,10 +32,17 @@ def network_ways(case: Case) -> Iterator[Way]:
 def _int8(case: Case) -> Iterator[Way]:
     from mcuplan.estimates.quantize import to_int8
 
-    after = case.analyse(to_int8(case.analysis.graph))
+    integer = to_int8(case.analysis.graph)
     command = case.command("whatif", "--int8", case.build_option)
     cost = "converted anew with representative data; accuracy has to be measured"
-    yield made(case, "int8", "the network quantized to int8, its ends too", cost, command, after)
+    alone = made(case, "int8", "the network quantized to int8, its ends too", cost, command, case.analyse(integer))
+    yield alone
+    if not case.broken or alone.refusals or verdict_after(case, alone) == "pass":
+        return
+    if plans.operators(integer) <= plans.FAST:
+        planned = case.analyse(as_planned(case, planned_graph(case, integer)[0]))
+        text = "the network quantized to int8, and `mcuplan plan` on the result"
+        yield made(case, "int8-plan", text, cost, command, planned)
 
 
 def _without_operator(case: Case) -> Iterator[Way]:

@@ -11,9 +11,11 @@ from mcuplan.findings.why.case import Case, Way
 from mcuplan.text import show_share
 
 _ORDER = (
-    "plan", "export", "strip", "build", "int8-io", "patch", "together", "board", "int8", "operator", "narrower",
+    "plan", "export", "strip", "build", "int8-io", "patch", "together", "int8", "int8-plan", "board", "operator",
+    "narrower",
 )  # fmt: skip
-"""Changes from the cheapest to the dearest for those who make them: no cost, other code, other hardware, training."""
+"""Changes from the cheapest to the dearest for those who make them: the file, other code, another conversion of the
+same network, then what changes the product: other hardware, another network."""
 _LABELS = {Resource.RAM: "RAM", Resource.FLASH: "flash", Resource.MACS: "MACs"}
 
 

@@ -69,8 +69,16 @@ class Lines:
         return harmless(Text(name, style="bold"), room, room)
 
     def cut(self, text: Text) -> Text:
-        """``text``, made harmless, as one line of which the end goes where it is too long."""
+        """``text``, made harmless, as one line; where it is too long, its last words go and two dots say so."""
         line = harmless(text)
+        if line.cell_len <= self.width:
+            return line
+        line.truncate(max(self.width - 2, 0))
+        at = line.plain.rstrip().rfind(" ")
+        if at > self.width // 2:
+            line = line[:at]
+            line.rstrip()
+        line.append("..")
         line.truncate(self.width)
         return line
 

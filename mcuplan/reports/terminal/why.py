@@ -32,9 +32,9 @@ def gain_text(change: Change) -> str:
     Examples
     --------
     >>> gain_text(Change("plan", "a plan", "nothing", "mcuplan plan M", "pass", "RAM then fits", 18_528, -288, 0))
-    'gains 18,528 bytes of RAM, loses 288 bytes of flash'
+    'saves 18,528 bytes of RAM, loses 288 bytes of flash'
     """
     pairs = ((change.ram_bytes, "bytes of RAM"), (change.flash_bytes, "bytes of flash"), (change.macs, "MACs"))
     gains = ", ".join(f"{amount:,} {what}" for amount, what in pairs if amount > 0)
     losses = ", ".join(f"{-amount:,} {what}" for amount, what in pairs if amount < 0)
-    return ", ".join(part for part in (gains and f"gains {gains}", losses and f"loses {losses}") if part)
+    return ", ".join(part for part in (gains and f"saves {gains}", losses and f"loses {losses}") if part)
