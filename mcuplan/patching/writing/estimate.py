@@ -9,7 +9,7 @@ micro/micro_allocator.cc, micro/kernels/conv.cc), rounded down. A stage as it is
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mcuplan.graph import DType
@@ -27,7 +27,20 @@ _CONVOLUTION = 80
 _ADDED = 80
 """A PAD, MUL or CONCATENATION with all it needs."""
 
-_LOOP = 400
+_PAD = 100
+_COPY = 44
+"""A SLICE, and less than a GATHER."""
+
+_RESHAPE = 76
+
+_GATHER = 80
+_LOOKED_UP = 56
+"""A SLICE of a table and the table."""
+
+_KEPT = 36
+"""A loop variable's tensors beside the one that is made anyway."""
+
+_LOOP = 480
 _CHANNEL = 8
 
 
@@ -51,7 +64,8 @@ def least_of_strips(net: StageNet, strips: Sequence[StripRows], run: Run | None)
     whole = [end for end, own in zip(ends, steps, strict=True) for _ in own]
     live = _live(net, [step for own in steps for step in own], {})
     copies = [*strips[: run.first + 1], *strips[run.last :]]
-    return Least(max(map(sum, zip(whole, live, strict=True))), _growth(net, copies) + _LOOP)
+    growth = _growth(net, copies) + _turn_growth(net, strips[run.first], (), streams=False)
+    return Least(max(map(sum, zip(whole, live, strict=True))), growth)
 
 
 def least_of_flow(flow: Flow) -> Least:
@@ -62,7 +76,8 @@ def least_of_flow(flow: Flow) -> Least:
     before = {t: window.new for t, window in flow.strip.items() if t != net.source}
     live = list(_live(net, list(_steps(net, turns)), before))
     turn = len(live) // len(turns)
-    return Least(ends + max(live[turn : 2 * turn]), _growth(net, turns[:1]) + _LOOP)
+    growth = _growth(net, turns[:1]) + _turn_growth(net, flow.strip, flow.inside, streams=True)
+    return Least(ends + max(live[turn : 2 * turn]), growth)
 
 
 def least_of_patches(patches: Patches) -> Least:
@@ -76,7 +91,9 @@ def least_of_patches(patches: Patches) -> Least:
         dying = [held.pop(t) for t in set(layer.inputs) if last_reader[t] == i]
         most = max(most, sum(held.values()) + max(sum(dying), size[layer.output]))
         held[layer.output] = size[layer.output]
-    return Least(ends_bytes(net, patches.displaced()) + most, _LOOP)
+    pieces = (patches.rows.piece, patches.columns.piece)
+    cut = _COPY if pieces != patches.shape(net.result)[1:3] else 0
+    return Least(ends_bytes(net, patches.displaced()) + most, _LOOP + cut)
 
 
 def least_of_channels(net: StageNet, cuts: Sequence[int]) -> Least:
@@ -174,7 +191,43 @@ def _growth(net: StageNet, strips: Sequence[StripRows]) -> int:
     return max(total, 0)
 
 
+def begun_growth(net: StageNet, displaced: int | None) -> int:
+    """Persistent bytes of laying down what a loop's result begins with (:func:`.loop.begin_over_source`)."""
+    source, result = net.tensors[net.source], net.tensors[net.result]
+    if displaced is None:
+        return _COPY
+    if not displaced and source.shape == result.shape:
+        return 0
+    item = max((source.dtype.bits or 8) // 8, 1)
+    before, row = displaced // item, source.elements // source.shape[1]
+    behind = max(result.elements - before - source.elements, 0)
+    padded = _PAD if before or behind else 0
+    cut = _COPY if before + source.elements + behind > result.elements else 0
+    if before % row == behind % row == result.elements % row == 0:
+        return padded + cut + (0 if source.shape[2:] == result.shape[2:] else _RESHAPE)
+    return padded + cut + 2 * _RESHAPE
+
+
+def _turn_growth(net: StageNet, strip: StripRows, inside: Collection[int], streams: bool) -> int:
+    """Persistent bytes of a loop beside clones and joins: itself, rows kept, padding gathered, rows cut off."""
+    total = _LOOP
+    for t, window in strip.items():
+        if t == net.result or (t == net.source and not streams):
+            continue
+        if window.kept:
+            total += _COPY + _KEPT + (_ADDED if t == net.source else 0)
+        if t in inside:
+            total += _GATHER + _LOOKED_UP + (0 if window.kept else _ADDED)
+    for layer in net.layers:
+        window = strip[layer.output]
+        if window.new < window.high and layer.span(window.new, window.high).made > window.high - window.new:
+            total += _COPY
+    return total
+
+
 def _clone(net: StageNet, layer: Layer) -> int:
+    if layer.pads and layer.operator < 0:
+        return _PAD
     if layer.operator < 0:
         return _ADDED
     output = net.tensors[layer.output]

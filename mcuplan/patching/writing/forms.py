@@ -11,8 +11,15 @@ from mcuplan.graph import Subgraph
 from mcuplan.operators.geometry.stages import PatchStage
 from mcuplan.patching.writing.build import Draft, GraphBuilder, SubgraphBuilder
 from mcuplan.patching.writing.channels import check_channels, write_channels
-from mcuplan.patching.writing.estimate import Least, least_of_channels, least_of_flow, least_of_patches, least_of_strips
-from mcuplan.patching.writing.flow import FlowWriter, find_flow
+from mcuplan.patching.writing.estimate import (
+    Least,
+    begun_growth,
+    least_of_channels,
+    least_of_flow,
+    least_of_patches,
+    least_of_strips,
+)
+from mcuplan.patching.writing.flow import FlowWriter, displaced, find_flow
 from mcuplan.patching.writing.loop import LoopWriter, find_run
 from mcuplan.patching.writing.patches import Patches, PatchWriter, find_patches
 from mcuplan.patching.writing.price import StagePricer
@@ -113,10 +120,12 @@ def stage_cost(reader: StageReader, stage: PatchStage, form: StageForm, pricer: 
         patches = _patches(reader, stage, form)
         instructions = pricer.patches(patches, form.fast) if pricer else 0.0
         net, macs, least = patches.net, patches.macs, least_of_patches(patches)
+        least = _with_begin(least, net, patches.displaced() if _is_over(reader, stage) else None)
     elif form.kind is Kind.LOOP:
         net = reader.net(stage, form.padding)
         flow = find_flow(net, form.cuts[1], form.fast)
         macs, least = stage_macs(flow.net, [flow.strip]) * flow.turns, least_of_flow(flow)
+        least = _with_begin(least, net, displaced(flow) if _is_over(reader, stage) else None)
         instructions = pricer.flow(flow, form.fast) if pricer else 0.0
     else:
         net, strips = stage_strips(reader, stage, form)
@@ -125,6 +134,16 @@ def stage_cost(reader: StageReader, stage: PatchStage, form: StageForm, pricer: 
         instructions = pricer.strips(net, strips, run, form.fast) if pricer else 0.0
     whole = pricer.whole(stage) if pricer else 0.0
     return StageCost(_whole_macs(net), macs, least, whole, instructions)
+
+
+def _is_over(reader: StageReader, stage: PatchStage) -> bool:
+    """Whether nobody reads the source behind the stage, so that the result may take its place."""
+    main = reader.graph.main
+    return stage.source not in main.outputs and max(main.consumers[stage.source]) < stage.last
+
+
+def _with_begin(least: Least, net: StageNet, displaced: int | None) -> Least:
+    return replace(least, growth=least.growth + begun_growth(net, displaced))
 
 
 def _whole_macs(net: StageNet) -> int:
@@ -170,7 +189,7 @@ def write_stage(draft: Draft, stage: PatchStage, form: StageForm) -> Draft:
     main = draft.graph.main
     builder = SubgraphBuilder(parent, 0, list(main.tensors))
     builder.operators.extend(main.operators[: stage.first])
-    over = stage.source not in main.outputs and max(main.consumers[stage.source]) < stage.last
+    over = _is_over(reader, stage)
     loops: tuple[Subgraph, ...] = ()
     if form.kind is Kind.CHANNELS:
         write_channels(builder, stage, form.cuts)
