@@ -25,8 +25,10 @@ from typing import NamedTuple
 from mcuplan.scheduling.problem import Problem
 
 _MEMO_ENTRIES = 4096
-_MEMO_BYTES = 24_000_000
-"""Most remembered effects of one operator, and about the memory of all; beyond, effects are worked out anew."""
+_LARGE = 512
+_MEMO_BYTES = 6_000_000
+"""Most remembered effects of one operator, and in large lattices about the memory of all; beyond, effects are worked
+out anew."""
 
 
 class Span(NamedTuple):
@@ -78,14 +80,20 @@ class Lattice:
     def __init__(self, needs: Sequence[int], scratch: Sequence[int], spans: Sequence[Span]) -> None:
         self.n = len(needs)
         self.full = (1 << self.n) - 1
-        self.needs = tuple(needs)
+        # Masks of thousands of operators are large and mostly alike: one object for each.
+        known: dict[int, int] = {}
+        self._shared = known.setdefault
+        self.needs = tuple(known.setdefault(mask, mask) for mask in needs)
         self.scratch = tuple(scratch)
-        self.spans = tuple(spans)
+        self.spans = tuple(
+            s._replace(writers=known.setdefault(s.writers, s.writers), readers=known.setdefault(s.readers, s.readers))
+            for s in spans
+        )
         feeds = [0] * self.n
         for v, mask in enumerate(needs):
             for u in bits(mask):
                 feeds[u] |= 1 << v
-        self.feeds = tuple(feeds)
+        self.feeds = tuple(known.setdefault(mask, mask) for mask in feeds)
         self.start = sum(1 << v for v in range(self.n) if not needs[v])
         self.start_bytes = sum(s.size for s in self.spans if s.given and (s.kept or s.readers))
         self._compile_effects()
@@ -101,7 +109,7 @@ class Lattice:
                 for v in bits(span.writers):
                     others = span.writers & ~(1 << v)
                     if others:
-                        self._allocates[v].append((others, span.size))
+                        self._allocates[v].append((self._shared(others, others), span.size))
                     else:
                         self._rise[v] += span.size
                         self._change[v] += span.size
@@ -109,15 +117,14 @@ class Lattice:
                 for v in bits(span.readers):
                     others = span.readers & ~(1 << v)
                     if others:
-                        self._frees[v].append((others, span.size))
+                        self._frees[v].append((self._shared(others, others), span.size))
                     else:
                         self._change[v] -= span.size
         # The effect of v at S depends on S only through the operators that share such a buffer with v.
-        self.near = tuple(
-            sum_of_masks(mask for mask, _ in (*self._allocates[v], *self._frees[v])) for v in range(self.n)
-        )
+        near = (sum_of_masks(mask for mask, _ in (*self._allocates[v], *self._frees[v])) for v in range(self.n))
+        self.near = tuple(self._shared(mask, mask) for mask in near)
         self.memo: tuple[dict[int, Effect], ...] = tuple({} for _ in range(self.n))
-        self._memo_left = _MEMO_BYTES // (self.n // 8 + 200)
+        self._memo_left = _MEMO_BYTES // (self.n // 8 + 260) if self.n >= _LARGE else 1 << 62
 
     def effect(self, v: int, near: int) -> Effect:
         """What running ``v`` does behind a downset ``S``, given ``near = S & self.near[v]``."""
@@ -141,12 +148,13 @@ class Lattice:
     @cached_property
     def actions(self) -> dict[int, Action]:
         """What a search must know of each operator, by the operator's bit."""
+        bit = [self._shared(1 << v, 1 << v) for v in range(self.n)]
         return {
-            1 << v: Action(
+            bit[v]: Action(
                 self.near[v],
                 self.memo[v],
                 v,
-                tuple((1 << w, self.needs[w]) for w in bits(self.feeds[v])),
+                tuple((bit[w], self.needs[w]) for w in bits(self.feeds[v])),
                 sum_of_masks(mask for mask, _ in self._allocates[v]),
             )
             for v in range(self.n)

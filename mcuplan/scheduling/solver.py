@@ -189,7 +189,8 @@ class _Solver:
         self.start_bytes = file_live[0]
         lattice = compile_problem(problem)
         tasks = cut(lattice)
-        self.sections = [_Section(t, part) for t, part in zip(tasks, split(lattice, tasks), strict=True)]
+        parts = [lattice] if len(tasks) == 1 else split(lattice, tasks)
+        self.sections = [_Section(t, part) for t, part in zip(tasks, parts, strict=True)]
         self.reported = (-1, -1)
 
     @property

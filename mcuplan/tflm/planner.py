@@ -45,6 +45,10 @@ def greedy_offsets(requirements: Sequence[Requirement]) -> list[int]:
     return offsets
 
 
+_MANY = 8
+"""A buffer that lives for so great a part of as many steps as there are buffers meets most of them."""
+
+
 class _Placed:
     """Placed buffers as ``(begin, end)``, found by the time in which they live.
 
@@ -58,10 +62,12 @@ class _Placed:
         self.nodes: dict[int, list[tuple[int, int]]] = {}
         self.first: dict[int, list[tuple[int, int]]] = {}
         self.searched: dict[tuple[int, int, int], int] = {}
+        self.every: list[tuple[int, int, int, int]] = []
 
     def add(self, need: Requirement, at: int) -> None:
         """Remember that a buffer lies at ``at``."""
         span = (at, at + need.size)
+        insort(self.every, (*span, need.first, need.last))
         insort(self.first.setdefault(need.first, []), span)
         low, high = need.first + 1 + self.leaves, need.last + 2 + self.leaves
         while low < high:
@@ -83,8 +89,9 @@ class _Placed:
         later = range(need.first + 1, need.last + 1)
         steps = later if len(later) <= len(self.first) else [step for step in self.first if step in later]
         lists.extend(self.first.get(step, ()) for step in steps)
-        from_ = [0 if begin is None else bisect_left(spans, (begin, 0)) for spans in lists]
-        found = [span for spans, low in zip(lists, from_, strict=True) for span in spans[low:]]
+        found: list[tuple[int, int]] = []
+        for spans in lists:
+            found += spans if begin is None else spans[bisect_left(spans, (begin, 0)) :]
         found.sort()
         return found
 
@@ -95,12 +102,27 @@ class _Placed:
         """
         key = (need.first, need.last, need.size)
         before = self.searched.get(key)
-        at = before or 0
-        for begin, end in self._together(need, before):
-            if begin - at >= need.size:
-                break
-            at = max(at, end)
+        if before is None and _MANY * (need.last - need.first) > len(self.every):
+            at = self._above(need)
+        else:
+            at, size = before or 0, need.size
+            for begin, end in self._together(need, before):
+                if begin - at >= size:
+                    break
+                if end > at:
+                    at = end
         self.searched[key] = at
+        return at
+
+    def _above(self, need: Requirement) -> int:
+        """The lowest place of a buffer that lives so long that looking at all others is quickest."""
+        at, size, first, last = 0, need.size, need.first, need.last
+        for begin, end, since, until in self.every:
+            if since <= last and first <= until:
+                if begin - at >= size:
+                    break
+                if end > at:
+                    at = end
         return at
 
 
