@@ -12,14 +12,15 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from mcuplan.graph import Graph, Operator, Subgraph
 from mcuplan.operators import OperatorFacts, TensorFacts, constant_values
 from mcuplan.operators.formulas import UNFIT, evaluate
-from mcuplan.tflm.target import Target
-from mcuplan.tflm.versions import document
+from mcuplan.tflm.alignment import ARENA_ALIGNMENT
+from mcuplan.tflm.target import KernelLibrary, Target
+from mcuplan.tflm.versions import document, find_version
 
 
 class Relation(enum.StrEnum):
@@ -50,7 +51,7 @@ class AliasOption:
 class AliasRule:
     """A row of the table: the kind of aliasing, the inputs it holds for, why it is safe and where that stands.
 
-    ``when`` is a formula over the operator's facts: the rule holds where it is true.
+    ``when`` is a formula over the operator's facts: the rule holds where it is true, and none of ``unless`` is.
     """
 
     kind: str
@@ -58,13 +59,75 @@ class AliasRule:
     source: tuple[str, ...]
     inputs: tuple[str, ...] = ()
     when: str = ""
+    unless: tuple[str, ...] = ()
 
     def holds(self, facts: OperatorFacts) -> bool:
         """Whether the rule holds for one operator; never where its facts are not what kernels accept."""
         try:
-            return not self.when or bool(evaluate(self.when, facts))
+            holds = not self.when or bool(evaluate(self.when, facts))
+            return holds and not any(evaluate(exception, facts) for exception in self.unless)
         except UNFIT:
             return False
+
+
+class LoopCopies(enum.StrEnum):
+    """When WHILE has copied its inputs to its outputs: before or after its condition runs for the first time."""
+
+    BEFORE = "before the condition"
+    AFTER = "after the condition"
+
+
+@dataclass(frozen=True, slots=True)
+class KernelRules:
+    """What is known of a target's kernels: which tensors may share bytes, and how.
+
+    ``operators`` are the safe ones; where nobody has read the kernels there are none. ``alignment`` is what every
+    tensor's offset has to be a multiple of (1: its element's size), ``loops`` the ways in which WHILE may copy (all of
+    them have to be borne), ``notes`` say what was not run, a sentence each.
+    """
+
+    operators: Mapping[str, AliasRule]
+    alignment: int
+    loops: frozenset[LoopCopies]
+    notes: tuple[str, ...] = ()
+
+
+def kernel_rules(target: Target) -> KernelRules:
+    """The rules of a target's kernels; of one between two known ones, what holds on both."""
+    return _kernel_rules(target.version, target.library, target.core.name, target.bounds)
+
+
+@cache
+def _kernel_rules(version: str, library: KernelLibrary, core: str, bounds: tuple[Target, ...]) -> KernelRules:
+    if bounds:
+        return _on_all([kernel_rules(bound) for bound in bounds])
+    data = document(version, "aliasing", library.rules)
+    row = data["libraries"].get(library.name)
+    loops = frozenset({LoopCopies(data["while"]["copies"])})
+    newer = find_version(version).newer_than or library.newer_than
+    if row is None or newer:
+        why = f"newer than {newer}" if newer else f"of {library.name}"
+        note = f"nobody has read which bytes kernels {why} touch when: no two live tensors may share any"
+        return KernelRules({}, ARENA_ALIGNMENT, loops, (note,))
+    special = row.get("cores", {}).get(core, {})
+    unless = special.get("unless", {})
+    rules = {
+        name: replace(rule, unless=(unless[name]["when"],)) if name in unless else rule
+        for name, rule in alias_rules(version).items()
+    }
+    notes = tuple(dict.fromkeys(filter(None, (data.get("note"), row.get("note"), special.get("note")))))
+    return KernelRules(rules, special.get("alignment", 1), loops, notes)
+
+
+def _on_all(rules: Sequence[KernelRules]) -> KernelRules:
+    names = set(rules[0].operators).intersection(*(r.operators for r in rules))
+    operators = {
+        name: replace(rule, unless=tuple(dict.fromkeys(e for r in rules for e in r.operators[name].unless)))
+        for name, rule in rules[0].operators.items()
+        if name in names
+    }
+    notes = tuple(dict.fromkeys(note for r in rules for note in r.notes))
+    return KernelRules(operators, max(r.alignment for r in rules), frozenset().union(*(r.loops for r in rules)), notes)
 
 
 @cache
@@ -80,14 +143,8 @@ def alias_rules(version: str) -> Mapping[str, AliasRule]:
 
 
 def readable_rules(target: Target) -> Mapping[str, AliasRule]:
-    """The table of safe operators; empty for kernel libraries that nobody has read: there nothing is safe."""
-    return alias_rules(target.version) if target.library.name in _read_libraries(target.version) else {}
-
-
-@cache
-def _read_libraries(version: str) -> frozenset[str]:
-    """Kernel libraries of a TFLM version whose sources were read."""
-    return frozenset(document(version, "aliasing")["libraries"])
+    """The table of safe operators; empty for kernels that nobody has read: there nothing is safe."""
+    return kernel_rules(target).operators
 
 
 def alias_options(graph: Graph, subgraph: int, target: Target) -> tuple[AliasOption, ...]:
@@ -95,14 +152,16 @@ def alias_options(graph: Graph, subgraph: int, target: Target) -> tuple[AliasOpt
 
     Only tensors in the arena are named: constants and variables have bytes of their own.
     """
-    rules = readable_rules(target)
+    rules = kernel_rules(target)
     found: list[AliasOption] = []
     chosen = graph.subgraphs[subgraph]
     for k, op in enumerate(chosen.operators):
-        rule = rules.get(op.name)
+        rule = rules.operators.get(op.name)
         if rule is None:
             continue
         for inner, outer, at, relation in _pairs(graph, chosen, op, rule):
+            if at % rules.alignment:
+                continue
             if _in_arena(inner) and _in_arena(outer) and inner.index != outer.index:
                 found.append(AliasOption(subgraph, k, inner.index, outer.index, at, relation, rule.reason))
     return tuple(found)

@@ -87,7 +87,7 @@ def test_batches() -> None:
 
 def test_unread_kernels() -> None:
     with pytest.raises(PatchRefusal, match="esp-nn"):
-        find_patch_plan(build("person-detection"), "esp32+esp-nn")
+        find_patch_plan(build("person-detection"), "esp32s3+esp-nn-1.2.4")
 
 
 def test_nothing_to_gain() -> None:

@@ -8,7 +8,8 @@ until one more turn changes nothing, or turn by turn where it counts its turns i
 slices at a counter's place read what they read. Control flow carries bytes that nobody needs any more as they are; it
 is computing with them, or giving them to the application, that is wrong.
 
-Sources: micro/kernels/if.cc, while.cc, call_once.cc, kernel_util.cc.
+Sources: micro/kernels/if.cc, while.cc, call_once.cc, kernel_util.cc; when WHILE copies its inputs depends on TFLM's
+version (:class:`mcuplan.tflm.aliasing.LoopCopies`).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from mcuplan.operators import called_subgraphs, constant_values
 from mcuplan.proof.memory.accesses import Access, Fill, Move, access
 from mcuplan.proof.memory.byte_names import UNKNOWN, Content, Memory, Segment, cut, overlaid
 from mcuplan.proof.memory.clobbers import APPLICATION, SCRATCH, Clobber, ClobberKind, Place
-from mcuplan.tflm.aliasing import AliasRule
+from mcuplan.tflm.aliasing import AliasRule, LoopCopies
 from mcuplan.tflm.results import PlannedBuffer
 
 Node = tuple[int, int]
@@ -113,9 +114,16 @@ class State:
 class Execution:
     """Runs a graph under a placement; :attr:`findings` are the clobbers in the order they were met."""
 
-    def __init__(self, graph: Graph, plan: Iterable[PlannedBuffer], rules: Mapping[str, AliasRule]) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        plan: Iterable[PlannedBuffer],
+        rules: Mapping[str, AliasRule],
+        loops: LoopCopies = LoopCopies.BEFORE,
+    ) -> None:
         self.graph = graph
         self.rules = rules
+        self.loops = loops
         self.extents: dict[Tensor, Extent] = {}
         self.scratch: dict[Node, list[Extent]] = {}
         for b in plan:
@@ -456,8 +464,13 @@ class Execution:
             decide(here)
 
         self._pass(state, node, inputs, to_condition)
-        self._pass(state, node, inputs, outputs)
-        decide(state)
+        if self.loops is LoopCopies.BEFORE:
+            self._pass(state, node, inputs, outputs)
+            decide(state)
+        else:  # until 2026-07 WHILE read its inputs once more when the condition had run
+            decide(state)
+            self._pass(state, node, inputs, to_body)
+            self._pass(state, node, inputs, outputs)
         # A loop that counts is followed turn by turn, as long as its verdict is known and there are steps to spare.
         while self._steps_left > RESERVE * self._length(called):
             goes_on = self._verdict(state, condition)

@@ -8,6 +8,7 @@ from mcuplan.graph import Graph
 from mcuplan.proof.memory.clobbers import Clobber
 from mcuplan.proof.memory.static_check import static_check
 from mcuplan.proof.taken import refusals, sentence
+from mcuplan.tflm.aliasing import kernel_rules
 from mcuplan.tflm.offline import read_offline_plan
 from mcuplan.tflm.target import Target
 
@@ -21,12 +22,14 @@ class PlanJudgement:
     ``faults`` are other ways in which TFLM cannot use the plan: offsets outside the arena or unaligned, metadata that
     it refuses.
     ``not_followed`` is "" or the reason why nothing can be said. Names in all of them are the model's: untrusted text.
+    ``notes`` tell what of the target's kernels was read but never run.
     """
 
     planned: bool
     overwritten: tuple[Clobber, ...] = ()
     faults: tuple[Clobber, ...] = ()
     not_followed: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def safe(self) -> bool:
@@ -60,4 +63,5 @@ def judge_plan(graph: Graph, target: Target | str) -> PlanJudgement:
         tuple(c for c in found if c.overwrites),
         tuple(c for c in found if not c.overwrites and not c.unfollowed),
         reasons[0] if reasons else "",
+        kernel_rules(target).notes,
     )

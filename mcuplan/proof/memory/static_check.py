@@ -1,4 +1,4 @@
-"""The proof that a plan changed nothing."""
+"""The proof that a memory plan loses no byte that is needed."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from mcuplan.graph import Graph
 from mcuplan.proof.memory.clobbers import APPLICATION, Clobber, ClobberKind, Place
-from mcuplan.proof.memory.execution import Execution, TooLongError, most_steps, unfolded_steps
+from mcuplan.proof.memory.execution import Execution, Node, Tensor, TooLongError, most_steps, unfolded_steps
 from mcuplan.tflm import predict
-from mcuplan.tflm.aliasing import readable_rules
-from mcuplan.tflm.alignment import ARENA_ALIGNMENT
+from mcuplan.tflm.aliasing import kernel_rules
 from mcuplan.tflm.offline import ONLINE, OfflinePlan, read_offline_plan
 from mcuplan.tflm.results import PlannedBuffer
 from mcuplan.tflm.target import DEFAULT_TARGET, Target
@@ -62,16 +61,20 @@ def _unproven(why: str) -> Clobber:
 
 
 def _findings(graph: Graph, target: Target, offline: OfflinePlan | None) -> Iterator[Clobber]:
+    rules = kernel_rules(target)
     plan = [b for b in predict(graph, target).plan if b.bytes > 0]
     yield from _plan_findings(graph, offline)
-    yield from _offset_findings(graph, plan, target)
-    variables = {(b.subgraph, b.tensor) for b in plan if _is_variable(graph, b)}
-    execution = Execution(graph, [b for b in plan if (b.subgraph, b.tensor) not in variables], readable_rules(target))
-    try:
-        execution.invoke()
-    except TooLongError:
-        yield _unproven("there are too many paths through the control flow")
-    yield from execution.findings.values()
+    yield from _offset_findings(graph, plan, rules.alignment)
+    apart = [b for b in plan if not _is_variable(graph, b)]
+    found: dict[tuple[ClobberKind, Node, Tensor], Clobber] = {}
+    for loops in sorted(rules.loops):
+        execution = Execution(graph, apart, rules.operators, loops)
+        try:
+            execution.invoke()
+        except TooLongError:
+            yield _unproven("there are too many paths through the control flow")
+        found.update(execution.findings)
+    yield from found.values()
 
 
 def _is_variable(graph: Graph, buffer: PlannedBuffer) -> bool:
@@ -105,7 +108,7 @@ def _plan_findings(graph: Graph, offline: OfflinePlan | None) -> Iterator[Clobbe
                 yield Clobber(ClobberKind.NO_MEMORY, _tensor(graph, s, t), detail=why)
 
 
-def _offset_findings(graph: Graph, plan: Sequence[PlannedBuffer], target: Target) -> Iterator[Clobber]:
+def _offset_findings(graph: Graph, plan: Sequence[PlannedBuffer], least: int) -> Iterator[Clobber]:
     for b in plan:
         node = graph.subgraphs[b.subgraph].operators[b.operator] if b.tensor < 0 else None
         place = (
@@ -113,21 +116,19 @@ def _offset_findings(graph: Graph, plan: Sequence[PlannedBuffer], target: Target
             if node is not None
             else _tensor(graph, b.subgraph, b.tensor)
         )
-        alignment = _alignment(graph, b, target)
+        alignment = max(_alignment(graph, b), least)
         if b.offset < 0:
             yield Clobber(ClobberKind.OUTSIDE, place, b.offset, b.offset + b.bytes)
         elif b.offset % alignment:
             yield Clobber(ClobberKind.UNALIGNED, place, b.offset, b.offset + b.bytes, detail=str(alignment))
 
 
-def _alignment(graph: Graph, buffer: PlannedBuffer, target: Target) -> int:
-    """Bytes that a buffer's offset must be a multiple of: the element's size where the kernels are known.
+def _alignment(graph: Graph, buffer: PlannedBuffer) -> int:
+    """Bytes that a buffer's offset must be a multiple of: the element's size where the kernels ask for no more.
 
     Bytes may lie anywhere: reference kernels read them one by one, and CMSIS-NN reads groups of them through memcpy
     (``arm_nn_read_s8x4`` and its kin in arm_nnsupportfunctions.h), which compilers make right for every core.
     """
-    if not readable_rules(target):
-        return ARENA_ALIGNMENT  # what TFLM promises its kernels
     if buffer.tensor < 0:
         return WORD
     bits = graph.subgraphs[buffer.subgraph].tensors[buffer.tensor].dtype.bits or 8
