@@ -12,7 +12,7 @@ from mcuplan.api.amounts import Count, Quantity, Size, count, joules, seconds, s
 from mcuplan.api.checking import Checker, CheckOptions
 from mcuplan.api.models import ModelLike, given
 from mcuplan.api.results import Shown, Summary
-from mcuplan.api.targets import BoardLike
+from mcuplan.api.targets import BoardLike, listed
 from mcuplan.errors import McuplanError
 from mcuplan.text import show_bytes, show_count
 
@@ -164,7 +164,7 @@ def check(
     """
     it = given(model, name)
     options = CheckOptions(
-        boards=_listed(board), board_dirs=tuple(map(Path, board_dirs)), ram=size(ram), flash=size(flash),
+        boards=listed(board), board_dirs=tuple(map(Path, board_dirs)), ram=size(ram), flash=size(flash),
         macs=count(macs), kernels=kernels, target=target, build=build, custom_operators=tuple(custom_operators),
         stack=size(stack), reserve=None if reserve is None else str(reserve), latency=seconds(latency, 1e6),
         energy=joules(energy, 1e6), power=watts(power, 1e3), period=seconds(period),
@@ -175,17 +175,3 @@ def check(
     if error is not None:
         raise McuplanError(error)
     return CheckResult(report)
-
-
-def _listed(board: BoardLike | Sequence[BoardLike] | None) -> tuple[BoardLike, ...]:
-    if board is None:
-        return ()
-    return tuple(board) if isinstance(board, list | tuple) else (_one(board),)
-
-
-def _one(board: BoardLike | Sequence[BoardLike]) -> BoardLike:
-    from mcuplan.boards import Board
-
-    if isinstance(board, str | os.PathLike | Board):
-        return board
-    raise McuplanError(f"{board!r} is no board: give its name, the path of its file, or a Board")

@@ -17,7 +17,7 @@ from mcuplan.api.amounts import Size, size
 from mcuplan.api.models import ModelLike, given
 from mcuplan.api.refusing import refusals, refuse_refused
 from mcuplan.api.results import Shown, Summary
-from mcuplan.api.targets import BoardLike, choose_target, find_board
+from mcuplan.api.targets import BoardLike, choose_target, find_board, listed
 
 if TYPE_CHECKING:
     from mcuplan.api.plan_steps import Steps
@@ -78,7 +78,8 @@ class PlanResult(Shown):
 
     name: str
     given: ModelFile
-    target: Target
+    targets: tuple[Target, ...]
+    """What the plan is for: it is safe on each."""
     steps: Steps
     fit_bytes: int | None = None
     """The arena that there was room for; None where nothing had to fit."""
@@ -89,13 +90,23 @@ class PlanResult(Shown):
 
     @property
     def before(self) -> ArenaPrediction:
-        """The given model's arena."""
+        """The given model's arena, on the target where it is largest."""
         return self.steps.plan.before
 
     @property
     def after(self) -> ArenaPrediction:
-        """The planned model's arena."""
-        return self.steps.patch.after if self.steps.patch else self.steps.plan.after
+        """The planned model's arena, on the target where it is largest."""
+        return max((after for _, after in self.arenas), key=lambda arena: arena.declare_bytes)
+
+    @cached_property
+    def arenas(self) -> tuple[tuple[ArenaPrediction, ArenaPrediction], ...]:
+        """The arena before and after on each target."""
+        from mcuplan.tflm import predict
+
+        planned = self.steps.plan.arenas
+        if self.steps.patch is None:
+            return tuple((arena.before, arena.after) for arena in planned)
+        return tuple((arena.before, predict(self.steps.graph, arena.target)) for arena in planned)
 
     @property
     def gain_bytes(self) -> int:
@@ -141,7 +152,7 @@ class PlanResult(Shown):
         rows = tuple((step.name, f"{step.after_bytes:,}", f"{step.gain_bytes:,}", step.detail) for step in told.steps)
         given_row = ("given model", f"{told.before.declare_bytes:,}", "", "")
         arena = f"arena {self.before.declare_bytes:,} -> {self.after.declare_bytes:,} bytes"
-        heading = f"{self.name} on {self.target}: {arena}"
+        heading = f"{self.name} on {' and '.join(map(str, self.targets))}: {arena}"
         columns = ("step", "arena to declare", "gain", "what")
         refused = ("TFLM refuses this model",) if self.refusals else ()
         return Summary(heading, columns, (given_row, *rows), refused)
@@ -156,7 +167,7 @@ class PlanResult(Shown):
             output=None if output is None else os.fspath(output),
             output_bytes=None if output is None else len(self.model),
             savings=tuple(SavingShown(saving.name, saving.bytes) for saving in steps.savings), advice=steps.advice,
-            streamed=steps.streamed, no_stages=steps.no_stages, refusals=self.refusals,
+            streamed=steps.streamed, no_stages=steps.no_stages, refusals=self.refusals, arenas=self.arenas,
         )  # fmt: skip
 
     def _prove(self) -> None:
@@ -164,18 +175,17 @@ class PlanResult(Shown):
         from mcuplan.proof.function.same_function import same_function
         from mcuplan.proof.memory.static_check import static_check
 
-        for what, faults in (
-            ("does not stand the static check", static_check(self.steps.graph, self.target)),
-            ("is not proven to be the same function", same_function(self.steps.start, self.steps.graph)),
-        ):
-            if faults:
-                raise PlanError(f"{self.name}: no model is made, the plan {what}: {faults[0]}")
+        for target in self.targets:
+            if clobbers := static_check(self.steps.graph, target):
+                raise PlanError(f"{self.name}: no model is made, the plan is not safe on {target}: {clobbers[0]}")
+        if differences := same_function(self.steps.start, self.steps.graph):
+            raise PlanError(f"{self.name}: no model is made, it is not proven to be the same: {differences[0]}")
 
 
 def plan(
     model: ModelLike,
     *,
-    board: BoardLike | None = None,
+    board: BoardLike | Sequence[BoardLike] | None = None,
     target: str | None = None,
     kernels: str | None = None,
     options: PlanOptions | None = None,
@@ -186,14 +196,14 @@ def plan(
 ) -> PlanResult:
     """Find offsets, tensors that share bytes, an order of operators (and patch stages) that need the least arena.
 
-    A plan is for one target: the board's, or ``target`` (``"cortex-m4+cmsis-nn"``).
+    A plan is for a target: the board's, or ``target`` (``"cortex-m4+cmsis-nn"``). For several boards it is safe on all.
 
     Parameters
     ----------
     model
         A path, ``zoo:NAME``, the bytes of a `.tflite` file, or a Graph.
     board
-        The board to plan for: a name, the path of a board file, or a Board.
+        The board to plan for, or several: names, paths of board files, or Boards.
     target, kernels
         The core and kernel library, or the library alone, in place of the board's.
     options
@@ -221,14 +231,16 @@ def plan(
     from mcuplan.api.plan_steps import arena_room, find_steps, fit_limits, shortage
 
     options = options or PlanOptions()
-    where = find_board(board, board_dirs)
-    chosen = choose_target(where, kernels, target)
-    limits = fit_limits(where, size(options.ram)) if options.fit else None
-    file = given(model, name)
-    analysis = budget.analyse(file.graph, chosen)
-    if not force:
-        refuse_refused(file.name, analysis)
-    room = arena_room(analysis, limits) if limits else None
-    steps = find_steps(file.file, chosen, options, room, progress)
-    short = shortage(steps.graph, chosen, limits) if limits else None
-    return PlanResult(file.name, file.file, chosen, steps, room, short, refusals(analysis))
+    boards = [find_board(each, board_dirs) for each in listed(board)] or [None]
+    # The first board of a target stands for all of it where nothing has to fit.
+    chosen = {choose_target(each, kernels, target): each for each in reversed(boards)}
+    limits = [(choose_target(b, kernels, target), fit_limits(b, size(options.ram))) for b in boards if options.fit]
+    it = given(model, name)
+    analyses = {each: budget.analyse(it.graph, each) for each in reversed(chosen)}
+    for analysis in () if force else analyses.values():
+        refuse_refused(it.name, analysis)
+    room = min((arena_room(analyses[each], kept) for each, kept in limits), default=None)
+    steps = find_steps(it.file, tuple(analyses), options, room, progress)
+    short = [told for each, kept in limits if (told := shortage(steps.graph, each, kept)) is not None]
+    refused = next((found for analysis in analyses.values() if (found := refusals(analysis))), ())
+    return PlanResult(it.name, it.file, tuple(analyses), steps, room, "; ".join(short) or None, refused)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -53,7 +54,7 @@ def arena_room(analysis: Analysis, limits: Limits) -> int:
 
 
 def find_steps(
-    given: ModelFile, target: Target, options: PlanOptions, fit_bytes: int | None, progress: PlanProgress
+    given: ModelFile, targets: Sequence[Target], options: PlanOptions, fit_bytes: int | None, progress: PlanProgress
 ) -> Steps:
     """The plan for a model, and the graph to write; ``fit_bytes`` is the arena at which to stop."""
     from mcuplan.planning import plan as planning
@@ -68,8 +69,8 @@ def find_steps(
         options.effort, options.time_limit, options.reorder, options.alias, options.clean_up, fit_bytes,
         progress.height,
     )  # fmt: skip
-    plan = planning.make_plan(start, target, asked)
-    patch, no_stages = _patch(start, target, options, fit_bytes, plan, progress)
+    plan = planning.make_plan(start, targets, asked)
+    patch, no_stages = _patch(start, targets, options, fit_bytes, plan, progress)
     streamed = _streamed(start, options.max_overhead) if options.input_rows_streamed else None
     graph = patch.graph if patch else plan.graph
     if options.strip or options.strip_signatures:
@@ -79,38 +80,57 @@ def find_steps(
         savings = (*savings, *more)
     advice = _advice(patch, start) if patch and options.advice else ()
     if graph is not original:
-        origin = _origin(given, target)
+        origin = _origin(given, targets)
         graph = set_plan_origin(graph, origin)
         plan = replace(plan, graph=set_plan_origin(plan.graph, origin))
         patch = replace(patch, graph=set_plan_origin(patch.graph, origin)) if patch else None
     return Steps(start, plan, patch, graph, savings, advice, streamed, no_stages)
 
 
-def _origin(given: ModelFile, target: Target) -> PlanOrigin:
+def _origin(given: ModelFile, targets: Sequence[Target]) -> PlanOrigin:
     """What the planned model says of itself; one that was planned before is still from the model it was then."""
     before = plan_origin(given.graph)
     digest = before.model_sha256 if before else given.sha256
-    return PlanOrigin((str(target),), __version__, digest)
+    return PlanOrigin(tuple(map(str, targets)), __version__, digest)
 
 
 def _patch(
-    graph: Graph, target: Target, options: PlanOptions, fit_bytes: int | None, plan: Plan, progress: PlanProgress
+    graph: Graph,
+    targets: Sequence[Target],
+    options: PlanOptions,
+    fit_bytes: int | None,
+    plan: Plan,
+    progress: PlanProgress,
 ) -> tuple[PatchPlan | None, str | None]:
     """Patch stages where they are asked for, or where nothing cheaper fits; else why there are none, if they were."""
     missed = fit_bytes is not None and plan.after.declare_bytes > fit_bytes
     if not (missed if fit_bytes is not None else options.patch):
         return None, None
     from mcuplan.patching.arena.search import PatchRefusal, find_patch_plan, no_gain
+    from mcuplan.proof.memory.judge import judge_plan
+    from mcuplan.tflm import predict
 
-    try:
-        found = find_patch_plan(
-            graph, target, options.max_overhead, fit_bytes, options.effort, options.clean_up, progress.patches
-        )
-    except PatchRefusal as refusal:
-        return None, str(refusal)
-    if found and found.after.declare_bytes < plan.after.declare_bytes:
-        return found, None
-    return None, no_gain(graph)
+    best: tuple[int, PatchPlan] | None = None
+    unsafe = False
+    for target in targets:
+        try:
+            found = find_patch_plan(
+                graph, target, options.max_overhead, fit_bytes, options.effort, options.clean_up, progress.patches
+            )
+        except PatchRefusal as refusal:
+            return None, str(refusal)
+        if found is None:
+            continue
+        # Stages are placed for one target; of several, those are taken that are safe on all.
+        if not all(judge_plan(found.graph, other).safe for other in targets if other != target):
+            unsafe = True
+            continue
+        declared = max(predict(found.graph, other).declare_bytes for other in targets)
+        if declared < (best[0] if best else plan.after.declare_bytes):
+            best = declared, found
+    if best is None:
+        return None, "the stages found are not safe on every target" if unsafe else no_gain(graph)
+    return best[1], None
 
 
 def _advice(patch: PatchPlan, start: Graph) -> tuple[AdviceShown, ...]:

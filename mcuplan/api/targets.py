@@ -33,6 +33,17 @@ def find_board(board: BoardLike | None, folders: Sequence[str | os.PathLike[str]
     return board if isinstance(board, Board) else load_board(os.fspath(board), tuple(map(Path, folders)))
 
 
+def listed(board: BoardLike | Sequence[BoardLike] | None) -> tuple[BoardLike, ...]:
+    """One board or several; McuplanError where something is none."""
+    from mcuplan.boards import Board
+
+    each = () if board is None else tuple(board) if isinstance(board, list | tuple) else (board,)
+    for one in each:
+        if not isinstance(one, str | os.PathLike | Board):
+            raise McuplanError(f"{one!r} is no board: give its name, the path of its file, or a Board")
+    return each
+
+
 def choose_target(board: Board | None, kernels: str | None, target: str | None) -> Target:
     """The target that the options, the board, or neither names.
 

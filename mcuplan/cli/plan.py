@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mcuplan.cli.parameters import SIZE, board_options, kernel_options, models_argument, one_board
+from mcuplan.cli.parameters import SIZE, board_options, kernel_options, models_argument
 
 if TYPE_CHECKING:
     from mcuplan.api.plan import PlanResult
@@ -47,15 +47,14 @@ def command(
     """Plan MODEL: offsets, aliases and operator order that need the least arena, as metadata that stock TFLM honours.
 
     Same operators, same outputs bit for bit. With --patch, or where --fit needs it, the first layers run in strips of
-    rows: more operators, still the same outputs. Without -o nothing is written. Exit code 1, and nothing is written,
-    where TFLM refuses MODEL.
+    rows: more operators, still the same outputs. A plan is for a target; with several --board it is safe on all.
+    Without -o nothing is written. Exit code 1, and nothing is written, where TFLM refuses MODEL.
     """
     from mcuplan.api.plan import PlanOptions, plan
     from mcuplan.cli.progress import searching
     from mcuplan.cli.streams import say
 
-    board = one_board("plan", boards)
-    if asked["fit"] and asked["ram"] is None and board is None:
+    if asked["fit"] and asked["ram"] is None and not boards:
         raise click.UsageError("--fit needs --ram or --board")
     for option, needed in (("ram", "fit"), ("advice", "patch"), ("input_rows_streamed", "patch")):
         if asked[option] and not asked[needed]:
@@ -64,7 +63,7 @@ def command(
     asked |= {name: not asked.pop(f"no_{given}") for name, given in _ALLOWED.items()}
     with searching() as progress:
         found = plan(
-            models, board=board, board_dirs=board_dirs, kernels=kernels, target=target, progress=progress,
+            models, board=boards, board_dirs=board_dirs, kernels=kernels, target=target, progress=progress,
             options=PlanOptions(**asked), force=force or destination is None,
         )  # fmt: skip
     if found.steps.no_stages and asked["patch"]:

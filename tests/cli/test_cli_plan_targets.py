@@ -100,3 +100,37 @@ def test_models_that_share_a_board_are_judged_too(cli: Cli, planned: Path) -> No
     (group,) = json.loads(done.out)["shared"]
     assert group["verdict"] == "fail"
     assert any("memory plan of" in note for note in group["notes"])
+
+
+def test_a_plan_for_several_boards_is_safe_on_all(cli: Cli, planned: Path) -> None:
+    boards = ("--board", "sparkfun-edge", *ESP)
+    done = cli("plan", "given.tflite", *boards, "-o", "both.tflite", "--no-map")
+    assert done.code == 0
+    assert "safe on all of" in done.out
+    assert cli("check", "both.tflite", *boards).code == 0
+    origin = plan_origin(load(planned.parent / "both.tflite"))
+    assert origin is not None
+    assert [target.partition("/")[2] for target in origin.targets] == ["cortex-m4+cmsis-nn", "esp32+esp-nn"]
+    document = json.loads(cli("plan", "given.tflite", *boards, "--format", "json").out)
+    assert [each["target"].partition("/")[2] for each in document["targets"]] == ["cortex-m4+cmsis-nn", "esp32+esp-nn"]
+    assert document["after"]["declare_bytes"] == max(each["after_bytes"] for each in document["targets"])
+
+
+def test_patch_stages_for_several_boards_are_safe_on_all(cli: Cli, planned: Path) -> None:
+    boards = ("--board", "sparkfun-edge", *ESP)
+    done = cli("plan", "given.tflite", *boards, "--patch", "--effort", "fast", "-o", "both.tflite", "--no-map")
+    assert done.code == 0
+    assert cli("check", "both.tflite", *boards).code == 0
+
+
+def test_boards_of_one_target_are_one(cli: Cli) -> None:
+    done = cli("plan", "zoo:sine", "--board", "sparkfun-edge", "--board", "sparkfun-edge", "--no-map")
+    assert done.code == 0
+    assert "safe on all of" not in done.out
+
+
+def test_to_fit_on_several_boards_is_to_fit_on_each(cli: Cli) -> None:
+    boards = ("--board", "sparkfun-edge", "--board", "arduino-nano-33-ble-sense")
+    assert cli("plan", "zoo:visual-wake-words", *boards, "--fit", "--no-map").code == 0
+    done = cli("plan", "zoo:visual-wake-words", *boards, "--fit", "--ram", "20kB", "--effort", "fast", "--no-map")
+    assert done.code == 1

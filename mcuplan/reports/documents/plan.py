@@ -54,6 +54,17 @@ class StepGain:
 
 
 @dataclass(frozen=True, slots=True)
+class TargetShown:
+    """One of the targets that a plan is for, with the arena to declare on it. Since 1.2."""
+
+    __pydantic_config__ = _CONFIG
+
+    target: str
+    before_bytes: int
+    after_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class AliasShown:
     """Two tensors that share bytes: ``tensor`` lies at byte ``at`` of ``of``."""
 
@@ -160,6 +171,8 @@ class PlanReport:
     output: str | None = None
     """The file written, null where none was."""
     output_bytes: int | None = None
+    targets: tuple[TargetShown, ...] = ()
+    """What the plan is for, safe on each; `before` and `after` are of the one that needs most. Since 1.2."""
     refusals: tuple[Refusal, ...] = ()
     """Why TFLM refuses the model, which was planned all the same. Since 1.2."""
     schema_version: str = PLAN_SCHEMA_VERSION
@@ -188,6 +201,7 @@ def plan_report(
     streamed: StreamedShown | None = None,
     no_stages: str | None = None,
     refusals: Sequence[TflmRefusal] = (),
+    arenas: Sequence[tuple[ArenaPrediction, ArenaPrediction]] = (),
 ) -> PlanReport:
     """The document for one plan; with ``patch`` the stages that were taken on top of it."""
     told = _planned(model, original, plan)
@@ -199,6 +213,9 @@ def plan_report(
         told, savings=savings, fit_bytes=fit_bytes, fits=fits, short_of=short, output=output, output_bytes=output_bytes,
         advice=advice, input_rows_streamed=streamed, no_stages=no_stages,
         refusals=tuple(map(refusal_shown, refusals)),
+        targets=tuple(
+            TargetShown(before.target, before.declare_bytes, after.declare_bytes) for before, after in arenas
+        ),
     )  # fmt: skip
 
 

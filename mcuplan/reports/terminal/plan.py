@@ -29,6 +29,11 @@ def plan_lines(
     lines = Lines(width)
     yield lines.title(report.model)
     yield from lines.wrapped(Text(f"  {report.target}"), hang=2)
+    if len(report.targets) > 1:
+        yield Text("  safe on all of")
+        for each in report.targets:
+            bytes_ = f"{each.before_bytes:,} -> {each.after_bytes:,} bytes"
+            yield from lines.wrapped(Text(f"{each.target}: arena to declare {bytes_}"), indent=4, hang=2)
     yield from refused_lines(report.refusals, lines)
     yield Text()
     yield from _steps(report, width)
