@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from mcuplan.boards import Board
 
 
+AUTO = "auto"
+"""As a target: the one that the firmware project in the working folder has."""
+
 BoardLike: TypeAlias = "str | os.PathLike[str] | Board"
 """A board's name, the path of its file, or the board."""
 
@@ -52,6 +55,8 @@ def choose_target(board: Board | None, kernels: str | None, target: str | None) 
     McuplanError
         For an unknown target, or one that contradicts ``kernels`` or the board's core.
     """
+    if target == AUTO:
+        target = str(detected_target(Path(), board))
     chosen = Target.parse(target or (board.target if board else DEFAULT_TARGET))
     if kernels is not None and kernels not in (chosen.library.name, str(chosen.library)):
         if target and "+" in target:
@@ -60,3 +65,26 @@ def choose_target(board: Board | None, kernels: str | None, target: str | None) 
     if board is not None and target and chosen.core.name not in board.cores:
         raise McuplanError(f"--target {target} is for {chosen.core.name}, and {board.name} has {board.soc.core}")
     return chosen
+
+
+def detected_target(project: Path, board: Board | None) -> Target:
+    """The one target that a project's files tell; its core is the board's where they tell none.
+
+    Raises
+    ------
+    McuplanError
+        Where they tell no TFLM, several, or no core.
+    """
+    from mcuplan.detect import detect
+
+    found = detect(project)
+    core = Target.parse(board.target).core.name if board is not None else ""
+    targets = found.targets(core)
+    if len(targets) == 1:
+        return targets[0]
+    where = project.resolve()
+    if targets:
+        raise McuplanError(f"{where}: its files tell {' and '.join(map(str, targets))}: state one with --target")
+    if found.versions:
+        raise McuplanError(f"{where}: its files tell {' and '.join(found.versions)} and no core: name a board")
+    raise McuplanError(f"{where}: its files do not tell which TFLM it builds: see `mcuplan target --detect`")

@@ -118,6 +118,22 @@ class ElfFile:
                 seen.add((section, value))
                 yield Symbol(_string(strings, name), value, size, section)
 
+    def names(self) -> Iterator[str]:
+        """The names in the strings of the first symbol table, of functions and objects alike; none if stripped."""
+        table = next((s for s in self.sections if s.kind == _SHT_SYMTAB), None)
+        if table is None:
+            return
+        if table.link >= len(self.sections):
+            raise MalformedElfError("a symbol table without its strings")
+        for name in self._table(self.sections[table.link], "symbol names").split(b"\0"):
+            if name:
+                yield name.decode("utf-8", "replace")
+
+    def section(self, name: str) -> bytes:
+        """The bytes of the section of that name; none where there is no such section."""
+        found = next((s for s in self.sections if s.name == name and s.has_contents), None)
+        return self._table(found, name) if found else b""
+
     def content(self, symbol: Symbol, size: int) -> bytes:
         """The first ``size`` bytes of a symbol's initial value; fewer, or none, where the file has none."""
         section = self.sections[symbol.section]

@@ -30,6 +30,7 @@ _COMMANDS = {
     "plan": "mcuplan.cli.plan",
     "report": "mcuplan.cli.report",
     "schema": "mcuplan.cli.schema",
+    "target": "mcuplan.cli.target",
     "targets": "mcuplan.cli.targets",
     "verify": "mcuplan.cli.verify",
     "whatif": "mcuplan.cli.whatif",

@@ -46,6 +46,10 @@ class TflmVersion:
     static_memory: bool = True
     alike: tuple[str, ...] = ()
     newer_than: str = ""
+    package: str = ""
+    """The name of an Arduino library in its ``library.properties``."""
+    mark: str = ""
+    """A file that only a source tree of its family has, from the folder that holds ``tensorflow/``."""
     dated: bool = True
     """Whether ``upstream`` is its own date, and not that of the version before it."""
     records: Mapping[str, int] = field(default_factory=dict, hash=False)

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
+from mcuplan.detect import Detection
 from mcuplan.reports.documents.report import Report, Result
 from mcuplan.reports.terminal.grid import Column, grid
+from mcuplan.reports.terminal.lines import Lines
 from mcuplan.tflm import Target
 
 
@@ -50,3 +52,20 @@ def _verdict(result: Result) -> tuple[str, ...]:
         result.model, result.target or "-", result.verdict, f"{bound}{result.arena.declare_bytes:,}",
         f"{result.ram.total_bytes:,}", f"{result.flash.total_bytes:,}", why,
     )  # fmt: skip
+
+
+def detection_lines(found: Detection, width: int) -> Iterator[Text]:
+    """The targets that a project's files tell, or what they tell of one, and each piece of evidence."""
+    lines = Lines(width)
+    targets = [str(target) for target in found.targets()]
+    if len(targets) > 1 or len(found.versions) > 1:
+        yield from lines.wrapped(Text("files of equal weight disagree: each is shown, none is chosen", "bold"))
+    for target in targets:
+        yield Text(target, "bold")
+    if not targets:
+        parts = (("TFLM", found.versions), ("kernels", found.libraries), ("core", found.cores))
+        for what, told in parts:
+            yield from lines.wrapped(Text(f"{what}: {' or '.join(told) or 'not told'}"), hang=2)
+    yield Text()
+    columns = (Column("file", least=16), Column("says", least=24), Column("sure"))
+    yield from grid(columns, [(e.path, e.says, e.sure.name.lower()) for e in found.evidence], width)
