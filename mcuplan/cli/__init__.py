@@ -36,6 +36,14 @@ _COMMANDS = {
     "whatif": "mcuplan.cli.whatif",
     "zoo": "mcuplan.cli.zoo",
 }
+_JOBS = {
+    "See whether it fits": ("check", "compare", "boards", "targets"),
+    "See where it goes": ("inspect", "explain", "report", "latency", "energy"),
+    "Make it fit": ("plan", "whatif", "fit-search"),
+    "Guard and ship it": ("verify", "export", "diff"),
+    "More": ("zoo", "allocate", "schema", "completion"),
+}
+"""Every command, by what it is for."""
 _LISTED = "\n\t"
 _INTERRUPTED, _BROKEN_PIPE, _TERMINATED, _BAD_USAGE = 130, 141, 143, 2
 
@@ -53,6 +61,18 @@ class _LazyGroup(click.Group):
         command = import_module(module).command
         assert isinstance(command, click.Command)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands by what they are for."""
+        width = max(map(len, _COMMANDS))
+        for job, names in _JOBS.items():
+            with formatter.section(job):
+                formatter.write_dl([(f"{name:<{width}}", self._about(ctx, name)) for name in names])
+
+    def _about(self, ctx: click.Context, name: str) -> str:
+        command = self.get_command(ctx, name)
+        assert command is not None
+        return command.get_short_help_str(limit=120)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcuplan.cli.parameters import board_options, target_options
+from mcuplan.cli.parameters import one_board_options, target_options
 
 if TYPE_CHECKING:
     from mcuplan.findings.diff.difference import Measure
@@ -24,7 +24,7 @@ _MEASURES: tuple[Measure, ...] = ("arena", "ram", "flash", "macs", "instructions
     "--format", "format_", type=click.Choice(["text", "markdown", "html", "json"]), default="text", show_default=True
 )
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write it to a file.")
-@board_options
+@one_board_options
 @click.option("--to", metavar="TARGET", help="The target for NEW, where it is not OLD's: what would an update change?")
 @target_options
 def command(

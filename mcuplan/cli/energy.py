@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcuplan.cli.parameters import board_options, kernel_options, models_argument
+from mcuplan.cli.parameters import kernel_options, models_argument, one_board_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="What to print."
 )
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write to FILE.")
-@board_options
+@one_board_options
 @kernel_options
 def command(
     models: str,

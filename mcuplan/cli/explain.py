@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from mcuplan.cli.parameters import board_options, kernel_options, models_argument, one_board
+from mcuplan.cli.parameters import kernel_options, models_argument, one_board, one_board_options
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mcuplan.graph import Graph
     from mcuplan.reports.terminal.glyphs import Glyphs
     from mcuplan.tflm import Target
+    from mcuplan.tflm.recording import Comparison
 
 
 @click.command("explain", short_help="Show where every byte of the arena goes.")
@@ -25,11 +26,13 @@ if TYPE_CHECKING:
     "--compare", metavar="LOG", type=click.Path(dir_okay=False, path_type=Path),
     help="A log that TFLM's RecordingMicroInterpreter printed (PrintAllocations), to hold against the prediction.",
 )  # fmt: skip
-@board_options
+@click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@one_board_options
 @kernel_options
 def command(
     models: str,
     compare: Path | None,
+    format_: str,
     boards: tuple[str, ...],
     board_dirs: tuple[Path, ...],
     kernels: str | None,
@@ -46,21 +49,28 @@ def command(
 
     chosen = choose_target(find_board(one_board("explain", boards), board_dirs), kernels, target)
     graph = load_model(models)
-    if compare is not None:
-        return _compare(graph, chosen, compare)
-    analysis = budget.analyse(graph, chosen)
-    show(lambda width, glyphs: _lines(models, analysis, width, glyphs))
-    return 0
+    compared = None if compare is None else _compared(graph, chosen, compare)
+    if format_ == "json":
+        from mcuplan.cli.output import write_text
+        from mcuplan.reports.documents.explain import explain_report
+        from mcuplan.reports.documents.json import to_json
+
+        write_text(to_json(explain_report(models, budget.analyse(graph, chosen), compared)), None)
+    elif compared is not None:
+        from mcuplan.reports.terminal.explain import comparison_lines
+
+        show(lambda width, _: comparison_lines(compared, width))
+    else:
+        analysis = budget.analyse(graph, chosen)
+        show(lambda width, glyphs: _lines(models, analysis, width, glyphs))
+    return int(any(row.difference for row in compared or ()))
 
 
-def _compare(graph: Graph, target: Target, log: Path) -> int:
-    from mcuplan.cli.output import show
-    from mcuplan.reports.terminal.explain import comparison_lines
+def _compared(graph: Graph, target: Target, log: Path) -> Sequence[Comparison]:
+    """The lines of a log beside the prediction."""
     from mcuplan.tflm.recording import compare, parse_log, read_log, recorded_lines
 
-    rows = compare(recorded_lines(graph, target), parse_log(read_log(log), str(log)))
-    show(lambda width, _: comparison_lines(rows, width))
-    return int(any(row.difference for row in rows))
+    return compare(recorded_lines(graph, target), parse_log(read_log(log), str(log)))
 
 
 def _lines(model: str, analysis: Analysis, width: int, glyphs: Glyphs) -> Iterator[Text]:

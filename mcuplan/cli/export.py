@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from mcuplan.cli.parameters import board_options, kernel_options, models_argument, one_board
+from mcuplan.cli.parameters import kernel_options, models_argument, one_board, one_board_options
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.option("--build", type=click.Choice(["O2-logs", "O2", "Os"]), default="O2-logs", show_default=True,
               help="How TFLM is compiled, for the flash that registrations for one type save.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Export a model that would not run right on the target all the same.")
-@board_options
+@one_board_options
 @kernel_options
 def command(
     models: str,

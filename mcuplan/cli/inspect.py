@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcuplan.cli.parameters import board_options, models_argument, target_options
+from mcuplan.cli.parameters import models_argument, one_board_options, target_options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.option("--blocks", is_flag=True, help="Group operators into blocks: inverted residuals, residual units, ...")
 @click.option("--arena", is_flag=True, help="Show every buffer of the arena: offset, bytes, lifespan.")
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
-@board_options
+@one_board_options
 @target_options
 def command(
     models: str,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from mcuplan.cli.parameters import board_options, kernel_options, models_argument
+from mcuplan.cli.parameters import kernel_options, models_argument, one_board_options
 
 
 @click.command("latency", short_help="Estimate the time of one inference on a measured board.")
@@ -18,7 +18,7 @@ from mcuplan.cli.parameters import board_options, kernel_options, models_argumen
     "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="What to print."
 )
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write to FILE.")
-@board_options
+@one_board_options
 @kernel_options
 def command(
     models: str,

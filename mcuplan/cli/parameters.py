@@ -121,15 +121,24 @@ def _with_toolchain(ctx: click.Context, _param: click.Parameter, boards: tuple[s
 
 
 def board_options(function: _F) -> _F:
-    """``--board``, ``--toolchain`` and ``--board-dir``."""
+    """``--board``, as often as there are boards, ``--toolchain`` and ``--board-dir``."""
+    return _board_options(function, "Board to check against: a name from `mcuplan boards`, or a .toml file. May be "
+                          "repeated.")  # fmt: skip
+
+
+def one_board_options(function: _F) -> _F:
+    """The same for a command that takes one board; :func:`one_board` refuses more."""
+    return _board_options(function, "Board that it is for: a name from `mcuplan boards`, or a .toml file.")
+
+
+def _board_options(function: _F, about: str) -> _F:
     function = click.option(
         "--toolchain", metavar="NAME", is_eager=True, expose_value=False, callback=_keep_toolchain,
         help="Toolchain of the board, such as zephyr, where not its usual one; `mcuplan boards NAME` lists them.",
     )(board_dir_option(function))  # fmt: skip
     return click.option(
         "-b", "--board", "boards", multiple=True, metavar="BOARD", shell_complete=_complete_board,
-        callback=_with_toolchain,
-        help="Board to check against: a name from `mcuplan boards`, or a .toml file. May be repeated.",
+        callback=_with_toolchain, help=about,
     )(function)  # fmt: skip
 
 

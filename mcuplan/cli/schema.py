@@ -9,14 +9,14 @@ from typing import Any
 
 import click
 
+_WHAT = ("report", "plan", "inspect", "explain", "whatif", "latency", "energy", "board", "config")
+
 
 @click.command("schema", short_help="Print a JSON Schema of what mcuplan reads or writes.")
-@click.argument(
-    "what", type=click.Choice(["report", "plan", "inspect", "whatif", "latency", "energy", "board", "config"])
-)
+@click.argument("what", type=click.Choice(_WHAT))
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the schema to a file.")
 def command(what: str, output: Path | None) -> int:
-    """Print the JSON Schema (2020-12) of reports, plans, inspections, estimates, board files or the configuration."""
+    """Print the JSON Schema (2020-12) of what --format json writes, of board files or of the configuration."""
     from mcuplan.cli.output import write_text
     from mcuplan.reports.documents.json import to_json
 
@@ -34,6 +34,12 @@ def _plan() -> dict[str, Any]:
     from mcuplan.reports.documents.schema import plan_schema
 
     return plan_schema()
+
+
+def _explain() -> dict[str, Any]:
+    from mcuplan.reports.documents.schema import explain_schema
+
+    return explain_schema()
 
 
 def _inspect() -> dict[str, Any]:
@@ -64,6 +70,7 @@ _SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "report": _report,
     "plan": _plan,
     "inspect": _inspect,
+    "explain": _explain,
     "whatif": partial(_estimate, "whatif"),
     "latency": partial(_estimate, "latency"),
     "energy": partial(_estimate, "energy"),

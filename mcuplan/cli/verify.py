@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcuplan.cli.parameters import board_options, kernel_options, one_board
+from mcuplan.cli.parameters import kernel_options, one_board, one_board_options
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--no-litert", is_flag=True, help="Do not run the models on LiteRT (the `litert` extra).")
 @click.option("--seeds", type=click.IntRange(1, 1000), default=4, show_default=True, help="Random inputs to compare.")
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
-@board_options
+@one_board_options
 @kernel_options
 def command(
     original: str,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from mcuplan.cli.parameters import board_options, kernel_options, models_argument
+from mcuplan.cli.parameters import kernel_options, models_argument, one_board_options
 
 
 @click.command("whatif", short_help="Show what a model would take as int8, pruned, narrower or smaller.")
@@ -48,7 +48,7 @@ from mcuplan.cli.parameters import board_options, kernel_options, models_argumen
     help="What to print.",
 )
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write to FILE.")
-@board_options
+@one_board_options
 @kernel_options
 def command(
     models: str,

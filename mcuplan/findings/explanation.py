@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mcuplan.findings.costs import describe, tensor_name
 from mcuplan.findings.peak import live_at, live_steps, peak_step
@@ -12,31 +13,51 @@ from mcuplan.tflm.kernels import object_sizes
 from mcuplan.tflm.results import ArenaPrediction, PersistentKind
 from mcuplan.tflm.target import Target
 
+if TYPE_CHECKING:
+    from pydantic import ConfigDict
+
+_CONFIG: ConfigDict = {"use_attribute_docstrings": True, "json_schema_serialization_defaults_required": True}
+
 
 @dataclass(frozen=True, slots=True)
 class ByteRow:
-    """Some bytes of the arena: the section they are in, what they are for, whose (a tensor's name or empty)."""
+    """Some bytes of the arena."""
+
+    __pydantic_config__ = _CONFIG
 
     section: str
+    """`planned`, `persistent` or `set-up`."""
     what: str
+    """What they are for."""
     bytes: int
     name: str = ""
+    """Whose they are: a tensor's name, or empty."""
     exact: bool = True
+    """False: at most so many."""
 
 
 @dataclass(frozen=True, slots=True)
 class OperatorBytes:
     """What one operator costs of the persistent section, in bytes with alignment, and the scratch it asks for."""
 
+    __pydantic_config__ = _CONFIG
+
     subgraph: int
     operator: int
+    """Index in its subgraph."""
     name: str
     node: int
+    """Its `NodeAndRegistration`."""
     options: int
+    """Its parsed options."""
     op_data: int
+    """What the kernel keeps of its own."""
     buffers: int
+    """Persistent buffers that the kernel asks for."""
     scratch: int
+    """Scratch in the planned section."""
     exact: bool = True
+    """False: at most so many."""
 
     @property
     def persistent(self) -> int:

@@ -12,6 +12,8 @@ from conftest import Cli
 import mcuplan
 from mcuplan.tflite import load
 
+ROOT = Path(__file__).resolve().parents[2]
+
 
 def test_version_and_help(cli: Cli) -> None:
     assert cli("--version").out == f"mcuplan, version {mcuplan.__version__}\n"
@@ -102,7 +104,9 @@ def test_zoo(cli: Cli, tmp_path: Path) -> None:
     assert cli("zoo", "sine", "-o", "none/x.tflite").code == 2
 
 
-@pytest.mark.parametrize("what", ["report", "plan", "whatif", "latency", "energy", "board", "config"])
+@pytest.mark.parametrize(
+    "what", ["report", "plan", "inspect", "explain", "whatif", "latency", "energy", "board", "config"]
+)
 def test_schema(cli: Cli, what: str, tmp_path: Path) -> None:
     schema = json.loads(cli("schema", what).out)
     jsonschema.Draft202012Validator.check_schema(schema)
@@ -134,3 +138,48 @@ def test_completion_scripts(cli: Cli, shell: str, has: str) -> None:
     assert has in done.out
     assert "_MCUPLAN_COMPLETE" in done.out
     assert cli("completion", "cmd").code == 2
+
+
+def test_every_command_has_its_place_in_the_help(cli: Cli) -> None:
+    from mcuplan.cli import _COMMANDS, _JOBS
+
+    assert sorted(name for names in _JOBS.values() for name in names) == sorted(_COMMANDS)
+    shown = cli("--help").out
+    assert all(f"{job}:" in shown for job in _JOBS)
+
+
+@pytest.mark.parametrize(
+    "command", ["diff", "energy", "explain", "export", "fit-search", "inspect", "latency", "verify", "whatif"]
+)
+def test_a_command_that_takes_one_board_says_so(cli: Cli, command: str) -> None:
+    shown = " ".join(cli(command, "--help").out.split())
+    board = shown.partition("--board BOARD")[2].partition("--toolchain")[0]
+    assert "repeated" not in board
+    models = ("zoo:sine", "zoo:sine") if command in ("diff", "verify") else ("zoo:sine",)
+    extra = {"export": ("-o", "out"), "whatif": ("--int8",)}.get(command, ())
+    done = cli(command, *models, *extra, "--board", "sparkfun-edge", "--board", "teensy-4-1")
+    assert (done.code, done.out) == (2, "")
+    assert f"{command} takes one board" in done.err
+
+
+def test_explain_as_json_adds_up(cli: Cli, tmp_path: Path) -> None:
+    from mcuplan.reports.documents.schema import explain_schema
+
+    document = json.loads(cli("explain", "zoo:resnet8", "--format", "json").out)
+    jsonschema.validate(document, explain_schema())
+    assert sum(row["bytes"] for row in document["rows"]) == document["declare_bytes"]
+    assert document["compared"] is None
+    used = "used 16 bytes with alignment overhead (requested 16 bytes"
+    line = f"[RecordingMicroAllocator] 'NodeAndRegistration struct' {used}"
+    (tmp_path / "log.txt").write_text(f"{line} for 1 NodeAndRegistration structs)\n")
+    done = cli("explain", "zoo:sine", "--compare", "log.txt", "--format", "json")
+    assert done.code == 1
+    compared = json.loads(done.out)["compared"]
+    assert any(row["logged"] and row["logged"]["used"] == 16 for row in compared)
+
+
+def test_the_committed_explain_schema_is_the_code_s() -> None:
+    from mcuplan.reports.documents.schema import explain_schema
+
+    committed = json.loads((ROOT / "docs" / "schemas" / "explain.schema.json").read_text("utf-8"))
+    assert committed == explain_schema(), "run: mcuplan schema explain -o docs/schemas/explain.schema.json"

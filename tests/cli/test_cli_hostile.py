@@ -81,6 +81,8 @@ COMMANDS = (
     *(["diff", "M", "zoo:sine", "--max-growth", "ram=0", "--format", f] for f in ("text", "markdown", "html", "json")),
     *(["energy", "M", *BOARD, "--period", "1s", "--format", f] for f in ("text", "json")),
     ["explain", "M"],
+    ["explain", "M", "--format", "json"],
+    ["inspect", "M", "--format", "json"],
     ["explain", "M", "--compare", "LOG"],
     ["export", "M", "-o", "OUT"],
     *(["fit-search", "M", "--widths", "0.5,1", "--ram", "100kB", "--format", f] for f in ("text", "json")),

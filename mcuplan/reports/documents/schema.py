@@ -32,23 +32,30 @@ def report_schema() -> dict[str, Any]:
 
 def plan_schema() -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of the document that ``mcuplan plan --format json`` writes."""
-    from pydantic import TypeAdapter
-
     from mcuplan.reports.documents.plan import PlanReport
 
-    schema = TypeAdapter(PlanReport).json_schema(mode="serialization")
-    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "mcuplan plan"}
-    return head | schema | head
+    return _schema(PlanReport, "plan")
 
 
 def inspect_schema() -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of the document that ``mcuplan inspect --format json`` writes."""
-    from pydantic import TypeAdapter
-
     from mcuplan.reports.documents.inspect import InspectReport
 
-    schema = TypeAdapter(InspectReport).json_schema(mode="serialization")
-    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "mcuplan inspect"}
+    return _schema(InspectReport, "inspect")
+
+
+def explain_schema() -> dict[str, Any]:
+    """JSON Schema (draft 2020-12) of the document that ``mcuplan explain --format json`` writes."""
+    from mcuplan.reports.documents.explain import ExplainReport
+
+    return _schema(ExplainReport, "explain")
+
+
+def _schema(document: type, command: str) -> dict[str, Any]:
+    from pydantic import TypeAdapter
+
+    schema = TypeAdapter(document).json_schema(mode="serialization")
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"mcuplan {command}"}
     return head | schema | head
 
 
