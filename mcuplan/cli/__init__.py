@@ -37,7 +37,7 @@ _COMMANDS = {
     "zoo": "mcuplan.cli.zoo",
 }
 _JOBS = {
-    "See whether it fits": ("check", "compare", "boards", "targets"),
+    "See whether it fits": ("check", "compare", "boards", "targets", "target"),
     "See where it goes": ("inspect", "explain", "report", "latency", "energy"),
     "Make it fit": ("plan", "whatif", "fit-search"),
     "Guard and ship it": ("verify", "export", "diff"),
