@@ -57,14 +57,14 @@ def test_a_board_has_a_target_for_each_toolchain_the_usual_first():
     board = load_board("arduino-nano-33-ble-sense")
     assert board.target == "arduino-2023-02/cortex-m4+cmsis-nn"
     assert list(board.targets) == [
-        *("arduino", "platformio", "zephyr", "zephyr-4.1", "zephyr-4.4", "edge-impulse", "upstream"),
+        *("arduino", "platformio", "chirale", "zephyr", "zephyr-4.1", "zephyr-4.4", "edge-impulse", "upstream"),
     ]
     zephyr = board.built_with("zephyr")
     assert zephyr.target == "zephyr-2024-05/cortex-m4+cmsis-nn"
     # The bootloader is the Arduino core's: nothing is known of what Zephyr's firmware takes.
     assert (board.reserved.flash_bytes, zephyr.reserved) == (65_536, None)
     assert board.built_with("arduino") == board
-    with pytest.raises(BoardError, match=r"no toolchain 'esp-idf' \(it has arduino, platformio, zephyr, "):
+    with pytest.raises(BoardError, match=r"no toolchain 'esp-idf' \(it has arduino, platformio, chirale, zephyr, "):
         board.built_with("esp-idf")
 
 

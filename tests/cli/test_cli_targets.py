@@ -132,8 +132,8 @@ def test_check_on_all_targets_of_a_board(cli: Cli) -> None:
     assert done.code == 0
     assert rows[0] == ["model", "target", "verdict", "arena", "RAM", "flash", "why", "not"]
     assert [row[1].partition("/")[0] for row in rows[1:]] == [
-        *("arduino-2023-02", "arduino-2023-02-static", "zephyr-2024-05", "zephyr-2025-02", "zephyr-2026-02"),
-        *("edge-impulse-1.93.20", "upstream-2026-08"),
+        *("arduino-2023-02", "arduino-2023-02-static", "chirale-2.0.0", "zephyr-2024-05", "zephyr-2025-02"),
+        *("zephyr-2026-02", "edge-impulse-1.93.20", "upstream-2026-08"),
     ]
     assert (rows[1][3], rows[-1][3]) == ("82,752", "82,320")
     assert "--all-targets needs a board" in cli("check", "zoo:sine", "--all-targets").err
