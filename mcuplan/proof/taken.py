@@ -6,13 +6,14 @@ from collections.abc import Collection
 
 from mcuplan.graph import CUSTOM, Graph
 from mcuplan.tflm.results import Refusal
-from mcuplan.tflm.support import unsupported
+from mcuplan.tflm.support import FLEX_PREFIX, unsupported
 from mcuplan.tflm.target import Target
 
 
 def custom_operators(graph: Graph) -> frozenset[str]:
-    """The codes of a model's custom operators."""
-    return frozenset(op.label for _, _, op in graph.operators() if op.name == CUSTOM)
+    """The codes of a model's custom operators; TensorFlow's own (Flex) are none that a firmware could bring."""
+    found = (op.label for _, _, op in graph.operators() if op.name == CUSTOM)
+    return frozenset(label for label in found if not label.startswith(FLEX_PREFIX))
 
 
 def refusals(graph: Graph, target: Target, brought: Collection[str] | None = None) -> tuple[Refusal, ...]:
