@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from mcuplan.cli import run
+from mcuplan.tflm.target import all_targets
+from mcuplan.tflm.versions import known_versions
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
@@ -119,3 +121,13 @@ def test_ellipsis_stands_for_lines_only() -> None:
 def test_the_index_names_every_page() -> None:
     index = (DOCS / "README.md").read_text("utf-8")
     assert not [page_id(page) for page in PAGES if page.name != "README.md" and page_id(page) not in index]
+
+
+def test_the_table_of_versions_is_the_data_s() -> None:
+    text = (DOCS / "guide" / "tflm.md").read_text("utf-8")
+    targets = list(all_targets())
+    for version in known_versions().values():
+        own = [target for target in targets if target.version == version.name]
+        measured = [target.records for target in own if target.records]
+        said = f"{sum(measured)} on {len(measured)}" if measured else "by rule"
+        assert f"| `{version.name}` | {version.title} | {version.upstream} | {len(own)} | {said} |" in text
