@@ -65,7 +65,7 @@ def _patches(report: PlanReport, width: int, glyphs: Glyphs) -> Iterator[Text]:
 def _steps(report: PlanReport, width: int) -> Iterator[Text]:
     columns = (
         Column("step", least=10), Column("arena to declare", right=True), Column("saves", right=True),
-        Column("what", least=16),
+        Column("what", least=16, most=200),
     )  # fmt: skip
     rows = [("given model", f"{report.before.declare_bytes:,}", "", "the file's order, TFLM's own plan")]
     for step in report.steps:
