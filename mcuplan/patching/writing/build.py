@@ -114,7 +114,7 @@ def gathers(source: Tensor, rows: int) -> bool:
 GATHERED = frozenset({DType.FLOAT32, DType.INT8})
 """Element types that TFLM's GATHER takes (micro/kernels/gather.cc)."""
 
-_GATHERED_ELEMENTS = 128
+_GATHERED_ELEMENTS = 64
 """Elements from which on rows are gathered where time counts: SLICE takes some 5 instructions an element of int8 and
 GATHER one half, but 28 bytes more of the persistent section (measured on a Cortex-M4, with and without CMSIS-NN)."""
 

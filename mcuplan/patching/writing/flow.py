@@ -112,20 +112,39 @@ def find_flow(net: StageNet, result_rows: int, gathers: bool = False) -> Flow:
         raise UnsupportedStageError(f"{result_rows} rows do not divide the result's {height}")
     endless, masked, inside = _with_padding(net, GATHERED if gathers else frozenset())
     rows = _rates(endless, result_rows)
-    starts = _starts(endless, rows, 0)
-    if looked_up:  # so that the last turn ends where the result ends, all begins some rows earlier
-        earlier = (starts[net.result] - height) % result_rows
-        starts = _starts(endless, rows, -earlier * rows[net.source] // result_rows)
-    late = starts[net.result] - (starts[net.result] - height) % result_rows
-    starts[net.result] = late
-    turns = (height - late) // result_rows
+    phases = range(min(rows[net.source], _PHASES)) if looked_up else range(1)
+    ways = [_ending(endless, height, rows, _starts(endless, rows, -earlier)) for earlier in phases]
+    starts = min(ways, key=lambda way: _lag_and_windows(endless, rows, way))
+    turns = (height - starts[net.result]) // result_rows
     height = net.height(net.source)
     if rows[net.source] > height or (height % rows[net.source] and not looked_up):
         raise UnsupportedStageError(f"{rows[net.source]} rows do not divide the source's {height}")
     endless, masked = _without_idle_masks(endless, masked, rows, starts, turns)
     leaving = {t: (a, b) for t, (a, b) in inside.items() if starts[t] < a or starts[t] + turns * rows[t] > b}
-    base = 1 + max(-(-(-starts[t] + 64) // rows[t]) for t in starts)
+    base = _late(rows, starts)
     return Flow(endless, rows, starts, turns, masked, leaving, base, _turn(endless, rows, starts, base))
+
+
+_PHASES = 8
+"""Rows above the source that a loop may begin with where rows are looked up one by one: so strides fall into step."""
+
+
+def _ending(net: StageNet, height: int, rows: Mapping[int, int], starts: dict[int, int]) -> dict[int, int]:
+    """Where the result begins so that its last turn ends where it ends."""
+    begin = starts[net.result]
+    return {**starts, net.result: begin - (begin - height) % rows[net.result]}
+
+
+def _lag_and_windows(net: StageNet, rows: Mapping[int, int], starts: Mapping[int, int]) -> tuple[int, int]:
+    """How far the result lags behind, then bytes of all windows: of two ways to begin, the better has less."""
+    windows = _turn(net, rows, starts, _late(rows, starts))
+    held = sum((w.high - w.low) * net.row_bytes(t) for t, w in windows.items())
+    return -starts[net.result], held
+
+
+def _late(rows: Mapping[int, int], starts: Mapping[int, int]) -> int:
+    """A turn in which all rows are inside endless maps."""
+    return 1 + max(-(-(-starts[t] + 64) // rows[t]) for t in starts)
 
 
 def _with_padding(

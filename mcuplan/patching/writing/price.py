@@ -112,6 +112,8 @@ class StagePricer:
         if call is None:
             return None
         other = made if call.other == call.result else call.other
+        if layer.valid:  # its padding was written out, or it never had any
+            return call._replace(source=read, result=made, before=(0, 0))
         if layer.across is None:
             return call._replace(source=read, result=made, other=other)
         before = [0, 0]

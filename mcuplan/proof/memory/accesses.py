@@ -21,6 +21,9 @@ from mcuplan.tflm.aliasing import AliasRule
 MOST_MOVES = 64
 """An operator that moves more ranges than this counts as one that computes: its ranges are too small to share."""
 
+MOST_ROWS = 1024
+"""The same for a GATHER, whose ranges are rows of maps."""
+
 _WORKSPACES = {"ethos-u": (2, 3)}
 """Inputs of custom operators that are scratch (micro/kernels/ethos_u): Vela planned, tensor by tensor, what an Ethos-U
 does in them, and all tensors of the model lie there. So which bytes a command stream writes is Vela's to answer for."""
@@ -157,7 +160,7 @@ def _gathered(facts: OperatorFacts, known: Numbers) -> Access | None:
     x, y = facts.inputs[0], facts.outputs[0]
     places = _values(facts, 1, known)
     found = _outer_inner(x, facts.operator.option("axis", 0))
-    if places is None or found is None or facts.operator.option("batch_dims", 0) or not 0 < len(places) <= MOST_MOVES:
+    if places is None or found is None or facts.operator.option("batch_dims", 0) or not 0 < len(places) <= MOST_ROWS:
         return None
     axis, outer, inner = found
     run = inner * _item(x)
