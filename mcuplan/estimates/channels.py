@@ -16,7 +16,7 @@ from importlib import resources
 
 from mcuplan.estimates.errors import EstimateError
 from mcuplan.graph import Graph, Operator, Tensor
-from mcuplan.operators import constant_values
+from mcuplan.operators import Options, Trait, constant_values, operators_that, sliding
 from mcuplan.tflm.support import contradiction
 
 
@@ -201,14 +201,14 @@ def _layout(graph: Graph, groups: ChannelGroups, k: int, op: Operator, known: li
     if op.name in ("CONV_2D", "FULLY_CONNECTED", "DEPTHWISE_CONV_2D"):
         return _weighted(graph, groups, k, op, first)
     if op.name == "CONCATENATION" and len(known) == len(op.inputs):
-        axis = op.option("axis", 0)
+        axis = Options(op).axis
         if axis in (-1, y.rank - 1):
             return Concatenated(tuple(known))
     if first is None and op.name not in flow()["binary"]:
         return None
     if op.name in flow()["binary"] or op.name == "CONCATENATION":
         return _tied(graph, groups, op, known)
-    if op.name in flow()["same"] or op.name in flow()["pool"]:
+    if op.name in flow()["same"] or op.name in sliding("pool"):
         return first
     if op.name in ("PAD", "PADV2", "MIRROR_PAD"):
         amounts = constant_values(graph, tensors[op.inputs[1]])
@@ -217,7 +217,7 @@ def _layout(graph: Graph, groups: ChannelGroups, k: int, op: Operator, known: li
         axes = constant_values(graph, tensors[op.inputs[1]])
         kept = axes is not None and all(0 <= axis % max(x.rank, 1) < x.rank - 1 for axis in axes)
         return first if kept else None
-    if op.name in ("RESHAPE", "SQUEEZE", "EXPAND_DIMS"):
+    if op.name in operators_that(Trait.RESHAPES):
         return _reshaped(x, y, op.inputs[0], first)
     return None
 

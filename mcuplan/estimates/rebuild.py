@@ -25,8 +25,8 @@ from mcuplan.estimates.channels import (
 )
 from mcuplan.estimates.errors import EstimateError
 from mcuplan.graph import Buffer, DType, Graph, Operator, Quantization, Record, Subgraph, Tensor
-from mcuplan.operators import OperatorFacts, constant_values, window_axis
-from mcuplan.operators.geometry import SAME, VALID
+from mcuplan.operators import OperatorFacts, Options, Trait, constant_values, operators_that, sliding, window_axis
+from mcuplan.operators.geometry import VALID
 from mcuplan.rewriting.edit import compact_buffers
 from mcuplan.tflm.support import contradiction
 
@@ -175,9 +175,9 @@ class _Rebuild:
         name = op.name
         if name in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED") and self._weighted(k, op):
             return op
-        if name in flow()["pool"]:
+        if name in sliding("pool"):
             return self._pool(k, op)
-        if name in ("RESHAPE", "SQUEEZE", "EXPAND_DIMS"):
+        if name in operators_that(Trait.RESHAPES):
             return self._reshape(k, op)
         if name in flow()["same"]:
             self._same(op)
@@ -216,7 +216,7 @@ class _Rebuild:
         w = op.inputs[1]
         if op.name == "FULLY_CONNECTED":
             self._select(w, {0: made, 1: self._features(k, op)})
-            rows_before = self._shape(x)[:-1] if op.option("keep_num_dims") else self.main.tensors[y].shape[:-1]
+            rows_before = self._shape(x)[:-1] if Options(op).keep_num_dims else self.main.tensors[y].shape[:-1]
             self._set_shape(y, (*rows_before, len(made)))
         else:
             self._select(w, {3: made} if op.name == "DEPTHWISE_CONV_2D" else self._filters(op, made))
@@ -247,7 +247,7 @@ class _Rebuild:
         window = OperatorFacts(self.graph, self.main, op).window
         if window is None:
             raise EstimateError(f"operator {k} ({op.label}) has no window that could be moved over another resolution")
-        padding = op.option("padding", SAME)
+        padding = Options(op).padding
         sizes = []
         for size, axis in zip(self._shape(op.inputs[0])[1:3], (window.rows, window.columns), strict=True):
             self._must_fit(k, op, size, axis.stride, axis.input)
@@ -270,8 +270,8 @@ class _Rebuild:
         if x not in self.groups.layouts or len(old) != 4:
             self._unchanged(k, op)
             return op
-        whole = (op.option("filter_height"), op.option("filter_width")) == old[1:3]
-        if whole and op.option("padding") == VALID and new[1:3] != old[1:3] and op.options is not None:
+        whole = Options(op).pool == old[1:3]
+        if whole and Options(op).padding == VALID and new[1:3] != old[1:3] and op.options is not None:
             fields = {**op.options.fields, "filter_height": new[1], "filter_width": new[2]}
             self._set_shape(y, (new[0], 1, 1, self._channels(y)))
             return replace(op, options=Record(op.options.table, fields))
@@ -306,7 +306,7 @@ class _Rebuild:
     def _concatenation(self, op: Operator) -> None:
         y = op.outputs[0]
         shapes = [self._shape(t) for t in op.inputs]
-        axis = op.option("axis", 0) % max(self.main.tensors[y].rank, 1)
+        axis = Options(op).axis % max(self.main.tensors[y].rank, 1)
         joined = list(shapes[0])
         joined[axis] = sum(shape[axis] for shape in shapes)
         self._set_shape(y, tuple(joined))
@@ -327,7 +327,7 @@ class _Rebuild:
             self._unchanged(k, op)
             return
         gone = {axis % len(shape) for axis in axes}
-        keep = op.option("keep_dims", False)
+        keep = Options(op).keep_dims
         self._set_shape(
             op.outputs[0], tuple(1 if i in gone else n for i, n in enumerate(shape) if keep or i not in gone)
         )

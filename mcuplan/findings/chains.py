@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from mcuplan.graph import Graph, Operator, Subgraph
-from mcuplan.operators import OperatorFacts, operator_macs
+from mcuplan.operators import OperatorFacts, Trait, operator_macs, operators_that
 from mcuplan.operators.geometry import Axis
 from mcuplan.operators.geometry.axis_maps import AxisMap, windowed
 from mcuplan.operators.geometry.eligibility import Barrier, OperatorMap, operator_maps
@@ -107,7 +107,7 @@ def chain_of(graph: Graph, subgraph: int = 0) -> Chain:
         if facts.window is not None:
             layers.append(_layer(graph, chosen, step, facts, padding))
             padding = None
-        elif op.name in ("PAD", "PADV2"):
+        elif op.name in operators_that(Trait.PADS):
             padding = step
         elif padding is not None or not _keeps_size(step):
             raise PatchError(f"{op.label}, operator {step.operator}, has no place in a chain of layers")

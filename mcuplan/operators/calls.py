@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mcuplan.graph import Graph, Operator
+from mcuplan.operators.options import own_options
 
 _CALLS = {
     "IF": ("then_subgraph_index", "else_subgraph_index"),
@@ -13,7 +14,11 @@ _CALLS = {
 
 def called_subgraphs(operator: Operator) -> tuple[int, ...]:
     """Indices of the subgraphs that a control-flow operator runs, in the order TFLite names them."""
-    return tuple(operator.option(name, -1) for name in _CALLS.get(operator.name, ()))
+    names = _CALLS.get(operator.name)
+    if names is None:
+        return ()
+    own = own_options(operator)
+    return tuple(own.get(name, -1) for name in names)
 
 
 def reachable_subgraphs(graph: Graph) -> frozenset[int]:

@@ -6,6 +6,7 @@ import struct
 
 from mcuplan.graph import DType, Graph, Operator, Subgraph
 from mcuplan.operators.facts import constant_values
+from mcuplan.operators.options import Options
 
 
 def loop_turns(graph: Graph, subgraph: Subgraph, operator: Operator) -> int | None:
@@ -44,7 +45,7 @@ def _counted(
     graph: Graph, condition: Subgraph, body: Subgraph, test: Operator, advance: Operator, counter: int, start: int
 ) -> int | None:
     """Turns of ``while (v < end) v += step``."""
-    if advance.option("fused_activation_function", 0):  # a counter that is clamped may never reach its end
+    if Options(advance).activation:  # a counter that is clamped may never reach its end
         return None
     other = advance.inputs[1 - advance.inputs.index(counter)]
     end, step = _constant(graph, condition, test.inputs[1]), _constant(graph, body, other)

@@ -5,8 +5,30 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache
 from importlib import resources
+
+
+class Trait(StrEnum):
+    """What an operator is, in words that rooms share: each narrows a trait to what it has data or code for."""
+
+    POINTWISE = "pointwise"
+    """An output element depends on the inputs' elements at its place alone, inputs broadcast."""
+    ROWS = "rows"
+    """An output element depends on the elements of its row along the last axis."""
+    RESHAPES = "reshapes"
+    """The same bytes in the same order, under another shape."""
+    PADS = "pads"
+    """Its input with a constant around it."""
+    MOVES = "moves"
+    """Elements are copied to other places, never computed."""
+    REDUCES = "reduces"
+    """Whole axes become one element."""
+    CONTROL = "control"
+    """It runs other subgraphs."""
+    STATE = "state"
+    """It reads or writes a resource variable, so that order matters beyond its operands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +48,7 @@ class OperatorInfo:
     rule: str = ""
     known: bool = True
     options: str = ""
+    traits: frozenset[Trait] = frozenset()
 
 
 def _options_table(name: str) -> str:
@@ -45,6 +68,7 @@ def _table() -> Mapping[str, OperatorInfo]:
             row.get("macs", 0),
             row.get("rule", ""),
             options=row.get("options") or _options_table(name),
+            traits=frozenset(map(Trait, row.get("is", ()))),
         )
         for name, row in rows.items()
     }
@@ -54,3 +78,15 @@ def operator_info(name: str) -> OperatorInfo:
     """The table's row for an operator's schema name or custom code."""
     found = _table().get(name)
     return found if found is not None else OperatorInfo(name, macs=0, known=False)
+
+
+@cache
+def operators_that(*traits: Trait) -> frozenset[str]:
+    """Names of the operators that have one of these traits."""
+    return frozenset(name for name, info in _table().items() if info.traits & {*traits})
+
+
+@cache
+def sliding(*kinds: str) -> frozenset[str]:
+    """Names of the operators that slide a window of one of these kinds (``conv``, ``pool``, ``transpose``)."""
+    return frozenset(name for name, info in _table().items() if info.window in kinds)

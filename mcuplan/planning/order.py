@@ -7,11 +7,11 @@ from typing import cast
 
 from mcuplan.deadline import Deadline
 from mcuplan.graph import CUSTOM, Graph, Operator
-from mcuplan.operators import called_subgraphs
+from mcuplan.operators import Trait, called_subgraphs, operators_that
 from mcuplan.scheduling import EffortName, Problem, candidates, find_schedule, from_subgraph
 from mcuplan.tflm.results import ArenaPrediction, PlannedBuffer
 
-_STATEFUL = frozenset({"VAR_HANDLE", "ASSIGN_VARIABLE", "READ_VARIABLE"})
+_STATEFUL = operators_that(Trait.STATE)
 
 _CANDIDATES = {"fast": 2, "default": 4, "best": 16}
 """Orders to plan for, by effort."""

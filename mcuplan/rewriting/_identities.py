@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from mcuplan.graph import DType, Graph, Operator, Quantization, Subgraph, Tensor
-from mcuplan.operators import constant_values
+from mcuplan.operators import Options, Trait, constant_values, operators_that
 from mcuplan.rewriting.edit import map_tensors, replace_subgraph
 
 Test = Callable[[Graph, Subgraph, Operator], bool]
@@ -117,7 +117,7 @@ def _no_padding(graph: Graph, subgraph: Subgraph, op: Operator) -> bool:
 
 
 def _one_input(graph: Graph, subgraph: Subgraph, op: Operator) -> bool:  # noqa: ARG001
-    return len(op.inputs) == 1 and op.option("fused_activation_function", 0) == 0
+    return len(op.inputs) == 1 and Options(op).activation == 0
 
 
 def _keeps_axes(graph: Graph, subgraph: Subgraph, op: Operator) -> bool:
@@ -184,7 +184,7 @@ def skip_reshapes(graph: Graph) -> tuple[Graph, int]:
 
 def _may_skip(subgraph: Subgraph, first: Operator, op: Operator, k: int) -> bool:
     between = op.inputs[0]
-    if first.name not in ("RESHAPE", "SQUEEZE", "EXPAND_DIMS") or op.inputs.count(between) != 1 or not first.inputs:
+    if first.name not in operators_that(Trait.RESHAPES) or op.inputs.count(between) != 1 or not first.inputs:
         return False
     if subgraph.consumers.get(between) != (k,) or between in subgraph.outputs or first.inputs[0] < 0:
         return False
@@ -193,7 +193,7 @@ def _may_skip(subgraph: Subgraph, first: Operator, op: Operator, k: int) -> bool
         return False
     if op.name == "RESHAPE":
         return x.dtype == y.dtype
-    plain = not op.option("keep_num_dims", False) and op.option("weights_format", 0) == 0
+    plain = not Options(op).keep_num_dims and Options(op).weights_format == 0
     return op.name == "FULLY_CONNECTED" and plain and same_quantization(x, y) and x.rank > 0
 
 
@@ -247,7 +247,7 @@ def fold_constant_moves(graph: Graph) -> tuple[Graph, int]:
         tensors = list(subgraph.tensors)
         kept: list[Operator] = []
         for op in subgraph.operators:
-            if op.name in ("RESHAPE", "SQUEEZE", "EXPAND_DIMS") and _moves_constant(graph, subgraph, tensors, op):
+            if op.name in operators_that(Trait.RESHAPES) and _moves_constant(graph, subgraph, tensors, op):
                 x, y = tensors[op.inputs[0]], tensors[op.outputs[0]]
                 tensors[op.outputs[0]] = replace(y, buffer=x.buffer)
                 folded += 1

@@ -6,13 +6,13 @@ import struct
 from dataclasses import replace
 
 from mcuplan.graph import Buffer, DType, Graph, Operator, Record, Subgraph, Tensor
-from mcuplan.operators import OperatorFacts, window_axis
+from mcuplan.operators import OperatorFacts, Options, Trait, operators_that, sliding, window_axis
 from mcuplan.operators.geometry import SAME, VALID, Window
 from mcuplan.rewriting._identities import constant_input, same_quantization, single_assignment
 from mcuplan.rewriting.edit import replace_subgraph
 
-_CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
-_WINDOWED = (*_CONVOLUTIONS, "AVERAGE_POOL_2D", "MAX_POOL_2D", "L2_POOL_2D")
+_CONVOLUTIONS = sliding("conv")
+_WINDOWED = sliding("conv", "pool")
 
 Amounts = tuple[tuple[int, int], ...]
 """Padding before and after, for each axis."""
@@ -38,7 +38,7 @@ def _foldable(graph: Graph, index: int) -> tuple[int, int] | None:
     if not single_assignment(subgraph):
         return None
     for k, conv in enumerate(subgraph.operators):
-        if conv.name not in _CONVOLUTIONS or conv.option("padding") != VALID or not _whole(conv, 2):
+        if conv.name not in _CONVOLUTIONS or Options(conv).padding != VALID or not _whole(conv, 2):
             continue
         p = _padder(graph, subgraph, conv)
         if p is None or p >= k:
@@ -61,7 +61,7 @@ def _padder(graph: Graph, subgraph: Subgraph, op: Operator) -> int | None:
     if p is None:
         return None
     pad = subgraph.operators[p]
-    if pad.name not in ("PAD", "PADV2") or not _whole(pad, 2):
+    if pad.name not in operators_that(Trait.PADS) or not _whole(pad, 2):
         return None
     x, padded = subgraph.tensors[pad.inputs[0]], subgraph.tensors[pad.outputs[0]]
     if not same_quantization(x, padded) or x.is_dynamic or padded.is_dynamic:
@@ -166,7 +166,7 @@ def trim_pads(graph: Graph) -> tuple[Graph, int]:
         if not single_assignment(subgraph):
             continue
         for p, pad in enumerate(subgraph.operators):
-            pads = pad.name in ("PAD", "PADV2") and _whole(pad, 2)
+            pads = pad.name in operators_that(Trait.PADS) and _whole(pad, 2)
             cut = _unread(graph, graph.subgraphs[index], p) if pads else (0, 0)
             if cut != (0, 0):
                 graph = _trimmed(graph, index, p, cut)
@@ -190,7 +190,7 @@ def _unread(graph: Graph, subgraph: Subgraph, p: int) -> tuple[int, int]:
         op = subgraph.operators[k]
         windowed = op.name in _WINDOWED and _whole(op, 1) and op.inputs[0] == padded
         window = _window(graph, subgraph, k) if windowed else None
-        if window is None or op.option("padding") != VALID or op.inputs.count(padded) != 1:
+        if window is None or Options(op).padding != VALID or op.inputs.count(padded) != 1:
             return 0, 0
         for i, axis in enumerate((window.rows, window.columns)):
             cut[i] = min(cut[i], shape[1 + i] - ((axis.output - 1) * axis.stride + axis.extent))

@@ -18,6 +18,7 @@ from functools import cache
 from mcuplan.graph import Graph, Operator, Subgraph
 from mcuplan.operators import OperatorFacts, TensorFacts, constant_values
 from mcuplan.operators.formulas import UNFIT, evaluate
+from mcuplan.operators.options import Options
 from mcuplan.tflm.alignment import ARENA_ALIGNMENT
 from mcuplan.tflm.target import KernelLibrary, Target
 from mcuplan.tflm.versions import document, find_version
@@ -232,9 +233,9 @@ def _rows(graph: Graph, facts: OperatorFacts) -> Iterator[Pair]:
     """A GATHER of indices that follow one another is a consecutive piece of its input."""
     x, y, indices = facts["x"], facts["y"], facts["indices"]
     found = constant_values(graph, indices.tensor) if indices.tensor else None
-    axis = facts.operator.option("axis", 0)
+    axis = Options(facts.operator).axis
     axis += x.rank if axis < 0 else 0
-    if not found or facts.operator.option("batch_dims", 0) or not 0 <= axis < x.rank or math.prod(x.dims[:axis]) != 1:
+    if not found or Options(facts.operator).batch_dims or not 0 <= axis < x.rank or math.prod(x.dims[:axis]) != 1:
         return
     row = x.bytes // x.dims[axis] if x.dims[axis] else 0
     if list(found) == list(range(found[0], found[0] + len(found))) and found[0] >= 0 and found[-1] < x.dims[axis]:
@@ -331,7 +332,7 @@ def _slice_sizes(facts: OperatorFacts, x: TensorFacts, y: TensorFacts) -> tuple[
     """Elements taken along each input axis; None where the output's shape does not tell."""
     if facts.operator.name == "SLICE":
         return y.dims if y.rank == x.rank else None
-    shrink = facts.operator.option("shrink_axis_mask", 0)
+    shrink = Options(facts.operator).shrink_axis_mask
     kept = iter(y.dims)
     sizes = tuple(1 if shrink >> axis & 1 else next(kept, -1) for axis in range(x.rank))
     return sizes if -1 not in sizes and next(kept, None) is None else None

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from mcuplan.estimates.instructions.call import Call
 from mcuplan.graph import Graph
 from mcuplan.operators import OperatorFacts, TensorFacts, constant_values
+from mcuplan.operators.options import Options
 
 Together = Callable[[TensorFacts, TensorFacts], bool]
 """Whether two tensors of the operator's subgraph begin at one address."""
@@ -86,5 +87,5 @@ def _constant(graph: Graph, inputs: tuple[TensorFacts, ...], position: int) -> t
 
 
 def _axis(facts: OperatorFacts, rank: int) -> int:
-    axis: int = facts.operator.option("axis", 0)
+    axis = Options(facts.operator).axis
     return axis + rank if axis < 0 else axis

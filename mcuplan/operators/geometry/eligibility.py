@@ -17,6 +17,8 @@ from mcuplan.graph import Graph, Tensor
 from mcuplan.operators.facts import OperatorFacts, constant_values
 from mcuplan.operators.geometry import axis_maps as maps
 from mcuplan.operators.geometry.axis_maps import AxisMap
+from mcuplan.operators.options import Options
+from mcuplan.operators.table import Trait, operators_that, sliding
 
 _RANK = 4
 _CHANNELS = 3
@@ -71,7 +73,12 @@ def operator_maps(graph: Graph, subgraph: int = 0) -> tuple[OperatorMap | Barrie
 @cache
 def _kinds() -> Mapping[str, str]:
     text = resources.files("mcuplan.operators.geometry").joinpath("data/spatial.json").read_text("utf-8")
-    return {name: kind for kind, names in json.loads(text)["kinds"].items() for name in names}
+    kinds = {
+        "window": sliding("conv", "pool"),
+        "elementwise": operators_that(Trait.POINTWISE, Trait.ROWS),
+        **json.loads(text)["kinds"],
+    }
+    return {name: kind for kind, names in kinds.items() for name in names}
 
 
 def operator_map(graph: Graph, index: int, subgraph: int = 0) -> OperatorMap | Barrier:
@@ -144,7 +151,7 @@ def _elementwise(facts: OperatorFacts) -> tuple[InputMap, ...]:
 
 def _concatenation(facts: OperatorFacts) -> tuple[InputMap, ...]:
     y = facts.outputs[0].dims
-    axis = facts.operator.option("axis", 0) % _RANK
+    axis = Options(facts.operator).axis % _RANK
     if axis == 0 or any(t.constant for t in facts.inputs):
         raise _RefusedError("CONCATENATION joins something else than feature maps of the input")
     found, offset = [], 0
@@ -186,7 +193,7 @@ def _pad(facts: OperatorFacts) -> tuple[InputMap, ...]:
 
 def _mirror_pad(facts: OperatorFacts) -> tuple[InputMap, ...]:
     x = facts["x"]
-    border = facts.operator.option("mode", 0) == 1
+    border = Options(facts.operator).mode == 1
     spatial = _paddings(facts)[1:3]
     reach = 0 if border else 1
     if any(
@@ -206,7 +213,8 @@ def _factors(facts: OperatorFacts) -> None:
 def _resize_nearest(facts: OperatorFacts) -> tuple[InputMap, ...]:
     _factors(facts)
     x, y = facts["x"], facts.outputs[0]
-    align, half = facts.operator.option("align_corners", False), facts.operator.option("half_pixel_centers", False)
+    options = Options(facts.operator)
+    align, half = options.align_corners, options.half_pixel_centers
     rows, columns = (
         maps.nearest(size, out, align_corners=align, half_pixel_centers=half)
         for size, out in zip(x.dims[1:3], y.dims[1:3], strict=True)
@@ -216,10 +224,10 @@ def _resize_nearest(facts: OperatorFacts) -> tuple[InputMap, ...]:
 
 def _resize_bilinear(facts: OperatorFacts) -> tuple[InputMap, ...]:
     _factors(facts)
-    if facts.operator.option("align_corners", False):
+    if Options(facts.operator).align_corners:
         raise _RefusedError("RESIZE_BILINEAR with aligned corners does not enlarge by a whole factor")
     x, y = facts["x"], facts.outputs[0]
-    half = facts.operator.option("half_pixel_centers", False)
+    half = Options(facts.operator).half_pixel_centers
     rows, columns = (
         maps.bilinear(size, out, half_pixel_centers=half) for size, out in zip(x.dims[1:3], y.dims[1:3], strict=True)
     )

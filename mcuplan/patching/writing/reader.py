@@ -11,6 +11,7 @@ from mcuplan.operators import Axis, OperatorFacts, Window, constant_values, oper
 from mcuplan.operators.geometry import SAME
 from mcuplan.operators.geometry.eligibility import Barrier, operator_map
 from mcuplan.operators.geometry.stages import PatchStage, patch_stages
+from mcuplan.operators.options import Options
 from mcuplan.patching.writing.rows import Layer, StageNet, UnsupportedStageError
 
 __all__ = ["Form", "StageReader", "UnsupportedStageError"]
@@ -62,7 +63,7 @@ def _supported(graph: Graph, index: int) -> str | None:
         return f"{name} broadcasts one map over another"
     if op.name == "PAD" and _paddings(graph, op) is None:
         return "PAD crops, or pads channels"
-    if op.name == "CONCATENATION" and op.option("axis", 0) % 4 != 3:
+    if op.name == "CONCATENATION" and Options(op).axis % 4 != 3:
         return "CONCATENATION does not join channels of maps"
     return None
 
@@ -120,7 +121,7 @@ class StageReader:
                 (operator_macs(graph, main, op) or 0) // out_height,
                 OperatorFacts(graph, main, op).window if op.name in WINDOWED else None,
                 _paddings(graph, op) if op.name == "PAD" else None,
-                op.option("padding", SAME) == SAME,
+                Options(op).padding == SAME,
                 "POOL" in op.name,
                 op.name in POINTWISE,
             )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mcuplan.graph import DType, Graph, Operator, Subgraph, Tensor
-from mcuplan.operators import operator_info
+from mcuplan.operators.options import Options, own_options
 from mcuplan.tflm.support.table import CheckSpec, Operand, OperatorRule
 
 Shape = tuple[int, ...]
@@ -121,10 +121,13 @@ class Call:
         return struct.unpack_from(f"<{count}{letter}", data)
 
     def option(self, name: str, default: Any = 0) -> Any:
-        """An option as TFLM's parser reads it: ``default`` (all bits 0) where the table is not the operator's own."""
-        options = self.op.options
-        own = options is not None and options.table == operator_info(self.op.name).options
-        return options.get(name, default) if options is not None and own else default
+        """An option that the table names, as TFLM's parser reads it (:mod:`mcuplan.operators.options`)."""
+        return own_options(self.op).get(name, default)
+
+    @property
+    def options(self) -> Options:
+        """The options by name and type."""
+        return Options(self.op)
 
     def applies(self, spec: CheckSpec) -> bool:
         """True where the operands have the types for which the check holds."""

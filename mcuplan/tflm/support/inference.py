@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from mcuplan.graph import Graph, Subgraph
 from mcuplan.operators import window_axis
+from mcuplan.operators.geometry import SAME, VALID
 from mcuplan.tflm.support.call import Call, Finding, Shape, words
 from mcuplan.tflm.support.table import Gives, OperatorRule
 
@@ -144,13 +145,11 @@ def _broadcast_args(call: Call) -> Inferred:
 
 def _window_output(call: Call, source: Shape, taps: Sequence[int], dilated: bool) -> tuple[int, int] | Finding | None:
     """Rows and columns of the output (ComputeOutSize of padding.h)."""
-    strides = (call.option("stride_h"), call.option("stride_w"))
-    dilations = (call.option("dilation_h_factor"), call.option("dilation_w_factor")) if dilated else (1, 1)
-    if min(*strides, *taps, *dilations) < 1 or call.option("padding") not in (0, 1):
+    strides, padding = call.options.strides, call.options.padding
+    dilations = call.options.dilations if dilated else (1, 1)
+    if min(*strides, *taps, *dilations) < 1 or padding not in (SAME, VALID):
         return None  # said by another check
-    rows, columns = (
-        window_axis(source[1 + i], taps[i], strides[i], dilations[i], call.option("padding")).output for i in range(2)
-    )
+    rows, columns = (window_axis(source[1 + i], taps[i], strides[i], dilations[i], padding).output for i in range(2))
     if min(rows, columns) < 1:
         text = f"gives a tensor without elements, {rows} x {columns} values"
         return Finding("empty-tensor", text, call.op.outputs[0], True)
@@ -188,7 +187,7 @@ def _depthwise(call: Call) -> Inferred:
     if shapes is None or any(len(shape) != 4 for shape in shapes):
         return None
     source, weights = shapes
-    channels = source[3] * call.option("depth_multiplier")
+    channels = source[3] * call.options.depth_multiplier
     if weights[0] != 1 or weights[3] != channels:
         text = f"needs a filter of 1 x rows x columns x {channels}, not {list(weights)}"
         return _mismatch(text, call.index("filter"))
@@ -218,7 +217,7 @@ def _pool(call: Call) -> Inferred:
     source = call.shape("input")
     if source is None or len(source) != 4:
         return None
-    found = _window_output(call, source, (call.option("filter_height"), call.option("filter_width")), dilated=False)
+    found = _window_output(call, source, call.options.pool, dilated=False)
     if found is None or isinstance(found, Finding):
         return found
     return (source[0], *found, source[3])
@@ -266,9 +265,7 @@ def _reduce(call: Call) -> Inferred:
     if source and not all(-len(source) <= axis < len(source) for axis in axes):
         return None  # said by another check
     dropped = {axis % len(source) for axis in axes} if source else set()
-    kept = [
-        1 if i in dropped else size for i, size in enumerate(source) if call.option("keep_dims") or i not in dropped
-    ]
+    kept = [1 if i in dropped else size for i, size in enumerate(source) if call.options.keep_dims or i not in dropped]
     return tuple(kept)
 
 
@@ -284,7 +281,7 @@ def _arg(call: Call) -> Inferred:
 
 
 def _axis(call: Call, rank: int, operand: str) -> int | Finding:
-    axis: int = call.option("axis")
+    axis = call.options.axis
     if -rank <= axis < rank:
         return axis % rank
     return _index(f"has axis {axis} on {rank} dimensions", call.index(operand))
@@ -312,7 +309,7 @@ def _pack(call: Call) -> Inferred:
         return None
     if any(shape is not None and shape != first for shape in shapes):
         return _mismatch("packs tensors of different shapes", call.index("values"))
-    if call.option("values_count") != len(shapes):
+    if call.options.values_count != len(shapes):
         text = f"says {call.option('values_count')} values in its options but has {len(shapes)}"
         return Finding("operand-count", text, unchecked=True)
     axis = _axis(call, len(first) + 1, "values")
@@ -327,7 +324,7 @@ def _unpack(call: Call) -> Inferred:
     axis = _axis(call, len(source), "input")
     if isinstance(axis, Finding):
         return axis
-    if not call.option("num") == count == source[axis]:
+    if not call.options.num == count == source[axis]:
         text = f"gives {source[axis]} parts, but has {count} outputs and says {call.option('num')} in its options"
         return Finding("operand-count", text, call.index("input"), True)
     return [(*source[:axis], *source[axis + 1 :])] * count
@@ -401,7 +398,7 @@ def _gather(call: Call) -> Inferred:
     if shapes is None:
         return None
     source, positions = shapes
-    axis, batch = call.option("axis"), call.option("batch_dims")
+    axis, batch = call.options.axis, call.options.batch_dims
     axis += len(source) if axis < 0 else 0
     batch += len(positions) if batch < 0 else 0
     inside = 0 <= axis < len(source) and 0 <= batch < len(source)
@@ -449,7 +446,7 @@ def _mirror_pad(call: Call) -> Inferred:
     source, paddings = call.shape("input"), call.integers("paddings")
     if source is None or paddings is None or len(paddings) != 2 * len(source):
         return None
-    reflect = 1 if call.option("mode") == 0 else 0
+    reflect = 1 if call.options.mode == 0 else 0
     pairs = list(zip(paddings[::2], paddings[1::2], strict=True))
     for size, pair in zip(source, pairs, strict=True):
         if min(pair) < 0 or max(pair) > size - reflect:
@@ -460,7 +457,7 @@ def _mirror_pad(call: Call) -> Inferred:
 
 @rule("depth-to-space")
 def _depth_to_space(call: Call) -> Inferred:
-    shape, block = call.shape("input"), call.option("block_size")
+    shape, block = call.shape("input"), call.options.block_size
     if shape is None or len(shape) != 4 or block < 1:
         return None
     if shape[3] % (block * block):
@@ -471,7 +468,7 @@ def _depth_to_space(call: Call) -> Inferred:
 
 @rule("space-to-depth")
 def _space_to_depth(call: Call) -> Inferred:
-    shape, block = call.shape("input"), call.option("block_size")
+    shape, block = call.shape("input"), call.options.block_size
     if shape is None or len(shape) != 4 or block < 1:
         return None
     if shape[1] % block or shape[2] % block:

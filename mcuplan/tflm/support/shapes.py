@@ -92,7 +92,7 @@ def _squeeze_shapes(call: Call) -> Iterator[Finding]:
     if shapes is None or source_tensor is None or target_tensor is None:
         return
     source, target = shapes
-    named = call.option("squeeze_dims", ()) or ()
+    named = call.options.squeeze_dims
     if any(not -len(source) <= axis < len(source) or source[axis] != 1 for axis in named):
         yield Finding("index-range", f"squeezes axes {list(named)} of {list(source)}", call.index("input"))
         return
@@ -157,7 +157,7 @@ def _strided_slice_shapes(call: Call) -> Iterator[Finding]:
     if 0 in strides[: len(source)]:
         yield Finding("index-range", "needs strides other than 0", call.index("strides"))
         return
-    shrunk = call.option("shrink_axis_mask")
+    shrunk = call.options.shrink_axis_mask
     wanted = [
         _slice_length(call, axis, size, begins[axis], ends[axis], strides[axis])
         for axis, size in enumerate(source)
@@ -171,11 +171,11 @@ def _slice_length(call: Call, axis: int, size: int, begin: int, end: int, stride
     if size == 0:
         return 0
     lowest, highest = (0, size) if stride > 0 else (-1, size - 1)
-    if call.option("begin_mask") & 1 << axis:
+    if call.options.begin_mask & 1 << axis:
         start = lowest if stride > 0 else highest
     else:
         start = min(max(begin + size if begin < 0 else begin, lowest), highest)
-    if call.option("end_mask") & 1 << axis:
+    if call.options.end_mask & 1 << axis:
         stop = highest if stride > 0 else lowest
     else:
         stop = min(max(end + size if end < 0 else end, lowest), highest)
@@ -221,8 +221,9 @@ def _matmul_shapes(call: Call) -> Iterator[Finding]:
     if shapes is None or min(len(shapes[0]), len(shapes[1])) < 2:
         return
     left, right, target = shapes
-    rows, inner = left[-2:][::-1] if call.option("adj_x", False) else left[-2:]
-    other, columns = right[-2:][::-1] if call.option("adj_y", False) else right[-2:]
+    first, second = call.options.transposed
+    rows, inner = left[-2:][::-1] if first else left[-2:]
+    other, columns = right[-2:][::-1] if second else right[-2:]
     batch = broadcast((*left[:-2],), (*right[:-2],))
     if inner != other or batch is None:
         yield _mismatch(f"cannot multiply {list(left)} by {list(right)}", call.index("second_input"))
@@ -233,7 +234,7 @@ def _matmul_shapes(call: Call) -> Iterator[Finding]:
 @plain_check("svdf-shapes")
 def _svdf_shapes(call: Call) -> Iterator[Finding]:
     names = ("input", "weights_feature", "weights_time", "bias", "state", "output")
-    shapes, rank = call.all_shapes(names), call.option("rank")
+    shapes, rank = call.all_shapes(names), call.options.rank
     if shapes is None or any(len(shape) != 2 for i, shape in enumerate(shapes) if i != 3):
         return
     (batch, size), (filters, features), (time_filters, memory), bias, state, target = shapes
@@ -255,7 +256,7 @@ def _lstm_shapes(call: Call) -> Iterator[Finding]:
     if len(source) != 3 or len(hidden) != 2 or len(target) != 3:
         yield _mismatch("needs a 3-D input and output and a 2-D hidden state", call.index("input"))
         return
-    batch, state = source[1 if call.option("time_major", False) else 0], hidden[1]
+    batch, state = source[1 if call.options.time_major else 0], hidden[1]
     if math.prod(hidden) != batch * state or math.prod(cell) != batch * state or target != (*source[:2], state):
         yield _mismatch("has states or an output that do not fit its input", call.index("hidden_state"))
         return

@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
-from mcuplan.graph import DType, Graph, Operator, Subgraph, Tensor
+from mcuplan.graph import DType, Graph, Subgraph, Tensor
+from mcuplan.operators import called_subgraphs
 from mcuplan.tflm.support.call import Call, Finding
 from mcuplan.tflm.support.checks import plain_check
 from mcuplan.tflm.support.flow import called_without_ends
-
-CALLEES: Mapping[str, tuple[str, ...]] = {
-    "IF": ("then_subgraph_index", "else_subgraph_index"),
-    "WHILE": ("cond_subgraph_index", "body_subgraph_index"),
-    "CALL_ONCE": ("init_subgraph_index",),
-}
-"""Options of the operators whose subgraphs TFLM's memory planner follows (micro_allocation_info.cc)."""
-
-
-def callees(op: Operator) -> tuple[int, ...]:
-    """Indices of the subgraphs that an operator calls."""
-    return tuple(op.option(name, -1) for name in CALLEES.get(op.name, ()))
 
 
 def recursive_calls(graph: Graph) -> Iterator[tuple[int, int]]:
     """Operators, as ``(subgraph, operator)``, that call a subgraph which is still being run."""
     done: set[int] = set()
     calls = [
-        [(k, s) for k, op in enumerate(subgraph.operators) for s in callees(op) if 0 <= s < len(graph.subgraphs)]
+        [
+            (k, s)
+            for k, op in enumerate(subgraph.operators)
+            for s in called_subgraphs(op)
+            if 0 <= s < len(graph.subgraphs)
+        ]
         for subgraph in graph.subgraphs
     ]
     if not any(calls):
@@ -69,9 +63,9 @@ def _same_bytes(
             yield Finding("subgraph", f"copies {one} bytes where {what} has {two}", index, unchecked=True)
 
 
-def _called(call: Call, names: Sequence[str]) -> list[Subgraph] | None:
-    """The subgraphs named by these options; None where one does not exist."""
-    indices = [call.option(name, -1) for name in names]
+def _called(call: Call) -> list[Subgraph] | None:
+    """The subgraphs that the operator names; None where one does not exist."""
+    indices = called_subgraphs(call.op)
     graphs = call.graph.subgraphs
     return [graphs[i] for i in indices] if all(0 <= i < len(graphs) for i in indices) else None
 
@@ -83,19 +77,19 @@ def _without_ends(found: Sequence[Subgraph]) -> Iterator[Finding]:
 
 
 def _no_such_subgraph(call: Call) -> Finding:
-    wanted = [call.option(name, None) for name in CALLEES[call.op.name]]
+    wanted = list(called_subgraphs(call.op))
     return Finding("subgraph", f"calls the subgraphs {wanted}, and the model has {len(call.graph.subgraphs)}")
 
 
 @plain_check("call-subgraph")
 def _call_subgraph(call: Call) -> Iterator[Finding]:
-    if _called(call, CALLEES["CALL_ONCE"]) is None:
+    if _called(call) is None:
         yield _no_such_subgraph(call)
 
 
 @plain_check("if-subgraphs")
 def _if_subgraphs(call: Call) -> Iterator[Finding]:
-    found = _called(call, CALLEES["IF"])
+    found = _called(call)
     if found is None:
         yield _no_such_subgraph(call)
         return
@@ -109,7 +103,7 @@ def _if_subgraphs(call: Call) -> Iterator[Finding]:
 
 @plain_check("while-subgraphs")
 def _while_subgraphs(call: Call) -> Iterator[Finding]:
-    found = _called(call, CALLEES["WHILE"])
+    found = _called(call)
     if found is None:
         yield _no_such_subgraph(call)
         return
