@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from support_models import RECIPES, bases, double, loop, model, operator, plain, values, whole
 
-from mcuplan.graph import Buffer, DType, Graph, Record, Tensor
+from mcuplan.graph import Buffer, DType, Graph, Quantization, Record, Tensor
 from mcuplan.tflite import load, read, write
 from mcuplan.tflm.support import UNNOTICED, unsupported
 from mcuplan.tflm.support.inference import RULES
@@ -153,6 +153,23 @@ def test_scales_that_end_the_process(scale: float) -> None:
     assert found.quantization is not None
     changed = with_tensor(graph, "first_input", quantization=replace(found.quantization, scales=(scale,)))
     assert rules(changed) == ["scale"]
+
+
+def test_an_output_scale_that_the_bias_is_compared_by() -> None:
+    graph = base("FULLY_CONNECTED", DType.INT8)
+    none = Quantization((0.0,), (0,))
+    assert rules(with_tensor(graph, "output", quantization=none)) == ["scale"]
+
+
+def test_the_state_of_an_svdf_has_the_type_of_its_time_weights() -> None:
+    graph = base("SVDF", DType.INT8)
+    assert rules(graph) == []
+    assert rules(with_tensor(graph, "state", dtype=DType.INT16)) == ["unchecked-type"]
+
+
+def test_paddings_that_are_no_pairs() -> None:
+    graph = base("MIRROR_PAD")
+    assert rules(with_tensor(graph, "paddings", shape=(1, 4))) == ["shape-mismatch"]
 
 
 def test_lists_that_are_missing() -> None:

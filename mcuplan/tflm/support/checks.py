@@ -286,10 +286,12 @@ def _bias_scale(call: Call, spec: CheckSpec) -> Iterator[Finding]:
     source, weights, bias, output = (call.tensor(name) for name in spec.of)
     if source is None or weights is None or bias is None or output is None:
         return
-    if scale_count(weights) > 1 or scale(output) <= 0:
+    if scale_count(weights) > 1:
         return
-    apart = abs(scale(source) * scale(weights) - scale(bias)) / scale(output)
-    if not apart <= spec.args["limit"]:
+    apart = abs(scale(source) * scale(weights) - scale(bias))
+    if scale(output) == 0:
+        yield Finding("scale", "needs an output scale other than 0", call.index(spec.of[3]))
+    elif not apart / scale(output) <= spec.args["limit"]:
         text = f"needs a bias scale near input scale x weights scale ({number(scale(source) * scale(weights))})"
         yield Finding("bias-scale", f"{text}, not {number(scale(bias))}", call.index(spec.of[2]))
 

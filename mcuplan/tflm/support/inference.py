@@ -444,8 +444,10 @@ def _embedding(call: Call) -> Inferred:
 def _mirror_pad(call: Call) -> Inferred:
     """GetInputDimension (mirror_pad.cc) looks outside the input where the padding is wider than the input."""
     source, paddings = call.shape("input"), call.integers("paddings")
-    if source is None or paddings is None or len(paddings) != 2 * len(source):
+    if source is None or paddings is None:
         return None
+    if call.shape("paddings") != (len(source), 2):
+        return _mismatch(f"needs a pair of paddings for each of {len(source)} dimensions", call.index("paddings"))
     reflect = 1 if call.options.mode == 0 else 0
     pairs = list(zip(paddings[::2], paddings[1::2], strict=True))
     for size, pair in zip(source, pairs, strict=True):
