@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from mcuplan.graph import DType, Graph, Subgraph, Tensor
 from mcuplan.operators import called_subgraphs
@@ -116,3 +117,40 @@ def _while_subgraphs(call: Call) -> Iterator[Finding]:
     yield from _same_bytes(ours, outputs, body, body.outputs, "its body's output")
     if not condition.outputs or condition.tensors[condition.outputs[0]].dtype is not DType.BOOL:
         yield Finding("subgraph", "needs a condition whose first output is bool")
+
+
+def _variables(graph: Graph) -> dict[tuple[Any, Any], int | None]:
+    """Bytes of each resource variable, by container and name: of the first value assigned (MicroResourceVariables).
+
+    All operators prepare in the order of the file, whatever runs them.
+    """
+    found: dict[tuple[Any, Any], int | None] = {}
+    for subgraph in graph.subgraphs:
+        for op in subgraph.operators:
+            if op.name == "ASSIGN_VARIABLE" and len(op.inputs) == 2 and op.inputs[1] >= 0:
+                variable = _variable(subgraph, op.inputs[0])
+                if variable is not None and variable not in found:
+                    found[variable] = tensor_bytes(subgraph.tensors[op.inputs[1]])
+    return found
+
+
+def _variable(subgraph: Subgraph, handle: int) -> tuple[Any, Any] | None:
+    """Container and name of the variable that a handle stands for; None where no VAR_HANDLE makes it."""
+    made = next((op for op in subgraph.operators if op.name == "VAR_HANDLE" and op.outputs[:1] == (handle,)), None)
+    return None if made is None else (made.option("container"), made.option("shared_name"))
+
+
+@plain_check("resource-variable")
+def _resource_variable(call: Call) -> Iterator[Finding]:
+    """ASSIGN_VARIABLE and READ_VARIABLE copy as many bytes as the variable has, wherever they go."""
+    name = "value" if call.op.name == "ASSIGN_VARIABLE" else "output"
+    variable, index = _variable(call.subgraph, call.index("resource")), call.index(name)
+    if variable is None:
+        if call.index("resource") not in call.subgraph.inputs or call.subgraph is call.graph.main:
+            yield Finding("missing-operand", "needs a handle that VAR_HANDLE makes", call.index("resource"), True)
+        return
+    has, copied = _variables(call.graph).get(variable), tensor_bytes(call.subgraph.tensors[index])
+    if variable not in _variables(call.graph):
+        yield Finding("unwritten-tensor", "reads a variable that nothing assigns", index, True)
+    elif has is not None and copied is not None and has != copied:
+        yield Finding("shape-mismatch", f"copies {has} bytes of a variable, and its {name} has {copied}", index, True)
