@@ -10,6 +10,7 @@ from typing import Any
 
 from mcuplan.operators import OperatorFacts, TensorFacts
 from mcuplan.operators.formulas import UNFIT, evaluate
+from mcuplan.tflite.schema import schema
 from mcuplan.tflm.target import Target
 from mcuplan.tflm.versions import document
 
@@ -165,8 +166,18 @@ class _Names(Mapping[str, Any]):
             elif name == "custom":
                 self._found[name] = custom_options(self.facts.operator.custom_options)
             else:
-                return self.facts[name]
+                return self._fact(name)
         return self._found[name]
+
+    def _fact(self, name: str) -> Any:
+        """A fact of the operator; an option that the file does not give reads as 0, as TFLM's parsers leave it."""
+        try:
+            return self.facts[name]
+        except KeyError:
+            table = schema().tables.get(self.facts.info.options)
+            if table is None or all(field.name != name for field in table.fields):
+                raise
+            return 0
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._found)

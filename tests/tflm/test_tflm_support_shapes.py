@@ -82,6 +82,14 @@ def test_a_declared_shape_that_the_operator_would_not_give(name: str, output: tu
     assert set(rules(with_tensor(graph, operand, shape=output))) == {"shape-mismatch"}
 
 
+@pytest.mark.parametrize("name", ["GATHER", "GATHER_ND", "SPACE_TO_DEPTH", "L2_POOL_2D"])
+def test_an_open_dimension_is_filled_in_among_as_many_as_the_file_has(name: str) -> None:
+    graph = base(name)
+    (out,) = (t for t in graph.main.tensors if t.name.startswith("output"))
+    assert rules(with_tensor(graph, "output", shape=(-1, *out.shape[1:]))) == []
+    assert "shape-mismatch" in rules(with_tensor(graph, "output", shape=(-1, *out.shape[1:], 1)))
+
+
 @pytest.mark.parametrize("name", ["RELU", "ADD", "ZEROS_LIKE", "REVERSE_V2", "ARG_MAX"])
 def test_what_is_walked_through_as_one_row_may_be_declared_in_another_shape(name: str) -> None:
     graph = base(name)

@@ -50,14 +50,17 @@ def output_findings(call: Call) -> Iterator[Finding]:
         yield found
         return
     for index, wanted in zip(call.op.outputs, found, strict=False):
-        declared = call.declared(index)
+        declared = call.subgraph.tensors[index].shape if index >= 0 else None
         if declared is not None and not _fits(declared, wanted, gives):
             text = f"gives the shape {list(wanted)}, but its output has {list(declared)}"
             yield Finding("shape-mismatch", text, index, not gives.checked)
 
 
 def _fits(declared: Shape, wanted: Shape, gives: Gives) -> bool:
-    return math.prod(declared) == math.prod(wanted) if gives.elements else declared == wanted
+    """A dimension that the file leaves open is filled in, among as many as the file has."""
+    if min(declared, default=0) >= 0:
+        return math.prod(declared) == math.prod(wanted) if gives.elements else declared == wanted
+    return len(declared) == len(wanted) and all(d in (-1, size) for d, size in zip(declared, wanted, strict=True))
 
 
 def _mismatch(text: str, tensor: int = -1) -> Finding:
