@@ -108,6 +108,15 @@ def test_bad_usage(cli: Cli, arguments: tuple[str, ...], sentence: str) -> None:
     assert sentence in done.err
 
 
+def test_a_plan_tells_what_it_stands_on_that_was_never_run(cli: Cli) -> None:
+    """Vector kernels that nobody here could run were judged by their source; those of a Cortex-M4 ran."""
+    told = cli("plan", "zoo:sine", "--board", "esp32-s3-eye", "--no-map")
+    assert "ESP-NN's vector kernels of the ESP32-S3 were judged by the source, not run" in " ".join(told.out.split())
+    document = json.loads(cli("plan", "zoo:sine", "--board", "esp32-s3-eye", "--format", "json").out)
+    assert document["notes"] == ["ESP-NN's vector kernels of the ESP32-S3 were judged by the source, not run"]
+    assert json.loads(cli("plan", "zoo:sine", "--format", "json").out)["notes"] == []
+
+
 def test_the_committed_schema_is_the_code_s() -> None:
     committed = json.loads((ROOT / "docs" / "schemas" / "plan.schema.json").read_text("utf-8"))
     assert committed == plan_schema()

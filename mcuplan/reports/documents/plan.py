@@ -26,6 +26,7 @@ from mcuplan.reports.documents.patches import (
 from mcuplan.reports.documents.report import Arena, Refusal
 from mcuplan.tflite import write
 from mcuplan.tflm import Target, code_size
+from mcuplan.tflm.aliasing import kernel_rules
 from mcuplan.tflm.results import ArenaPrediction
 from mcuplan.tflm.results import Refusal as TflmRefusal
 from mcuplan.version import __version__
@@ -175,6 +176,8 @@ class PlanReport:
     """What the plan is for, safe on each; `before` and `after` are of the one that needs most. Since 1.2."""
     refusals: tuple[Refusal, ...] = ()
     """Why TFLM refuses the model, which was planned all the same. Since 1.2."""
+    notes: tuple[str, ...] = ()
+    """What the plan stands on that was read in the kernels' source and never run, a sentence each. Since 1.2."""
     schema_version: str = PLAN_SCHEMA_VERSION
 
 
@@ -213,10 +216,15 @@ def plan_report(
         told, savings=savings, fit_bytes=fit_bytes, fits=fits, short_of=short, output=output, output_bytes=output_bytes,
         advice=advice, input_rows_streamed=streamed, no_stages=no_stages,
         refusals=tuple(map(refusal_shown, refusals)),
+        notes=_notes([after.target for _, after in arenas] or [told.target]),
         targets=tuple(
             TargetShown(before.target, before.declare_bytes, after.declare_bytes) for before, after in arenas
         ),
     )  # fmt: skip
+
+
+def _notes(targets: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(note for name in targets for note in kernel_rules(Target.parse(name)).notes))
 
 
 def _planned(model: str, original: Graph, plan: Plan) -> PlanReport:

@@ -34,6 +34,8 @@ def plan_lines(
         for each in report.targets:
             bytes_ = f"{each.before_bytes:,} -> {each.after_bytes:,} bytes"
             yield from lines.wrapped(Text(f"{each.target}: arena to declare {bytes_}"), indent=4, hang=2)
+    for note in report.notes:
+        yield from lines.wrapped(Text(f"  {note}"), hang=2)
     yield from refused_lines(report.refusals, lines)
     yield Text()
     yield from _steps(report, width)
