@@ -14,7 +14,7 @@ from functools import cache
 from mcuplan.graph import Graph
 from mcuplan.tflm.results import CodeSize, OperatorCode
 from mcuplan.tflm.target import DEFAULT_TARGET, Target
-from mcuplan.tflm.versions import document
+from mcuplan.tflm.versions import document, owner
 
 BUILDS = ("O2-logs", "O2", "Os")
 """How TFLM is compiled: kernels -O2 and core -Os with log strings (its ``release_with_logs``), the same without
@@ -23,6 +23,8 @@ strings (``release``), everything -Os without strings."""
 DEFAULT_BUILD = "O2-logs"
 
 _THUMB2 = frozenset({"cortex-m7", "cortex-m33", "cortex-m35p"})
+OTHER_VERSION_PERCENT = 6
+"""Added where the code of another TFLM version is counted and files of the two were not compared."""
 OTHER_CORE_PERCENT = 50
 """Added to code measured on a Cortex-M4 for cores with another instruction set, where nothing was measured."""
 
@@ -83,6 +85,20 @@ def _core_margin(target: Target) -> tuple[int, str]:
     )
 
 
+def _version_margin(target: Target, name: str) -> tuple[int, str]:
+    """Percent to add for a TFLM whose own code was not measured, and what is taken instead."""
+    measured = owner(target.version, name).name
+    if measured == target.version:
+        return 0, ""
+    taken = f"the code of {target.version} was not linked: that of {measured} is counted"
+    compared = target.tflm.code
+    if compared:
+        return 0, f"{taken} ({compared})"
+    return OTHER_VERSION_PERCENT, (
+        f"{taken}, and {OTHER_VERSION_PERCENT}% added, the largest difference that files of two versions showed"
+    )
+
+
 def code_size(graph: Graph, target: Target | str = DEFAULT_TARGET, build: str = DEFAULT_BUILD) -> CodeSize:
     """Flash bytes of TFLM for the operators of ``graph``.
 
@@ -109,7 +125,9 @@ def code_size(graph: Graph, target: Target | str = DEFAULT_TARGET, build: str = 
     total = link.bytes(parts.values())
     interpreter = link.bytes(())
     percent, why = _core_margin(target)
-    notes = [why] if why else []
+    other, said = _version_margin(target, f"flash/{library}.{build}")
+    percent += other
+    notes = [note for note in (why, said) if note]
     notes += [f"the code of operator {label} is not known and not counted" for label in labels if label not in parts]
     if target.library.base not in ("cmsis-nn", "reference"):
         notes.append(f"the code of {target.library.name} kernels was not measured: reference kernels are counted")

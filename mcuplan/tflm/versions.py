@@ -50,6 +50,8 @@ class TflmVersion:
     """The name of an Arduino library in its ``library.properties``."""
     mark: str = ""
     """A file that only a source tree of its family has, from the folder that holds ``tensorflow/``."""
+    code: str = ""
+    """How its code compares with that of the version whose links were measured, where files of both were compiled."""
     dated: bool = True
     """Whether ``upstream`` is its own date, and not that of the version before it."""
     records: Mapping[str, int] = field(default_factory=dict, hash=False)
@@ -147,6 +149,14 @@ def _placed(name: str, spelled: str, relative: TflmVersion) -> TflmVersion:
     if not above:
         return replace(made, base=below[-1].name, newer_than=below[-1].name)
     return replace(made, base=below[-1].name, alike=(below[-1].name, above[0].name))
+
+
+def owner(version: str, name: str) -> TflmVersion:
+    """The version whose own file ``name`` is the one that counts, or that patches begin with: itself or a base."""
+    row = find_version(version)
+    while row.base and _file(f"{row.name}/{name}") is None:
+        row = find_version(row.base)
+    return row
 
 
 def document(version: str, name: str, library: str = "") -> Any:

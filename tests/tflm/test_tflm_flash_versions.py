@@ -1,0 +1,23 @@
+"""Code of TFLM versions that were not linked: that of the nearest one, with what is known of the difference."""
+
+from __future__ import annotations
+
+from mcuplan.tflm import code_size
+from mcuplan.zoo import build
+
+
+def test_code_of_a_version_that_was_not_linked_says_so() -> None:
+    graph = build("person-detection")
+    measured = code_size(graph, "upstream-2026-08/cortex-m4+cmsis-nn")
+    assert measured.exact
+    compared = code_size(graph, "arduino-2023-02/cortex-m4+cmsis-nn")
+    assert (compared.exact, compared.total_bytes) == (False, measured.total_bytes)
+    assert compared.notes == (
+        "the code of arduino-2023-02 was not linked: that of upstream-2026-08 is counted (19 of its files, compiled "
+        "alike for a Cortex-M4 with -Os, are 6% smaller)",
+    )
+    zephyr = code_size(graph, "zephyr-2024-05/cortex-m4+cmsis-nn")
+    # 6% of the code and of nothing else, beside the margin that the links themselves need.
+    code = measured.interpreter_bytes + measured.kernels_bytes
+    assert zephyr.margin_bytes - measured.margin_bytes in (code * 6 // 100, code * 6 // 100 + 1)
+    assert "and 6% added" in zephyr.notes[0]
