@@ -47,6 +47,17 @@ def listed(board: BoardLike | Sequence[BoardLike] | None) -> tuple[BoardLike, ..
     return each
 
 
+def every_toolchain(boards: Sequence[str], folders: Sequence[Path]) -> tuple[str, ...]:
+    """``BOARD@TOOLCHAIN`` for each toolchain of each board, the usual one first."""
+    from mcuplan.boards import load_board
+
+    named: list[str] = []
+    for ref in boards:
+        toolchains = [name for name in load_board(ref, tuple(folders)).targets if name]
+        named += [f"{ref.partition('@')[0]}@{toolchain}" for toolchain in toolchains] or [ref]
+    return tuple(named)
+
+
 def choose_target(board: Board | None, kernels: str | None, target: str | None) -> Target:
     """The target that the options, the board, or neither names.
 

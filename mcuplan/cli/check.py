@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -33,31 +34,9 @@ from mcuplan.reports.formats import FORMATS, renderer
 @click.option("--baseline", type=click.Path(path_type=Path), help="Allow what this file records, forbid growth.")
 @click.option("--write-baseline", is_flag=True, help="Record what is over its limits in the baseline file.")
 def command(
-    models: tuple[str, ...],
-    boards: tuple[str, ...],
-    board_dirs: tuple[Path, ...],
-    ram: int | None,
-    flash: int | None,
-    macs: int | None,
-    latency: float | None,
-    energy: float | None,
-    power: float | None,
-    period: float | None,
-    reserve: str | None,
-    stack: int | None,
-    kernels: str | None,
-    target: str | None,
-    build: str | None,
-    custom_operators: tuple[str, ...],
-    all_targets: bool,
-    format_: str,
-    output: Path | None,
-    quiet: bool,
-    why: bool,
-    config: Path | None,
-    baseline: Path | None,
-    write_baseline: bool,
-) -> int:
+    models: tuple[str, ...], all_targets: bool, format_: str, output: Path | None, quiet: bool, why: bool,
+    config: Path | None, write_baseline: bool, **asked: Any,
+) -> int:  # fmt: skip
     """Will these models run on those boards?
 
     MODEL is a .tflite file, a C array, a folder, a pattern, or zoo:NAME. Without a board the tinyML rule of thumb
@@ -71,14 +50,16 @@ def command(
     """
     from mcuplan.api.checking import CheckOptions
     from mcuplan.api.runs import check_models
+    from mcuplan.api.targets import every_toolchain
 
     if all_targets:
-        boards = _with_every_toolchain(boards, board_dirs, target, why)
-    options = CheckOptions(
-        boards=boards, board_dirs=board_dirs, ram=ram, flash=flash, macs=macs, kernels=kernels, target=target,
-        build=build, custom_operators=custom_operators, stack=stack, reserve=reserve, config=config or "auto",
-        baseline=baseline, latency=latency, energy=energy, power=power, period=period,
-    )  # fmt: skip
+        if not asked["boards"]:
+            raise click.UsageError("--all-targets needs a board: name it with --board")
+        if asked["target"] or why:
+            other = "--target" if asked["target"] else "--why"
+            raise click.UsageError(f"--all-targets contradicts {other}: state one of them")
+        asked["boards"] = every_toolchain(asked["boards"], asked["board_dirs"])
+    options = CheckOptions(**asked, config=config or "auto")
     report = check_models(models, options, write_baseline=write_baseline, why=why)
     errors = [*(result.error for result in report.results), *(group.error for group in report.shared)]
     for sentence in dict.fromkeys(error for error in errors if error is not None):
@@ -98,20 +79,3 @@ def command(
         return report.exit_code
     show(lambda width, glyphs: report_lines(report, width, glyphs, quiet=quiet, errors=output is not None), output)
     return report.exit_code
-
-
-def _with_every_toolchain(
-    boards: tuple[str, ...], board_dirs: tuple[Path, ...], target: str | None, why: bool
-) -> tuple[str, ...]:
-    """``BOARD@TOOLCHAIN`` for each toolchain of each board, the usual one first."""
-    from mcuplan.boards import load_board
-
-    if not boards:
-        raise click.UsageError("--all-targets needs a board: name it with --board")
-    if target or why:
-        raise click.UsageError(f"--all-targets contradicts {'--target' if target else '--why'}: state one of them")
-    named = []
-    for ref in boards:
-        toolchains = [name for name in load_board(ref, board_dirs).targets if name]
-        named += [f"{ref.partition('@')[0]}@{toolchain}" for toolchain in toolchains] or [ref]
-    return tuple(named)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcuplan.cli.parameters import one_board_options, target_options
+from mcuplan.cli.parameters import one_board, one_board_options, target_options
 
 if TYPE_CHECKING:
     from mcuplan.findings.diff.difference import Measure
@@ -28,19 +28,10 @@ _MEASURES: tuple[Measure, ...] = ("arena", "ram", "flash", "macs", "instructions
 @click.option("--to", metavar="TARGET", help="The target for NEW, where it is not OLD's: what would an update change?")
 @target_options
 def command(
-    old: str,
-    new: str,
-    to: str | None,
-    growth: tuple[str, ...],
-    format_: str,
-    output: Path | None,
-    boards: tuple[str, ...],
-    board_dirs: tuple[Path, ...],
-    kernels: str | None,
-    target: str | None,
-    build: str | None,
+    old: str, new: str, to: str | None, growth: tuple[str, ...], format_: str, output: Path | None,
+    boards: tuple[str, ...], board_dirs: tuple[Path, ...], kernels: str | None, target: str | None, build: str | None,
     custom_operators: tuple[str, ...],
-) -> int:
+) -> int:  # fmt: skip
     """Compare OLD and NEW: arena, RAM, flash, MACs, instructions, operators, quantization, each change attributed.
 
     A model is a file, zoo:NAME, or REVISION:path as in `git show` (HEAD~1:models/kws.tflite). With --to the same model
@@ -54,15 +45,12 @@ def command(
     """
     from mcuplan import budget
     from mcuplan.api.revisions import load_revision
-    from mcuplan.api.targets import choose_target
-    from mcuplan.boards import load_board
+    from mcuplan.api.targets import choose_target, find_board
     from mcuplan.cli.output import show, write_text
     from mcuplan.findings.diff.difference import diff
 
-    if len(boards) > 1:
-        raise click.UsageError("diff takes one board")
+    board = find_board(one_board("diff", boards), board_dirs)
     limits = _growth(growth)
-    board = load_board(boards[0], board_dirs) if boards else None
     chosen = choose_target(board, kernels, target)
     custom = (*custom_operators, *(board.soc.custom_operators if board else ()))
     newer = choose_target(board, None, to) if to else chosen

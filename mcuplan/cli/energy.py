@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
-from mcuplan.cli.parameters import kernel_options, models_argument, one_board_options
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from mcuplan.estimates.duty import Load
-    from mcuplan.estimates.energy import EnergyReport
-    from mcuplan.estimates.limits import EstimateLimit
-    from mcuplan.findings.energy import Run
+from mcuplan.cli.parameters import kernel_options, models_argument, one_board, one_board_options
 
 
 @click.command("energy", short_help="Estimate energy, average power and battery life.")
@@ -56,129 +48,26 @@ if TYPE_CHECKING:
 @one_board_options
 @kernel_options
 def command(
-    models: str,
-    period: str | None,
-    battery: str | None,
-    power: str | None,
-    sleep_power: str | None,
-    latency: str | None,
-    parts: tuple[str, ...],
-    extra: tuple[str, ...],
-    wakes: tuple[str, ...],
-    frames: tuple[str, ...],
-    audio: tuple[str, ...],
-    co2: float | None,
-    fleet: int,
-    max_power: str | None,
-    max_energy: str | None,
-    form: str,
-    output: Path | None,
-    boards: tuple[str, ...],
-    board_dirs: tuple[Path, ...],
-    kernels: str | None,
-    target: str | None,
-) -> int:
+    models: str, form: str, output: Path | None, boards: tuple[str, ...], board_dirs: tuple[Path, ...],
+    kernels: str | None, target: str | None, **stated: Any,
+) -> int:  # fmt: skip
     """Estimate the energy of one inference of MODEL and the average power of a device that runs it.
 
     Without a board: the least energy of arithmetic and memory, fp32 against int8. With one: time and energy where
     they were measured. With --period: average power, battery life, and whether it is TinyML (below 1 mW).
     """
-    from mcuplan.api.targets import choose_target
-    from mcuplan.boards import load_board
+    from mcuplan.api.energy import EnergyOptions, estimate_energy
+    from mcuplan.api.targets import choose_target, find_board
     from mcuplan.cli.output import show, write_text
-    from mcuplan.estimates.quantities import parse_audio, parse_battery, parse_duration, parse_frame, parse_power
-    from mcuplan.findings.energy import Use, energy_report
     from mcuplan.reports.documents.estimates import estimate_json
     from mcuplan.reports.terminal.energy import energy_lines
     from mcuplan.reports.terminal.estimates import limit_lines
 
-    if len(boards) > 1:
-        raise click.UsageError("energy takes one board")
-    board = load_board(boards[0], board_dirs) if boards else None
-    _needs_period(
-        period,
-        {
-            "--battery": battery,
-            "--part": parts,
-            "--extra": extra,
-            "--co2": co2,
-            "--sleep-power": sleep_power,
-            "--max-power": max_power,
-        },
-    )
-    use = Use(
-        period=None if period is None else parse_duration(period),
-        battery=None if battery is None else parse_battery(battery),
-        active_watts=None if power is None else parse_power(power),
-        sleep_watts=None if sleep_power is None else parse_power(sleep_power),
-        parts=tuple(map(_timed, parts)),
-        extra=tuple(map(_extra, extra)),
-        buffers=(
-            *((f"frame {text}", parse_frame(text)) for text in frames),
-            *((f"audio {text}", parse_audio(text)) for text in audio),
-        ),
-        grams_per_kwh=co2,
-        devices=fleet,
-    )
-    seconds = None if latency is None else parse_duration(latency)
-    runs = [_run(models, 1.0, seconds), *(_woken(text) for text in wakes)]
-    report = energy_report(runs, board, choose_target(board, kernels, target), use)
-    limits = list(_limits(report, max_power, max_energy))
+    board = find_board(one_board("energy", boards), board_dirs)
+    chosen = choose_target(board, kernels, target)
+    report, limits = estimate_energy(models, board, chosen, EnergyOptions(**stated))
     if form == "json":
         write_text(estimate_json(report, "energy", limits), output)
     else:
         show(lambda width, _: [*energy_lines(report, width), *limit_lines(limits, width)], output)
     return 0 if all(row.kept for row in limits) else 1
-
-
-def _limits(report: EnergyReport, max_power: str | None, max_energy: str | None) -> Iterator[EstimateLimit]:
-    from mcuplan.estimates.limits import held
-    from mcuplan.estimates.quantities import parse_energy, parse_power
-
-    if max_power is not None:
-        watts = report.average.watts if report.average else None
-        yield held("average power", "mW", None if watts is None else watts * 1e3, parse_power(max_power) * 1e3)
-    if max_energy is not None:
-        yield held("energy of one inference", "uJ", report.stages[0].microjoules, parse_energy(max_energy) * 1e6)
-
-
-def _needs_period(period: str | None, given: dict[str, object]) -> None:
-    if period is None and (names := [name for name, value in given.items() if value]):
-        raise click.UsageError(f"{names[0]} says nothing without --period: how often does the model run?")
-
-
-def _timed(text: str) -> tuple[str, float | None]:
-    from mcuplan.estimates.quantities import parse_duration
-
-    name, colon, time = text.rpartition(":")
-    return (name, parse_duration(time)) if colon else (text, None)
-
-
-def _extra(text: str) -> Load:
-    from mcuplan.estimates.duty import Load
-    from mcuplan.estimates.quantities import parse_power
-
-    power, seconds = _timed(text)
-    return Load(f"extra {text}", parse_power(power), seconds)
-
-
-def _run(model: str, probability: float, seconds: float | None) -> Run:
-    from mcuplan.api.models import load_model
-    from mcuplan.findings.energy import Run
-
-    return Run(model, load_model(model), probability, seconds)
-
-
-def _woken(text: str) -> Run:
-    from mcuplan.estimates.quantities import parse_duration
-
-    model, *rest = text.split("@")
-    try:
-        probability = float(rest[0]) if len(rest) in (1, 2) else -1.0
-    except ValueError:
-        probability = -1.0
-    if not 0 <= probability <= 1:
-        raise click.UsageError(
-            f"--wakes {text!r}: write MODEL@P with a probability P from 0 to 1, such as big.tflite@0.05"
-        )
-    return _run(model, probability, parse_duration(rest[1]) if len(rest) == 2 else None)

@@ -47,21 +47,24 @@ def command(
     from mcuplan.api.targets import choose_target, find_board
     from mcuplan.cli.output import show
 
-    chosen = choose_target(find_board(one_board("explain", boards), board_dirs), kernels, target)
+    board = find_board(one_board("explain", boards), board_dirs)
+    chosen = choose_target(board, kernels, target)
     graph = load_model(models)
+    analysis = budget.analyse(graph, chosen, custom_operators=board.soc.custom_operators if board else ())
     compared = None if compare is None else _compared(graph, chosen, compare)
     if format_ == "json":
         from mcuplan.cli.output import write_text
         from mcuplan.reports.documents.explain import explain_report
         from mcuplan.reports.documents.json import to_json
 
-        write_text(to_json(explain_report(models, budget.analyse(graph, chosen), compared)), None)
+        write_text(
+            to_json(explain_report(models, budget.analyse(graph, chosen, custom_operators=custom), compared)), None
+        )
     elif compared is not None:
         from mcuplan.reports.terminal.explain import comparison_lines
 
         show(lambda width, _: comparison_lines(compared, width))
     else:
-        analysis = budget.analyse(graph, chosen)
         show(lambda width, glyphs: _lines(models, analysis, width, glyphs))
     return int(any(row.difference for row in compared or ()))
 

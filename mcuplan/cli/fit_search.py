@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from mcuplan.cli.parameters import SIZE, kernel_options, models_argument, one_board_options
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from mcuplan.budget import Limits
-    from mcuplan.estimates.frontier import Size
-    from mcuplan.graph import Graph
-    from mcuplan.tflm import Target
+from mcuplan.cli.parameters import SIZE, kernel_options, models_argument, one_board, one_board_options
 
 
 @click.command("fit-search", short_help="Find the widths and resolutions of a network that fit a board.")
@@ -51,28 +41,16 @@ def command(
     Without a board the limits are the rule of thumb of `mcuplan check`, or --ram and --flash.
     The exit code is 1 where nothing fits.
     """
-    from mcuplan import budget
-    from mcuplan.api.models import load_model
-    from mcuplan.api.targets import choose_target
-    from mcuplan.boards import load_board
+    from mcuplan.api.fit_search import fit_search
+    from mcuplan.api.targets import choose_target, find_board
+    from mcuplan.budget import Asked
     from mcuplan.cli.output import show, write_text
-    from mcuplan.estimates.frontier import WIDTHS, frontier
     from mcuplan.reports.documents.estimates import estimate_json
     from mcuplan.reports.terminal.frontier import frontier_lines
 
-    if len(boards) > 1:
-        raise click.UsageError("fit-search takes one board")
-    board = load_board(boards[0], board_dirs) if boards else None
-    asked = budget.Asked(ram=ram, flash=flash)
-    limits = budget.limits_on_board(board, asked) if board else budget.limits_without_board(asked)
-    graph = load_model(models)
-    if int8:
-        from mcuplan.estimates.quantize import to_int8
-
-        graph = to_int8(graph)
-    measure = _measure(choose_target(board, kernels, target), limits)
-    said = tuple(f"{limit.resource.value} {limit.amount:,} ({limit.source})" for limit in limits)
-    result = frontier(graph, models, said, measure, _widths(widths) or WIDTHS, step)
+    board = find_board(one_board("fit-search", boards), board_dirs)
+    chosen = choose_target(board, kernels, target)
+    result = fit_search(models, board, chosen, Asked(ram=ram, flash=flash), _widths(widths), step, int8)
     if form == "json":
         write_text(estimate_json(result, "fit-search"), output)
     else:
@@ -85,18 +63,3 @@ def _widths(text: str | None) -> tuple[float, ...]:
         return tuple(map(float, text.split(","))) if text else ()
     except ValueError:
         raise click.UsageError(f"--widths {text!r}: write factors with commas between, such as 0.5,0.75,1") from None
-
-
-def _measure(target: Target, limits: Limits) -> Callable[[Graph], Size]:
-    from mcuplan import budget
-    from mcuplan.estimates.frontier import Size
-    from mcuplan.tflite import write
-
-    def measure(graph: Graph) -> Size:
-        sized = graph if graph.file_bytes else replace(graph, file_bytes=len(write(graph)))
-        analysis = budget.analyse(sized, target)
-        need = analysis.need()
-        fits = not budget.judge(need, limits).violations
-        return Size(need.ram.total_bytes, need.flash.total_bytes, need.macs, fits)
-
-    return measure

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
               "arena, interpreter, stack, ...")  # fmt: skip
 @click.option("--no-clean-up", is_flag=True, help="Leave padding, identities and dead parts of the graph as they are.")
 @click.option("--no-alias", is_flag=True, help="Let no two tensors share bytes.")
-@click.option("--no-order", is_flag=True, help="Keep the operators in the order of the file.")
+@click.option("--no-order", "no_reorder", is_flag=True, help="Keep the operators in the order of the file.")
 @click.option("--patch", is_flag=True, help="Also run the first layers in strips of rows: less arena, a few more MACs.")
 @click.option("--max-overhead", type=click.FloatRange(min=1.0), default=1.1, show_default=True,
               help="Most multiply-accumulates with --patch, as a factor.")  # fmt: skip
@@ -53,6 +53,7 @@ def command(
     from mcuplan.api.plan import PlanOptions, plan
     from mcuplan.cli.progress import searching
     from mcuplan.cli.streams import say
+    from mcuplan.text import shown
 
     if asked["fit"] and asked["ram"] is None and not boards:
         raise click.UsageError("--fit needs --ram or --board")
@@ -60,21 +61,18 @@ def command(
         if asked[option] and not asked[needed]:
             raise click.UsageError(f"--{option.replace('_', '-')} goes with --{needed}")
     destination = _destination(models, output, in_place)
-    asked |= {name: not asked.pop(f"no_{given}") for name, given in _ALLOWED.items()}
+    asked |= {name: not asked.pop(f"no_{name}") for name in ("clean_up", "alias", "reorder")}
     with searching() as progress:
         found = plan(
             models, board=boards, board_dirs=board_dirs, kernels=kernels, target=target, progress=progress,
             options=PlanOptions(**asked), force=force or destination is None,
         )  # fmt: skip
     if found.steps.no_stages and asked["patch"]:
-        say(f"no patch stages: {found.steps.no_stages}")
+        say(shown(f"no patch stages: {found.steps.no_stages}"))
     if destination:
         found.save(destination)
     _show(found, destination, format_, show_map)
     return int(found.fits is False)
-
-
-_ALLOWED = {"clean_up": "clean_up", "alias": "alias", "reorder": "order"}
 
 
 def _destination(model: str, output: Path | None, in_place: bool) -> Path | None:
@@ -84,20 +82,17 @@ def _destination(model: str, output: Path | None, in_place: bool) -> Path | None
         if model.startswith("zoo:"):
             raise click.UsageError("--in-place needs a file")
         return Path(model)
-    if output is not None and os.path.exists(output) and os.path.exists(model) and os.path.samefile(output, model):
+    if output is not None and output.exists() and os.path.exists(model) and os.path.samefile(output, model):
         raise click.UsageError("the output is the input; use --in-place to write over it")
     return output
 
 
 def _show(found: PlanResult, destination: Path | None, format_: str, show_map: bool) -> None:
     from mcuplan.cli.output import show, write_text
+    from mcuplan.reports.documents.json import to_json
+    from mcuplan.reports.terminal.plan import plan_lines
 
     report = found.document(destination)
     if format_ == "json":
-        from mcuplan.reports.documents.json import to_json
-
-        write_text(to_json(report), None)
-        return
-    from mcuplan.reports.terminal.plan import plan_lines
-
-    show(lambda width, glyphs: plan_lines(report, found.steps.graph, found.after, width, glyphs, show_map))
+        return write_text(to_json(report), None)
+    return show(lambda width, glyphs: plan_lines(report, found.steps.graph, found.after, width, glyphs, show_map))

@@ -56,7 +56,9 @@ def drop(stream: TextIO) -> None:
 
 def say(text: str) -> None:
     """Print ``text`` on stderr, if anybody listens: a message that is not heard changes no exit code."""
+    from mcuplan.text import without_controls
+
     try:
-        print(text, file=sys.stderr, flush=True)
+        print(without_controls(text), file=sys.stderr, flush=True)
     except (OSError, ValueError):
         drop(sys.stderr)

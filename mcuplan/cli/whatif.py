@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from mcuplan.cli.parameters import kernel_options, models_argument, one_board_options
+from mcuplan.cli.parameters import kernel_options, models_argument, one_board, one_board_options
 
 
 @click.command("whatif", short_help="Show what a model would take as int8, pruned, narrower or smaller.")
@@ -23,84 +24,45 @@ from mcuplan.cli.parameters import kernel_options, models_argument, one_board_op
 @click.option(
     "--float-io", is_flag=True, help="With --int8: keep float inputs and outputs, as the converter does by default."
 )
-@click.option(
-    "--ranges/--no-ranges",
-    default=None,
-    help="With --int8: count the min and max that older converters keep.",
-)
+@click.option("--ranges/--no-ranges", default=None,
+              help="With --int8: count the min and max that older converters keep.")  # fmt: skip
 @click.option(
     "--dense-per-channel/--dense-per-tensor", "per_unit", default=None,
     help="With --int8: a scale for each unit of a dense layer, as newer converters give, or one.",
 )  # fmt: skip
-@click.option(
-    "--build",
-    type=click.Choice(["O2-logs", "O2", "Os"]),
-    default="O2-logs",
-    show_default=True,
-    help="How TFLM is compiled.",
-)
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json", "html"]),
-    default="text",
-    show_default=True,
-    help="What to print.",
-)
+@click.option("--build", type=click.Choice(["O2-logs", "O2", "Os"]), default="O2-logs", show_default=True,
+              help="How TFLM is compiled.")  # fmt: skip
+@click.option("--format", "form", type=click.Choice(["text", "json", "html"]), default="text", show_default=True,
+              help="What to print.")  # fmt: skip
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write to FILE.")
 @one_board_options
 @kernel_options
 def command(
-    models: str,
-    resolution: str | None,
-    width: float | None,
-    prune: float | None,
-    prune_layers: tuple[str, ...],
-    sparsity: float | None,
-    int8: bool,
-    float_io: bool,
-    ranges: bool | None,
-    per_unit: bool | None,
-    build: str,
-    form: str,
-    output: Path | None,
-    boards: tuple[str, ...],
-    board_dirs: tuple[Path, ...],
-    kernels: str | None,
-    target: str | None,
-) -> int:
+    models: str, resolution: str | None, prune_layers: tuple[str, ...], build: str, form: str, output: Path | None,
+    boards: tuple[str, ...], board_dirs: tuple[Path, ...], kernels: str | None, target: str | None, **asked: Any,
+) -> int:  # fmt: skip
     """Show what MODEL would take after a change, before anyone trains again.
 
     Changes apply in this order and add up. The changed models are for their sizes only: they are never written.
     """
     from mcuplan.api.models import load_model
-    from mcuplan.api.targets import choose_target
-    from mcuplan.boards import load_board
+    from mcuplan.api.targets import choose_target, find_board
     from mcuplan.cli.output import show, write_text
     from mcuplan.estimates.change import Changes, what_if
     from mcuplan.estimates.quantities import parse_resolution
     from mcuplan.reports.documents.estimates import estimate_json
     from mcuplan.reports.terminal.estimates import whatif_lines
 
-    if len(boards) > 1:
-        raise click.UsageError("whatif takes one board")
-    if (float_io or ranges is not None or per_unit is not None) and not int8:
+    board = one_board("whatif", boards)
+    of_int8 = asked["float_io"] or asked["ranges"] is not None or asked["per_unit"] is not None
+    if of_int8 and not asked["int8"]:
         raise click.UsageError("--float-io, --ranges and --dense-per-channel go with --int8")
-    changes = Changes(
-        resolution=None if resolution is None else parse_resolution(resolution),
-        width=width,
-        prune=prune,
-        prune_layers=tuple(map(_layer, prune_layers)),
-        int8=int8,
-        float_io=float_io,
-        ranges=ranges,
-        per_unit=per_unit,
-        sparsity=sparsity,
-    )
+    size = None if resolution is None else parse_resolution(resolution)
+    changes = Changes(resolution=size, prune_layers=tuple(map(_layer, prune_layers)), **asked)
     if not changes.any:
         raise click.UsageError("say what to change: --input, --width, --prune, --prune-layer, --sparsity or --int8")
-    board = load_board(boards[0], board_dirs) if boards else None
-    result = what_if(load_model(models), models, choose_target(board, kernels, target), build, changes)
+    chosen = choose_target(find_board(board, board_dirs), kernels, target)
+    result = what_if(load_model(models), models, chosen, build, changes)
     if form == "json":
         write_text(estimate_json(result, "whatif"), output)
     elif form == "html":

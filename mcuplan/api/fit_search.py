@@ -1,0 +1,42 @@
+"""The widths and resolutions of a network that fit a board."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mcuplan import budget
+from mcuplan.api.models import load_model
+from mcuplan.estimates.frontier import WIDTHS, Frontier, Size, frontier
+from mcuplan.tflite import write
+
+if TYPE_CHECKING:
+    from mcuplan.boards import Board
+    from mcuplan.budget import Asked, Limits
+    from mcuplan.graph import Graph
+    from mcuplan.tflm import Target
+
+
+def fit_search(
+    model: str, board: Board | None, target: Target, asked: Asked, widths: tuple[float, ...], step: int, int8: bool
+) -> Frontier:
+    """For each width (none: the usual ones) the largest resolution, in steps of ``step`` rows, that fits."""
+    limits = budget.limits_on_board(board, asked) if board else budget.limits_without_board(asked)
+    graph = load_model(model)
+    if int8:
+        from mcuplan.estimates.quantize import to_int8
+
+        graph = to_int8(graph)
+    said = tuple(f"{limit.resource.value} {limit.amount:,} ({limit.source})" for limit in limits)
+    return frontier(graph, model, said, _measure(target, limits), widths or WIDTHS, step)
+
+
+def _measure(target: Target, limits: Limits) -> Callable[[Graph], Size]:
+    def measure(graph: Graph) -> Size:
+        sized = graph if graph.file_bytes else replace(graph, file_bytes=len(write(graph)))
+        need = budget.analyse(sized, target).need()
+        fits = not budget.judge(need, limits).violations
+        return Size(need.ram.total_bytes, need.flash.total_bytes, need.macs, fits)
+
+    return measure
