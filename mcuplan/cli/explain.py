@@ -57,9 +57,7 @@ def command(
         from mcuplan.reports.documents.explain import explain_report
         from mcuplan.reports.documents.json import to_json
 
-        write_text(
-            to_json(explain_report(models, budget.analyse(graph, chosen, custom_operators=custom), compared)), None
-        )
+        write_text(to_json(explain_report(models, analysis, compared)), None)
     elif compared is not None:
         from mcuplan.reports.terminal.explain import comparison_lines
 
