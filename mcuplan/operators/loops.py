@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 
 from mcuplan.graph import DType, Graph, Operator, Subgraph
 from mcuplan.operators.facts import constant_values
@@ -16,6 +17,47 @@ def loop_turns(graph: Graph, subgraph: Subgraph, operator: Operator) -> int | No
     or both are looked up: the condition is the element of a constant table of booleans at the variable, and the body
     gives back the element of a constant table of integers there, each with a SLICE of one element.
     """
+    loop = _loop(graph, operator)
+    start = None if loop is None else _constant(graph, subgraph, operator.inputs[loop.asked])
+    if loop is None or start is None:
+        return None
+    if loop.test.name == "LESS" and loop.advance.name == "ADD":
+        return _counted(graph, loop, start)
+    if loop.test.name == "SLICE" and loop.advance.inputs[1:2] == (loop.counter,):
+        return _looked_up(_table(graph, loop.condition, loop.test), _table(graph, loop.body, loop.advance), start)
+    return None
+
+
+def never_ends(graph: Graph, subgraph: Subgraph, operator: Operator) -> bool:
+    """True for ``while (v < end) v += step`` whose constant step is 0 or less: once it runs, it runs on.
+
+    A loop that begins at its end or above, by a constant, is none: it does not run.
+    """
+    loop = _loop(graph, operator)
+    if loop is None or loop.test.name != "LESS" or loop.advance.name != "ADD":
+        return False
+    end, step = _ends(graph, loop)
+    start = _constant(graph, subgraph, operator.inputs[loop.asked])
+    return end is not None and step is not None and step <= 0 and (start is None or start < end)
+
+
+@dataclass(frozen=True, slots=True)
+class _Loop:
+    """A WHILE whose condition looks at variable ``asked``, and the operator of its body that gives that variable."""
+
+    condition: Subgraph
+    body: Subgraph
+    test: Operator
+    advance: Operator
+    asked: int
+
+    @property
+    def counter(self) -> int:
+        """The variable's tensor in the body."""
+        return self.body.inputs[self.asked]
+
+
+def _loop(graph: Graph, operator: Operator) -> _Loop | None:
     condition, body = (_called(graph, operator, name) for name in ("cond_subgraph_index", "body_subgraph_index"))
     if condition is None or body is None or not condition.outputs:
         return None
@@ -24,14 +66,12 @@ def loop_turns(graph: Graph, subgraph: Subgraph, operator: Operator) -> int | No
     if test is None or asked is None or asked >= min(len(operator.inputs), len(body.inputs), len(body.outputs)):
         return None
     advance = _producer(body, body.outputs[asked])
-    start = _constant(graph, subgraph, operator.inputs[asked])
-    if advance is None or start is None or body.inputs[asked] not in advance.inputs:
+    wide = {"LESS": 2, "ADD": 2, "SLICE": 3}
+    kinds = {test.name, advance.name} if advance is not None else set()
+    if advance is None or kinds not in ({"LESS", "ADD"}, {"SLICE"}) or body.inputs[asked] not in advance.inputs:
         return None
-    if test.name == "LESS" and advance.name == "ADD":
-        return _counted(graph, condition, body, test, advance, body.inputs[asked], start)
-    if test.name == "SLICE" and advance.name == "SLICE" and advance.inputs[1] == body.inputs[asked]:
-        return _looked_up(_table(graph, condition, test), _table(graph, body, advance), start)
-    return None
+    known = all(len(op.inputs) == wide[op.name] for op in (test, advance))
+    return _Loop(condition, body, test, advance, asked) if known else None
 
 
 def _counter(test: Operator, condition: Subgraph) -> int | None:
@@ -41,14 +81,17 @@ def _counter(test: Operator, condition: Subgraph) -> int | None:
     return condition.inputs.index(tensor) if tensor in condition.inputs else None
 
 
-def _counted(
-    graph: Graph, condition: Subgraph, body: Subgraph, test: Operator, advance: Operator, counter: int, start: int
-) -> int | None:
+def _ends(graph: Graph, loop: _Loop) -> tuple[int | None, int | None]:
+    """End and step of ``while (v < end) v += step``, where they are constant."""
+    other = loop.advance.inputs[1 - loop.advance.inputs.index(loop.counter)]
+    return _constant(graph, loop.condition, loop.test.inputs[1]), _constant(graph, loop.body, other)
+
+
+def _counted(graph: Graph, loop: _Loop, start: int) -> int | None:
     """Turns of ``while (v < end) v += step``."""
-    if Options(advance).activation:  # a counter that is clamped may never reach its end
+    if Options(loop.advance).activation:  # a counter that is clamped may never reach its end
         return None
-    other = advance.inputs[1 - advance.inputs.index(counter)]
-    end, step = _constant(graph, condition, test.inputs[1]), _constant(graph, body, other)
+    end, step = _ends(graph, loop)
     return None if end is None or step is None or step <= 0 else max(-((start - end) // step), 0)
 
 

@@ -16,6 +16,7 @@ from mcuplan.tflite import load, read, write
 from mcuplan.tflm.support import UNNOTICED, unsupported
 from mcuplan.tflm.support.inference import RULES
 from mcuplan.tflm.support.table import operator_rule, support_table
+from mcuplan.zoo.single import build_operator, operator_models
 
 SHARED = os.environ.get("MCUPLAN_SHARED")
 
@@ -248,3 +249,15 @@ def test_models_on_which_a_real_tflm_dies() -> None:
     assert [r.reason for r in one] == [
         f"FULLY_CONNECTED gives the shape [1, 10], but its output has [1, 10, 917504]{UNNOTICED}"
     ]
+
+
+@pytest.mark.parametrize(("step", "ends"), [(1, True), (0, False), (-5, False)])
+def test_a_counter_that_does_not_grow(step: int, ends: bool) -> None:
+    """``while (n < 3) n += step``, from an input of the model."""
+    graph = next(build_operator(spec) for spec in operator_models() if spec.name == "while-int8")
+    body = graph.subgraphs[2]
+    one = next(t for t in body.tensors if graph.is_constant(t))
+    buffers = list(graph.buffers)
+    buffers[one.buffer] = Buffer(step.to_bytes(4, "little", signed=True))
+    found = rules(replace(graph, buffers=tuple(buffers)))
+    assert found == ([] if ends else ["subgraph"])

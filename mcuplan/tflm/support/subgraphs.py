@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mcuplan.graph import DType, Graph, Subgraph, Tensor
-from mcuplan.operators import called_subgraphs
+from mcuplan.operators import called_subgraphs, never_ends
 from mcuplan.tflm.support.call import Call, Finding
 from mcuplan.tflm.support.checks import plain_check
 from mcuplan.tflm.support.flow import called_without_ends
@@ -115,6 +115,8 @@ def _while_subgraphs(call: Call) -> Iterator[Finding]:
     yield from _same_bytes(ours, inputs, condition, condition.inputs, "its condition's input")
     yield from _same_bytes(ours, outputs, body, body.inputs, "its body's input")
     yield from _same_bytes(ours, outputs, body, body.outputs, "its body's output")
+    if never_ends(call.graph, call.subgraph, call.op):
+        yield Finding("subgraph", "never ends once it begins: its counter does not grow", unchecked=True)
     if not condition.outputs or condition.tensors[condition.outputs[0]].dtype is not DType.BOOL:
         yield Finding("subgraph", "needs a condition whose first output is bool")
 
