@@ -39,7 +39,9 @@ from mcuplan.rewriting.dead import has_effects
 from mcuplan.tflm.target import DEFAULT_TARGET, Target
 
 MOST_STEPS = 30_000
-"""Operators followed at most, loops turn by turn."""
+"""Operators followed at most, loops turn by turn, beyond :data:`MOST_TURNS` times those there are."""
+
+MOST_TURNS = 300
 
 MOST_POSITIONS = 1 << 28
 """Positions named at most, each once for each tap of a window."""
@@ -99,7 +101,7 @@ def follow(graph: Graph) -> Followed:
 class _Follower:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self._steps = MOST_STEPS
+        self._steps = MOST_STEPS + MOST_TURNS * sum(len(s.operators) for s in graph.subgraphs)
         self._positions = MOST_POSITIONS
         self._digests: dict[int, str] = {}
         self._constants: dict[tuple[int, int, bool], Value] = {}
