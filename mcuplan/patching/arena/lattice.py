@@ -13,19 +13,22 @@ weighted A*), 2014.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from heapq import heappop, heappush
 from itertools import count
 
+from mcuplan.deadline import Deadline
+from mcuplan.estimates.instructions import cost_model
 from mcuplan.graph import Graph
-from mcuplan.operators import model_macs
 from mcuplan.operators.geometry.stages import PatchStage
 from mcuplan.patching.arena.outside import Outside
 from mcuplan.patching.arena.space import Effort, forms
 from mcuplan.patching.arena.trials import Trial, Trials
 from mcuplan.patching.writing.forms import Kind, StageCost, StageForm, balanced, stage_cost
+from mcuplan.patching.writing.price import StagePricer
 from mcuplan.patching.writing.reader import WINDOWED, StageReader, UnsupportedStageError
 from mcuplan.planning.arena_problem import ALIGNMENT
 from mcuplan.tflm.target import Target
@@ -39,7 +42,8 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class StageChoice:
-    """A stage in a form: operators ``[first, last)``, its MACs, and those of the same operators run whole.
+    """A stage in a form: operators ``[first, last)``, its MACs, and those of the same operators run whole; instructions
+    of both where the target has a cost model, else 0.
 
     ``live_bytes`` are in use while it runs, what passes it by included; ``growth_bytes`` is what it adds to TFLM's
     persistent section.
@@ -51,6 +55,8 @@ class StageChoice:
     whole_macs: int
     live_bytes: int
     growth_bytes: int
+    instructions: float = 0.0
+    whole_instructions: float = 0.0
 
     @property
     def first(self) -> int:
@@ -70,33 +76,42 @@ class StageChoice:
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """What runs before boundary ``at``: bytes in use at most, what is added to the given model, and the stages."""
+    """What runs before boundary ``at``: bytes in use at most, what is added to the given model, and the stages.
+
+    ``extra_time`` are instructions, or MACs where the target has no cost model.
+    """
 
     at: int = 0
     peak: int = 0
     growth: int = 0
     planning: int = 0
     extra_macs: int = 0
+    extra_time: float = 0.0
     choices: tuple[StageChoice, ...] = ()
 
-    def beats(self, other: Path) -> bool:
-        """Whether no path that goes on from ``other`` can be better than the same going on from this one."""
+    def beats(self, other: Path, macs: bool = True) -> bool:
+        """Whether no path that goes on from ``other`` can be better than the same going on from this one.
+
+        Without ``macs`` these do not count.
+        """
         return (
             self.peak <= other.peak
             and self.growth <= other.growth
             and self.planning <= other.planning
-            and self.extra_macs <= other.extra_macs
+            and self.extra_time <= other.extra_time
+            and (not macs or self.extra_macs <= other.extra_macs)
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """MACs that stages may add, and the arena that is to be declared at most (None: as little as possible).
+    """Time and MACs that stages may add, and the arena that is to be declared at most (None: as little as possible).
 
-    With an arena given, the fewest MACs come first; otherwise the least arena.
+    With an arena given, the least time comes first; otherwise the least arena.
     """
 
-    extra_macs: int
+    extra_time: float
+    extra_macs: float = math.inf
     fit_bytes: int | None = None
     below_bytes: int | None = None
 
@@ -104,15 +119,25 @@ class Limits:
 class Lattice:
     """All combinations of stages of a graph on a target; remembers what was made exact."""
 
-    def __init__(self, graph: Graph, target: Target, effort: Effort, progress: Progress | None = None) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        target: Target,
+        effort: Effort,
+        progress: Progress | None = None,
+        deadline: Deadline | None = None,
+    ) -> None:
         self.graph = graph
         self.effort = effort
         self.reader = StageReader(graph)
         self.outside = Outside(graph, target)
-        self.trials = Trials(graph, target)
-        self.macs = model_macs(graph).total
+        self.trials = Trials(graph, target, deadline)
+        model = cost_model(target)
+        self.pricer = StagePricer.of(self.reader, model) if model is not None else None
+        self._deadline = deadline or Deadline()
         self._progress = progress
         self._forms: dict[PatchStage, list[_Option]] = {}
+        self._kinds: dict[object, _Option | None] = {}
         self._balanced: set[tuple[PatchStage, StageForm]] = set()
         self._passing: dict[PatchStage, int] = {}
         self._stages, self._floor = self._useful_stages()
@@ -128,22 +153,26 @@ class Lattice:
         Combinations that another one beats in every respect are left out.
         """
         order = count()
-        heap: list[tuple[tuple[int, int], int, int, Path, _Edge | None]] = []
+        heap: list[tuple[tuple[float, float], int, int, Path, _Edge | None]] = []
         reached: dict[int, list[Path]] = {}
 
         def push(path: Path, edge: _Edge | None) -> None:
             least = self._least(path)
-            if path.extra_macs > limits.extra_macs or (limits.below_bytes is not None and least >= limits.below_bytes):
+            if path.extra_time > limits.extra_time or path.extra_macs > limits.extra_macs:
+                return
+            if limits.below_bytes is not None and least >= limits.below_bytes:
                 return
             if limits.fit_bytes is not None and least > limits.fit_bytes:
                 return
-            key = (least, path.extra_macs) if limits.fit_bytes is None else (path.extra_macs, least)
+            key = (least, path.extra_time) if limits.fit_bytes is None else (path.extra_time, least)
             heappush(heap, (key, -path.at, next(order), path, edge))
 
         push(Path(peak=self._floor), None)
+        macs = limits.extra_macs < math.inf
         while heap:
+            self._deadline.check()
             _, _, _, path, edge = heappop(heap)
-            if any(known.beats(path) for known in reached.get(path.at, ())):
+            if any(known.beats(path, macs) for known in reached.get(path.at, ())):
                 continue
             if edge is not None:
                 for finer, what in self._refined(edge):
@@ -178,7 +207,7 @@ class Lattice:
         for stage, form in stages:
             trial = self.trials(stage, form)
             assert trial is not None
-            option = _Option(form, stage_cost(self.reader, stage, form), trial)
+            option = _Option(form, self._cost(stage, form), trial)
             path = self._behind(_Edge(self._whole(path, stage.first), stage), option, trial)
         return self._whole(path, len(self.graph.main.operators))
 
@@ -222,20 +251,51 @@ class Lattice:
             path.growth + trial.growth,
             path.planning + trial.planning,
             path.extra_macs + cost.extra_macs,
-            (*path.choices, StageChoice(stage, option.form, cost.macs, cost.whole_macs, live, trial.growth)),
-        )
+            path.extra_time + option.extra_time,
+            (
+                *path.choices,
+                StageChoice(
+                    stage, option.form, cost.macs, cost.whole_macs, live, trial.growth,
+                    cost.instructions, cost.whole_instructions,
+                ),
+            ),
+        )  # fmt: skip
+
+    def _cost(self, stage: PatchStage, form: StageForm) -> StageCost:
+        return stage_cost(self.reader, stage, form, self.pricer)
 
     def _options(self, stage: PatchStage) -> Sequence[_Option]:
         """The stage's forms that no tried one beats."""
         if stage not in self._forms:
-            found = []
-            for form in forms(self.graph, stage, self.effort):
-                try:
-                    found.append(_Option(form, stage_cost(self.reader, stage, form)))
-                except UnsupportedStageError:
-                    continue
-            self._forms[stage] = found
+            self._forms[stage] = _undominated(list(self._useful_forms(stage)))
         return self._forms[stage]
+
+    def _useful_forms(self, stage: PatchStage) -> Iterator[_Option]:
+        """The stage's forms that can be written and need less than its operators run whole, which add nothing."""
+        room = max(self.outside.operator_bytes[stage.first : stage.last]) - self._passing_bytes(stage)
+        full: set[tuple[Kind, str, bool]] = set()
+        for form in forms(self.graph, stage, self.effort, self.pricer is not None):
+            self._deadline.check()
+            family = form.kind, form.padding, form.stream
+            if family in full:
+                continue
+            option = self._option(stage, form)
+            if option is None:
+                continue
+            if option.least.inside < room:
+                yield option
+            elif form.kind not in (Kind.PATCHES, Kind.CHANNELS):
+                full.add(family)  # those that follow are higher
+
+    def _option(self, stage: PatchStage, form: StageForm) -> _Option | None:
+        """A form by its rows alone, of stages that recur worked out once; None where it cannot be written."""
+        key = self.trials.kind(stage), form
+        if key not in self._kinds:
+            try:
+                self._kinds[key] = _Option(form, self._cost(stage, form))
+            except UnsupportedStageError:
+                self._kinds[key] = None
+        return self._kinds[key]
 
     def _tried(self, stage: PatchStage, option: _Option) -> _Option | None:
         """The option made exact, if nothing was in the way; its forms lose those that it beats."""
@@ -257,7 +317,7 @@ class Lattice:
         form = balanced(self.reader, stage, tried.form)
         if form != tried.form:
             self._balanced.add((stage, form))
-            option = _Option(form, stage_cost(self.reader, stage, form))
+            option = _Option(form, self._cost(stage, form))
             self._forms[stage].append(option)
             yield option
 
@@ -322,6 +382,12 @@ class _Option:
     trial: Trial | None = None
 
     @property
+    def extra_time(self) -> float:
+        """Instructions that the form adds, or MACs where there is no cost model."""
+        cost = self.cost
+        return cost.instructions - cost.whole_instructions if cost.instructions else float(cost.extra_macs)
+
+    @property
     def least(self) -> Trial:
         """The best that a trial could find."""
         return self.trial or Trial(self.cost.least.inside, max(self.cost.least.growth, _LEAST_GROWTH), 0)
@@ -333,6 +399,7 @@ class _Option:
             mine.inside <= theirs.inside
             and mine.growth <= theirs.growth
             and mine.planning <= theirs.planning
+            and self.extra_time <= other.extra_time
             and self.cost.extra_macs <= other.cost.extra_macs
         )
 
@@ -344,6 +411,19 @@ class _Edge:
     path: Path
     stage: PatchStage
     option: _Option | None = None
+
+
+def _undominated(options: list[_Option]) -> list[_Option]:
+    """Options that no other one clearly beats by its rows alone: as written, a few bytes more or less may turn up."""
+    found: list[_Option] = []
+    for option in sorted(options, key=lambda o: (o.extra_time, o.least.inside, o.least.growth)):
+        if not any(known.beats(option) and _CLEARLY * known.least.inside <= option.least.inside for known in found):
+            found.append(option)
+    return found
+
+
+_CLEARLY = 1.05
+"""By how much a form must need less than another one for that to be left out."""
 
 
 def _best_pairs(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -6,9 +6,15 @@ and replayed as TFLM would plan them, until no other combination can be better t
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from mcuplan.deadline import Deadline, OutOfTimeError
 from mcuplan.errors import McuplanError
+from mcuplan.estimates.instructions import cost_model, model_instructions
+from mcuplan.estimates.instructions.graphs import addresses
 from mcuplan.graph import Graph
 from mcuplan.operators import model_macs
 from mcuplan.patching.arena.lattice import Lattice, Limits, Path, Progress, StageChoice
@@ -17,6 +23,7 @@ from mcuplan.patching.arena.space import EFFORTS, Effort
 from mcuplan.patching.writing.build import Draft
 from mcuplan.patching.writing.forms import write_stage
 from mcuplan.patching.writing.reader import WINDOWED, StageReader
+from mcuplan.planning.plan import parsed_targets
 from mcuplan.proof.memory.static_check import static_check
 from mcuplan.rewriting.cleanup import CleanedUp, CleanupStep, clean_up_mapped, may_renumber
 from mcuplan.rewriting.edit import set_offline_plan
@@ -35,11 +42,20 @@ class PatchRefusal(McuplanError):  # noqa: N818 - a finding about the model, not
 
 @dataclass(frozen=True, slots=True)
 class FrontPoint:
-    """A plan that no other one found beats in both arena and MACs."""
+    """A plan that no other one found beats in both arena and time.
+
+    Time are instructions; MACs where the target has no cost model (then ``instructions_factor`` is None).
+    """
 
     declare_bytes: int
     macs_factor: float
     stages: tuple[StageChoice, ...]
+    instructions_factor: float | None = None
+
+    @property
+    def time_factor(self) -> float:
+        """What one ``Invoke`` takes by what the given model takes."""
+        return self.macs_factor if self.instructions_factor is None else self.instructions_factor
 
 
 @dataclass(frozen=True)
@@ -51,8 +67,10 @@ class PatchPlan:
     ``before`` and ``after`` predict the arena of the given and the written model; ``macs_factor`` is the MACs of one
     ``Invoke`` by those of the given model. ``operator_bytes`` are in use while each operator of the base runs, in a
     stage or whole. ``lower_bound_bytes`` bounds the planned section of these stages. No combination of stages in the
-    space searched needs less arena than ``least_declare_bytes``, at no more than the MACs allowed; None where the
-    search ended before it knew.
+    space searched needs less arena than ``least_declare_bytes``, at no more than the time allowed; None where the
+    search ended before it knew. ``instructions_before`` and ``instructions_after`` are of one ``Invoke`` of the given
+    and the written model, None where the target has no cost model: then time is counted in MACs. ``out_of_time`` tells
+    that the time limit ended the search.
     """
 
     graph: Graph
@@ -68,6 +86,21 @@ class PatchPlan:
     lower_bound_bytes: int
     least_declare_bytes: int | None
     tried: int
+    instructions_before: float | None = None
+    instructions_after: float | None = None
+    out_of_time: bool = False
+
+    @property
+    def instructions_factor(self) -> float | None:
+        """Instructions of the written model by those of the given one."""
+        if self.instructions_before is None or self.instructions_after is None:
+            return None
+        return self.instructions_after / self.instructions_before
+
+    @property
+    def extremes(self) -> tuple[FrontPoint, FrontPoint]:
+        """The points of the front with the least arena and with the least time."""
+        return self.front[-1], self.front[0]
 
     @property
     def gain_bytes(self) -> int:
@@ -77,25 +110,28 @@ class PatchPlan:
 
 def find_patch_plan(
     graph: Graph,
-    target: Target | str = DEFAULT_TARGET,
+    targets: Target | str | Sequence[Target | str] = DEFAULT_TARGET,
     max_overhead: float = 1.1,
     fit_bytes: int | None = None,
     effort: str = "default",
     tidy: bool = True,
     progress: Progress | None = None,
+    max_macs: float | None = None,
+    least: bool = True,
+    deadline: Deadline | None = None,
 ) -> PatchPlan | None:
-    """Find the patch stages with the least arena to declare at no more than ``max_overhead`` times the MACs.
+    """Find the patch stages with the least arena to declare at no more than ``max_overhead`` times the time.
 
     Parameters
     ----------
     graph
         The model; an offline plan in it is dropped.
-    target
-        What to predict for.
+    targets
+        What to predict for; of several targets only what is safe on all counts, and the largest arena.
     max_overhead
-        Most MACs of the whole model, as a factor.
+        Most instructions of the whole model, as a factor; MACs where a target has no cost model.
     fit_bytes
-        With it, the fewest MACs with which the arena to declare is at most this many bytes; the least arena where
+        With it, the least time with which the arena to declare is at most this many bytes; the least arena where
         none is.
     effort
         ``fast``, ``default`` or ``best``.
@@ -103,11 +139,17 @@ def find_patch_plan(
         Whether the model is cleaned up first, as :func:`mcuplan.planning.plan.make_plan` does.
     progress
         Told as the search goes on: stages tried, and the bytes that the best plan takes at least.
+    max_macs
+        Most MACs of the whole model, as a factor; None for as many as ``max_overhead`` allows.
+    least
+        Whether to take the least arena; else the knee of the front: behind it little arena costs much time.
+    deadline
+        When to stop with the best so far.
 
     Returns
     -------
     PatchPlan or None
-        None where stages are possible but none makes the arena smaller.
+        None where stages are possible but none makes the arena smaller, or none was found in time.
 
     Raises
     ------
@@ -121,22 +163,37 @@ def find_patch_plan(
     >>> plan.before.declare_bytes, plan.after.declare_bytes < 36_000
     (55008, True)
     """
-    chosen = Target.parse(target) if isinstance(target, str) else target
+    chosen = parsed_targets(targets)
     why = contradiction(graph) or refusal(graph)
-    if why is None and not readable_rules(chosen):
-        why = f"nothing is known of which tensors may share bytes in the kernels of {chosen.library.name}"
+    unread = [target for target in chosen if not readable_rules(target)]
+    if why is None and unread:
+        why = f"nothing is known of which tensors may share bytes in the kernels of {unread[0].library.name}"
     if why is not None:
         raise PatchRefusal(why)
     cleaned = clean_up_mapped(graph) if tidy else CleanedUp(graph, (), tuple(range(len(graph.main.operators))))
-    return _Search(graph, cleaned, chosen, max_overhead, EFFORTS[effort], progress).run(fit_bytes)
+    wish = _Wish(max_overhead, max_macs, fit_bytes, least)
+    try:
+        return _Search(graph, cleaned, chosen, wish, EFFORTS[effort], progress, deadline or Deadline()).run()
+    except OutOfTimeError:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    max_overhead: float
+    max_macs: float | None
+    fit_bytes: int | None
+    least: bool
 
 
 @dataclass(frozen=True)
 class _Placed:
-    """A combination of stages, written and placed."""
+    """A combination of stages, written and placed; its time in instructions or MACs of one ``Invoke``."""
 
     path: Path
     draft: PlannedDraft
+    time: float
+    allowed: bool
 
     @property
     def declare_bytes(self) -> int:
@@ -144,17 +201,17 @@ class _Placed:
 
     @property
     def usable(self) -> bool:
-        return self.draft.usable
+        return self.draft.usable and self.allowed
 
-    def rank(self) -> tuple[bool, int, int]:
-        return not self.usable, self.declare_bytes, self.path.extra_macs
+    def rank(self) -> tuple[bool, int, float]:
+        return not self.usable, self.declare_bytes, self.time
 
     def fits(self, most_bytes: int) -> bool:
         return self.usable and self.declare_bytes <= most_bytes
 
-    def hope(self) -> tuple[int, int]:
+    def hope(self) -> tuple[bool, int, float]:
         """As it would rank if it could be placed without a gap."""
-        return self.draft.lower_bound_bytes + self.draft.arena.persistent_bytes, self.path.extra_macs
+        return not self.allowed, self.draft.lower_bound_bytes + self.draft.arena.persistent_bytes, self.time
 
 
 class _Search:
@@ -162,30 +219,55 @@ class _Search:
         self,
         graph: Graph,
         cleaned: CleanedUp,
-        target: Target,
-        max_overhead: float,
+        targets: tuple[Target, ...],
+        wish: _Wish,
         effort: Effort,
         progress: Progress | None,
+        deadline: Deadline,
     ) -> None:
         self.graph = set_offline_plan(cleaned.graph, None)
         self.cleaned = cleaned
-        self.target = target
+        self.targets = targets
+        self.wish = wish
         self.effort = effort
-        self.before = predict(graph, target)
+        self.deadline = deadline
+        self.before, self.target = max(
+            ((predict(graph, target), target) for target in targets), key=lambda row: row[0].declare_bytes
+        )
+        self.model = cost_model(self.target)
         self.macs = max(model_macs(graph).total, 1)
         self.base_macs = model_macs(self.graph).total
-        self.extra_macs = int(max_overhead * self.macs) - self.base_macs
-        self.lattice = Lattice(self.graph, target, effort, progress)
+        self.time = max(self._time(graph, self.before), 1.0)
+        self.most_time = wish.max_overhead * self.time
+        self.limits = Limits(
+            self.most_time - self._time(self.graph, predict(self.graph, self.target)),
+            math.inf if wish.max_macs is None else int(wish.max_macs * self.macs) - self.base_macs,
+        )
+        self.dearer = 1.0
+        self.lattice = Lattice(self.graph, self.target, effort, progress, deadline)
         self.placed: dict[tuple[StageChoice, ...], _Placed] = {}
         self.tried: set[tuple[tuple[StageChoice, ...], str]] = set()
 
-    def run(self, fit_bytes: int | None) -> PatchPlan | None:
-        best, least = self._fitting(fit_bytes), None
+    def _time(self, graph: Graph, arena: ArenaPrediction) -> float:
+        """Instructions of one ``Invoke``, MACs where there is no cost model."""
+        if self.model is None:
+            return float(model_macs(graph).total)
+        return model_instructions(graph, self.model, addresses(arena.plan)).total
+
+    def run(self) -> PatchPlan | None:
+        best, least = None, None
+        with suppress(OutOfTimeError):
+            best = self._fitting(self.wish.fit_bytes)
+            if best is None:
+                best, least = self._least()
+            if best is not None:
+                self._cheaper(best)
         if best is None:
-            best, least = self._least()
+            best = self._first_that_stands()
+        if best is not None and not self.wish.least and self.wish.fit_bytes is None:
+            best = self._knee(best)
         if best is None or best.declare_bytes >= self.before.declare_bytes:
             return None
-        self._cheaper(best)
         return PatchPlan(
             graph=best.draft.graph,
             base=self.graph,
@@ -200,13 +282,16 @@ class _Search:
             lower_bound_bytes=best.draft.lower_bound_bytes,
             least_declare_bytes=None if self.lattice.exhausted else least,
             tried=self.lattice.trials.tried,
+            instructions_before=None if self.model is None else self.time,
+            instructions_after=None if self.model is None else best.time,
+            out_of_time=self.deadline.struck,
         )
 
     def _fitting(self, fit_bytes: int | None) -> _Placed | None:
         """The combination with the fewest MACs of those that fit once they are placed."""
         if fit_bytes is None:
             return None
-        for tries, (_, path) in enumerate(self.lattice.paths(Limits(self.extra_macs, fit_bytes=fit_bytes))):
+        for tries, (_, path) in enumerate(self.lattice.paths(replace(self.limits, fit_bytes=fit_bytes))):
             if tries == self.effort.placed:
                 break
             found = self._place(path)
@@ -221,12 +306,14 @@ class _Search:
         best: _Placed | None = None
         bound: int | None = None
         tries = 0
-        for least, path in self.lattice.paths(Limits(self.extra_macs, below_bytes=self.before.declare_bytes)):
+        for least, path in self.lattice.paths(replace(self.limits, below_bytes=self.before.declare_bytes)):
             bound = least if bound is None else bound
             if tries == self.effort.placed or (best is not None and best.fits(least)):
                 break
             if not path.choices:
                 continue  # the model as it is, its tensors over one another: that is a plan without stages
+            if path.extra_time * self.dearer > self.limits.extra_time:
+                continue
             tries += 1
             found = self._place(path)
             best = found if best is None else min(best, found, key=_Placed.rank)
@@ -237,6 +324,9 @@ class _Search:
             self._place(found.path, self.effort.solver)
         return self._first_that_stands(), bound
 
+    def _within(self, path: Path, limits: Limits) -> bool:
+        return path.extra_time <= limits.extra_time and path.extra_macs <= limits.extra_macs
+
     def _first_that_stands(self) -> _Placed | None:
         """The best of those placed whose plan the static check proves."""
         for found in sorted((p for p in self.placed.values() if p.path.choices), key=_Placed.rank):
@@ -246,7 +336,7 @@ class _Search:
 
     def _stands(self, found: _Placed) -> bool:
         """Whether the plan stands the proof that it will have to stand; one that does not is dropped."""
-        if found.usable and not static_check(found.draft.graph, self.target):
+        if found.usable and not any(static_check(found.draft.graph, target) for target in self.targets):
             return True
         self.placed[found.path.choices] = replace(found, draft=replace(found.draft, usable=False))
         return False
@@ -257,7 +347,7 @@ class _Search:
         while better:
             better = False
             for least, path in self.lattice.neighbours(best.path):
-                if least >= best.declare_bytes or path.extra_macs > self.extra_macs:
+                if least >= best.declare_bytes or not self._within(path, self.limits):
                     continue
                 if tries == self.effort.placed:
                     return best
@@ -269,17 +359,35 @@ class _Search:
         return best
 
     def _cheaper(self, best: _Placed) -> None:
-        """Place what has fewer MACs than the best, down to none added: the Pareto front behind it."""
-        extra, points = best.path.extra_macs, self.effort.front
+        """Place what takes less time than the best, down to none added: the Pareto front behind it."""
+        extra, points = best.path.extra_time, self.effort.front
         for left in reversed(range(points)):
-            # Closer together towards few MACs, where most is won.
-            most = min(extra - 1, best.path.extra_macs * left * left // (points * points))
-            limits = Limits(max(most, 0), below_bytes=self.before.declare_bytes)
+            # Closer together towards little time, where most is won.
+            most = min(extra - 1, best.path.extra_time * left * left / (points * points))
+            limits = replace(self.limits, extra_time=max(most, 0.0), below_bytes=self.before.declare_bytes)
             path = next((path for _, path in self.lattice.paths(limits) if path.choices), None) if extra > 0 else None
             if path is None:
                 return
             self._place(path)
-            extra = path.extra_macs
+            extra = path.extra_time
+
+    def _knee(self, best: _Placed) -> _Placed:
+        """The point of the front farthest from the line between its ends: behind it little arena costs much time."""
+        front = self._front()
+        least, cheapest = front[-1], front[0]
+        arena = max(cheapest.declare_bytes - least.declare_bytes, 1)
+        time = max(least.time_factor - cheapest.time_factor, 1e-9)
+
+        def saved(point: FrontPoint) -> float:
+            return (cheapest.declare_bytes - point.declare_bytes) / arena - (
+                point.time_factor - cheapest.time_factor
+            ) / time
+
+        for point in sorted(front[1:], key=saved, reverse=True):
+            found = self.placed.get(point.stages)
+            if found is not None and self._stands(found):
+                return found
+        return best
 
     def _place(self, path: Path, solver: str = "fast") -> _Placed:
         """The combination written into the graph and placed: the best that was found for it so far."""
@@ -288,13 +396,23 @@ class _Search:
             draft = Draft(self.graph)
             for choice in reversed(path.choices):
                 draft = write_stage(draft, choice.stage, choice.form)
-            found = _Placed(path, DraftProblem(draft.tidy(), self.target).plan(solver))
+            planned = DraftProblem(draft.tidy(), self.targets, deadline=self.deadline).plan(solver)
+            time = self._time(planned.graph, planned.arena)
+            macs = path.extra_macs <= self.limits.extra_macs
+            if time > self.most_time and path.extra_time > 0:
+                # By how much stages take more than their rows tell: others near the limit would be too dear as well.
+                extra = self.limits.extra_time + time - self.most_time
+                self.dearer = max(self.dearer, extra / path.extra_time)
+            found = _Placed(path, planned, time, time <= self.most_time and macs)
             known = self.placed.get(path.choices)
             self.placed[path.choices] = found if known is None else min(known, found, key=_Placed.rank)
         return self.placed[path.choices]
 
     def _factor(self, path: Path) -> float:
         return (self.base_macs + path.extra_macs) / self.macs
+
+    def _time_factor(self, time: float) -> float | None:
+        return None if self.model is None else time / self.time
 
     def _operator_bytes(self, path: Path) -> tuple[int, ...]:
         found = list(self.lattice.outside.operator_bytes)
@@ -303,12 +421,14 @@ class _Search:
         return tuple(found)
 
     def _front(self) -> tuple[FrontPoint, ...]:
-        points = [FrontPoint(self.before.declare_bytes, 1.0, ())]
+        points = [FrontPoint(self.before.declare_bytes, 1.0, (), self._time_factor(self.time))]
         points += [
-            FrontPoint(p.declare_bytes, self._factor(p.path), p.path.choices) for p in self.placed.values() if p.usable
+            FrontPoint(p.declare_bytes, self._factor(p.path), p.path.choices, self._time_factor(p.time))
+            for p in self.placed.values()
+            if p.usable
         ]
         front: list[FrontPoint] = []
-        for point in sorted(points, key=lambda p: (p.macs_factor, p.declare_bytes)):
+        for point in sorted(points, key=lambda p: (p.time_factor, p.declare_bytes)):
             if not front or point.declare_bytes < front[-1].declare_bytes:
                 front.append(point)
         return tuple(front)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mcuplan.graph import Graph
 from mcuplan.operators.geometry.stages import PatchStage
@@ -18,9 +18,9 @@ class Effort:
     """How much is searched.
 
     ``strips`` are numbers of strips written out one after the other, ``rows`` how many of the smallest heights of a
-    loop's strips are tried, ``patches`` numbers of patches along rows and columns. ``trials`` stages are written and
-    counted at most, ``placed`` plans placed fast, the best of them with the solver's effort ``solver``, and ``front``
-    plans with fewer MACs placed behind it.
+    loop's strips are tried (where time has a price ``heights``), ``patches`` numbers of patches along rows and columns.
+    ``trials`` stages are written and counted at most, ``placed`` plans placed fast, the best of them with the solver's
+    effort ``solver``, and ``front`` plans with less time placed behind it.
     """
 
     strips: tuple[int, ...]
@@ -30,6 +30,7 @@ class Effort:
     placed: int
     front: int
     solver: str
+    heights: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 8)
 
 
 _PATCHES = ((2, 1), (4, 1), (1, 2), (1, 4), (2, 2), (3, 3), (4, 4))
@@ -42,14 +43,34 @@ EFFORTS: Mapping[str, Effort] = {
 }
 
 
-def forms(graph: Graph, stage: PatchStage, effort: Effort) -> Iterator[StageForm]:
-    """The forms of a stage: loops with and without border strips, strips written out, and loops over patches."""
+def forms(graph: Graph, stage: PatchStage, effort: Effort, priced: bool = False) -> Iterator[StageForm]:
+    """The forms of a stage: loops with and without border strips, strips written out, and loops over patches.
+
+    Where time has a price (``priced``) each also in its fast form, and loops of more heights: higher strips are
+    faster.
+    """
+    for form in _lean_forms(graph, stage, effort, priced):
+        yield form
+        if priced and form.kind is not Kind.CHANNELS:
+            yield replace(form, fast=True)
+    if not priced:
+        return
+    height = graph.main.tensors[stage.result].shape[1]
+    for padding in _PADDINGS:
+        for rows in effort.heights:
+            if height % rows and 2 * rows <= height:
+                yield StageForm(Kind.LOOP, even_cuts(height, rows), padding, fast=True)
+
+
+def _lean_forms(graph: Graph, stage: PatchStage, effort: Effort, priced: bool) -> Iterator[StageForm]:
     _, height, width, _ = graph.main.tensors[stage.result].shape
-    divisors = [rows for rows in range(1, height) if height % rows == 0][: effort.rows]
+    heights = effort.heights if priced else tuple(range(1, effort.rows + 1))
+    divisors = [rows for rows in range(1, height) if height % rows == 0]
+    divisors = [rows for rows in divisors if rows in heights] if priced else divisors[: effort.rows]
     for padding in _PADDINGS:
         for rows in divisors:
             yield StageForm(Kind.LOOP, even_cuts(height, rows), padding)
-        for rows in range(1, effort.rows + 1):
+        for rows in heights:
             if 3 * rows < height:
                 yield StageForm(Kind.BORDERED_LOOP, even_cuts(height, rows), padding)
         for rows in sorted({-(-height // strips) for strips in effort.strips if strips <= height}):

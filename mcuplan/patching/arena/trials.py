@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from mcuplan.graph import Graph
+from mcuplan.deadline import Deadline
+from mcuplan.graph import Graph, Quantization, Tensor
 from mcuplan.operators.geometry.stages import PatchStage
 from mcuplan.patching.arena.placing import DraftProblem
 from mcuplan.patching.writing.build import Draft
@@ -33,20 +34,24 @@ class Trial:
 class Trials:
     """Stages of one graph on one target, each tried once in each form."""
 
-    def __init__(self, graph: Graph, target: Target) -> None:
+    def __init__(self, graph: Graph, target: Target, deadline: Deadline | None = None) -> None:
         self.graph = graph
+        self.deadline = deadline or Deadline()
         self.target = target
         self.tried = 0
         self._stages: dict[PatchStage, tuple[Graph, PatchStage, int, int, int]] = {}
-        self._found: dict[tuple[PatchStage, StageForm], Trial | None] = {}
+        self._found: dict[tuple[object, StageForm], Trial | None] = {}
+        self._kinds: dict[PatchStage, object] = {}
 
-    def known(self, stage: PatchStage, form: StageForm) -> bool:
-        """Whether this was tried already."""
-        return (stage, form) in self._found
+    def kind(self, stage: PatchStage) -> object:
+        """What all stages have in common that cost the same in every form: they differ in constants only."""
+        if stage not in self._kinds:
+            self._kinds[stage] = kind_of(*cut_out(self.graph, stage))
+        return self._kinds[stage]
 
     def __call__(self, stage: PatchStage, form: StageForm) -> Trial | None:
         """What the stage costs in this form; None where it cannot be written so, or TFLM would refuse it."""
-        key = stage, form
+        key = self.kind(stage), form
         if key not in self._found:
             self.tried += 1
             self._found[key] = self._try(stage, form)
@@ -65,7 +70,7 @@ class Trials:
             return None
         if len(unsupported(draft.graph, self.target)) > refused:
             return None
-        problem = DraftProblem(draft, self.target)
+        problem = DraftProblem(draft, self.target, deadline=self.deadline)
         stock = problem.problem.stock[0]
         return Trial(
             problem.lower_bound_bytes, stock.persistent_bytes - persistent, stock.planning_peak_bytes - planning
@@ -86,3 +91,39 @@ def cut_out(graph: Graph, stage: PatchStage) -> tuple[Graph, PatchStage]:
     )
     small = keep_tensors(replace(graph, subgraphs=(alone,), metadata=(), signatures=()), 0, used)
     return small, PatchStage(0, len(operators), used.index(stage.source), used.index(stage.result))
+
+
+def kind_of(graph: Graph, stage: PatchStage) -> object:
+    """Shapes, types, options and wiring of a stage's operators, and which of its maps are quantized alike.
+
+    The values of constants are left out, but for those of few bytes (paddings, axes, sizes), and so are names.
+    """
+    main = graph.main
+    scales: dict[object, int] = {}
+
+    def tensor(t: Tensor) -> object:
+        constant = graph.is_constant(t)
+        data = graph.buffers[t.buffer].data if constant else None
+        small = bytes(data) if data is not None and len(data) <= _SMALL else None
+        alike = None if constant else scales.setdefault(_scale(t.quantization), len(scales))
+        channels = len(t.quantization.scales) if t.quantization is not None else 0
+        points = None if t.quantization is None else tuple(t.quantization.zero_points)[:1]
+        return t.dtype, t.shape, constant, small if t.dtype.name == "INT32" else None, alike, channels, points
+
+    return (
+        stage,
+        main.inputs,
+        main.outputs,
+        tuple((op.code, op.inputs, op.outputs, repr(op.options)) for op in main.operators),
+        tuple(map(tensor, main.tensors)),
+    )
+
+
+_SMALL = 64
+"""Bytes of a constant that may be a shape or a padding."""
+
+
+def _scale(quantization: Quantization | None) -> object:
+    if quantization is None:
+        return None
+    return tuple(quantization.scales), tuple(quantization.zero_points)
