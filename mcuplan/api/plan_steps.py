@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from mcuplan.deadline import Deadline
 from mcuplan.rewriting.origin import PlanOrigin, plan_origin, set_plan_origin
 from mcuplan.version import __version__
 
@@ -65,12 +66,13 @@ def find_steps(
         from mcuplan.rewriting.strip import int8_io as without_conversions
 
         start, savings = without_conversions(original)
+    deadline = Deadline(options.time_limit)
     asked = planning.PlanOptions(
         options.effort, options.time_limit, options.reorder, options.alias, options.clean_up, fit_bytes,
-        progress.height,
+        progress.height, deadline,
     )  # fmt: skip
     plan = planning.make_plan(start, targets, asked)
-    patch, no_stages = _patch(start, targets, options, fit_bytes, plan, progress)
+    patch, no_stages = _patch(start, targets, options, fit_bytes, plan, progress, deadline)
     streamed = _streamed(start, options.max_overhead) if options.input_rows_streamed else None
     graph = patch.graph if patch else plan.graph
     if options.strip or options.strip_signatures:
@@ -101,36 +103,32 @@ def _patch(
     fit_bytes: int | None,
     plan: Plan,
     progress: PlanProgress,
+    deadline: Deadline,
 ) -> tuple[PatchPlan | None, str | None]:
     """Patch stages where they are asked for, or where nothing cheaper fits; else why there are none, if they were."""
     missed = fit_bytes is not None and plan.after.declare_bytes > fit_bytes
     if not (missed if fit_bytes is not None else options.patch):
         return None, None
     from mcuplan.patching.arena.search import PatchRefusal, find_patch_plan, no_gain
-    from mcuplan.proof.memory.judge import judge_plan
-    from mcuplan.tflm import predict
 
-    best: tuple[int, PatchPlan] | None = None
-    unsafe = False
-    for target in targets:
-        try:
-            found = find_patch_plan(
-                graph, target, options.max_overhead, fit_bytes, options.effort, options.clean_up, progress.patches
-            )
-        except PatchRefusal as refusal:
-            return None, str(refusal)
-        if found is None:
-            continue
-        # Stages are placed for one target; of several, those are taken that are safe on all.
-        if not all(judge_plan(found.graph, other).safe for other in targets if other != target):
-            unsafe = True
-            continue
-        declared = max(predict(found.graph, other).declare_bytes for other in targets)
-        if declared < (best[0] if best else plan.after.declare_bytes):
-            best = declared, found
-    if best is None:
-        return None, "the stages found are not safe on every target" if unsafe else no_gain(graph)
-    return best[1], None
+    try:
+        found = find_patch_plan(
+            graph,
+            targets,
+            options.max_overhead,
+            fit_bytes,
+            options.effort,
+            options.clean_up,
+            progress.patches,
+            deadline=deadline,
+        )
+    except PatchRefusal as refusal:
+        return None, str(refusal)
+    if found and found.after.declare_bytes < plan.after.declare_bytes:
+        return found, None
+    if deadline.struck:
+        return None, f"the time limit of {deadline.seconds:g} s ended the search"
+    return None, no_gain(graph)
 
 
 def _advice(patch: PatchPlan, start: Graph) -> tuple[AdviceShown, ...]:

@@ -8,10 +8,13 @@ from dataclasses import replace
 import pytest
 from random_networks import random_network
 
+from mcuplan.estimates.instructions import CostModel, cost_model
 from mcuplan.graph import Graph
+from mcuplan.operators import model_macs
 from mcuplan.patching.arena.lattice import Lattice, Limits, Path, StageChoice
 from mcuplan.patching.arena.space import EFFORTS, Effort, forms
 from mcuplan.patching.writing.forms import Kind, stage_cost
+from mcuplan.patching.writing.price import StagePricer
 from mcuplan.patching.writing.reader import WINDOWED, StageReader, UnsupportedStageError
 from mcuplan.tflm import Target
 from mcuplan.zoo.builder import Builder
@@ -34,25 +37,29 @@ def narrowing() -> Graph:
 class Everything:
     """Every combination, each stage written and counted as the search does, no bound and no shortcut used."""
 
-    def __init__(self, graph: Graph) -> None:
-        self.lattice = Lattice(graph, TARGET, SMALL)
+    def __init__(self, graph: Graph, model: CostModel | None = None) -> None:
+        self.lattice = Lattice(graph, TARGET, SMALL, model)
         self.graph = graph
         reader = StageReader(graph)
+        pricer = StagePricer.of(reader, model) if model is not None else None
         self.stages: dict[int, list[tuple[StageChoice, int]]] = {}
         for first in range(len(graph.main.operators)):
             for stage in reader.stages(first):
                 if not any(op.name in WINDOWED for op in graph.main.operators[stage.first : stage.last]):
                     continue
                 passing = self.lattice.outside.passing_bytes(stage)
-                for form in forms(graph, stage, SMALL):
+                for form in forms(graph, stage, SMALL, model is not None):
                     try:
-                        cost = stage_cost(reader, stage, form)
+                        cost = stage_cost(reader, stage, form, pricer)
                     except UnsupportedStageError:
                         continue
                     trial = self.lattice.trials(stage, form)
                     assert trial is not None
                     live = trial.inside + passing
-                    choice = StageChoice(stage, form, cost.macs, cost.whole_macs, live, trial.growth)
+                    choice = StageChoice(
+                        stage, form, cost.macs, cost.whole_macs, live, trial.growth,
+                        cost.instructions, cost.whole_instructions,
+                    )  # fmt: skip
                     self.stages.setdefault(first, []).append((choice, trial.planning))
 
     def paths(self, path: Path | None = None) -> Iterator[Path]:
@@ -67,7 +74,7 @@ class Everything:
                 Path(
                     choice.last, max(path.peak, choice.live_bytes), path.growth + choice.growth_bytes,
                     path.planning + planning, path.extra_macs + choice.macs - choice.whole_macs,
-                    (*path.choices, choice),
+                    path.extra_time + _extra_time(choice), (*path.choices, choice),
                 )
             )  # fmt: skip
 
@@ -78,7 +85,7 @@ class Everything:
 @pytest.mark.parametrize("graph", [narrowing(), *map(random_network, (1, 5, 12, 20))], ids=lambda g: g.description)
 def test_the_first_path_is_the_best_of_all(graph: Graph) -> None:
     every = Everything(graph)
-    macs = every.lattice.macs
+    macs = model_macs(graph).total
     found = sorted((every.least(path), path.extra_macs) for path in every.paths())
     for overhead in (0.0, 0.1, 1.0):
         limit = int(overhead * macs)
@@ -89,6 +96,27 @@ def test_the_first_path_is_the_best_of_all(graph: Graph) -> None:
         uneven = any(c.form.kind is Kind.STRIPS and len(set(_heights(c))) > 2 for c in path.choices)
         assert least == best or (uneven and least < best)
         assert searched.trials.tried <= every.lattice.trials.tried + len(every.stages) * 4
+
+
+def _extra_time(choice: StageChoice) -> float:
+    if choice.instructions:
+        return choice.instructions - choice.whole_instructions
+    return float(choice.macs - choice.whole_macs)
+
+
+@pytest.mark.parametrize("graph", [narrowing(), random_network(5)], ids=lambda g: g.description)
+def test_the_first_path_is_the_best_of_all_by_instructions(graph: Graph) -> None:
+    model = cost_model(TARGET)
+    assert model is not None
+    every = Everything(graph, model)
+    found = [(every.least(path), path.extra_time) for path in every.paths()]
+    most = max(extra for _, extra in found)
+    for limit in (0.0, 0.1 * most, most):
+        best = min(least for least, extra in found if extra <= limit + 1e-6)
+        least, path = next(Lattice(graph, TARGET, SMALL, model).paths(Limits(limit)))
+        uneven = any(c.form.kind is Kind.STRIPS and len(set(_heights(c))) > 2 for c in path.choices)
+        assert path.extra_time <= limit + 1e-6
+        assert least == best or (uneven and least < best)
 
 
 def _heights(choice: StageChoice) -> list[int]:

@@ -21,7 +21,7 @@ from heapq import heappop, heappush
 from itertools import count
 
 from mcuplan.deadline import Deadline
-from mcuplan.estimates.instructions import cost_model
+from mcuplan.estimates.instructions import CostModel
 from mcuplan.graph import Graph
 from mcuplan.operators.geometry.stages import PatchStage
 from mcuplan.patching.arena.outside import Outside
@@ -117,13 +117,17 @@ class Limits:
 
 
 class Lattice:
-    """All combinations of stages of a graph on a target; remembers what was made exact."""
+    """All combinations of stages of a graph on a target; remembers what was made exact.
+
+    With ``model`` time are instructions, without one MACs.
+    """
 
     def __init__(
         self,
         graph: Graph,
         target: Target,
         effort: Effort,
+        model: CostModel | None = None,
         progress: Progress | None = None,
         deadline: Deadline | None = None,
     ) -> None:
@@ -132,7 +136,6 @@ class Lattice:
         self.reader = StageReader(graph)
         self.outside = Outside(graph, target)
         self.trials = Trials(graph, target, deadline)
-        model = cost_model(target)
         self.pricer = StagePricer.of(self.reader, model) if model is not None else None
         self._deadline = deadline or Deadline()
         self._progress = progress

@@ -178,6 +178,10 @@ def find_patch_plan(
         return None
 
 
+_TOO_DEAR = 0.25
+"""What a plan counts as a try that was placed only to find that it takes more time than its rows told."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Wish:
     max_overhead: float
@@ -244,7 +248,7 @@ class _Search:
             math.inf if wish.max_macs is None else int(wish.max_macs * self.macs) - self.base_macs,
         )
         self.dearer = 1.0
-        self.lattice = Lattice(self.graph, self.target, effort, progress, deadline)
+        self.lattice = Lattice(self.graph, self.target, effort, self.model, progress, deadline)
         self.placed: dict[tuple[StageChoice, ...], _Placed] = {}
         self.tried: set[tuple[tuple[StageChoice, ...], str]] = set()
 
@@ -305,17 +309,17 @@ class _Search:
         """The least arena of those placed, and what every combination takes at least."""
         best: _Placed | None = None
         bound: int | None = None
-        tries = 0
+        tries = 0.0
         for least, path in self.lattice.paths(replace(self.limits, below_bytes=self.before.declare_bytes)):
             bound = least if bound is None else bound
-            if tries == self.effort.placed or (best is not None and best.fits(least)):
+            if tries >= self.effort.placed or (best is not None and best.fits(least)):
                 break
             if not path.choices:
                 continue  # the model as it is, its tensors over one another: that is a plan without stages
             if path.extra_time * self.dearer > self.limits.extra_time:
                 continue
-            tries += 1
             found = self._place(path)
+            tries += 1 if found.allowed else _TOO_DEAR
             best = found if best is None else min(best, found, key=_Placed.rank)
         if best is None:
             return None, bound
