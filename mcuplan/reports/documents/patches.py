@@ -180,10 +180,9 @@ def counted_rows(count: int) -> str:
 def patch_shown(patch: PatchPlan) -> PatchShown:
     """The stages of a plan, its front and its blocks; operators are counted as in the given model."""
     numbers = patch.origins
-    points = sorted(patch.front, key=lambda point: (point.macs_factor, point.declare_bytes))
     front = tuple(
         FrontShown(p.declare_bytes, round(p.macs_factor, 6), tuple(_stage(c, patch.base, numbers) for c in p.stages))
-        for p in points
+        for p in patch.front
     )
     stages = tuple(_stage(choice, patch.base, numbers) for choice in patch.stages)
     return PatchShown(stages, front, _blocks(patch, numbers), patch.tried, patch.least_declare_bytes)
