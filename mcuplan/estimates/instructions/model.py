@@ -96,7 +96,7 @@ class CostModel:
         return self._dearest["call"] + self._dearest[kind] * work * window
 
 
-_COPIES = frozenset({"CONCATENATION", "DYNAMIC_UPDATE_SLICE", "GATHER", "RESHAPE", "SLICE", "SPLIT"})
+_COPIES = frozenset({"CONCATENATION", "DYNAMIC_UPDATE_SLICE", "GATHER", "RESHAPE", "SLICE", "SPLIT", "SPLIT_V"})
 """Operators that move elements of any type by one template: a type that was not measured takes what another takes."""
 
 

@@ -64,7 +64,7 @@ class GraphBuilder:
 
     def __init__(self, draft: Draft, gathers: bool = False) -> None:
         self.draft = draft
-        self._gathers = gathers
+        self.fast = gathers
         self.buffers = list(draft.graph.buffers)
         self.codes: dict[tuple[str, DType], OperatorCode] = {}
         for _, _, op in draft.graph.operators():
@@ -79,7 +79,7 @@ class GraphBuilder:
 
     def gathers(self, source: Tensor, rows: int) -> bool:
         """Whether ``rows`` rows of a map are copied by GATHER, not by SLICE."""
-        return self._gathers and gathers(source, rows)
+        return self.fast and gathers(source, rows)
 
     def buffer(self, data: bytes) -> int:
         """The index of a constant buffer with ``data``; equal ones are shared."""

@@ -34,8 +34,8 @@ _COPY = 44
 _RESHAPE = 76
 
 _GATHER = 80
-_LOOKED_UP = 56
-"""A SLICE of a table and the table."""
+_LOOKED_UP = 12
+"""What is looked up, a part of more."""
 
 _KEPT = 36
 """A loop variable's tensors beside the one that is made anyway."""

@@ -18,7 +18,7 @@ from mcuplan.graph import DType, Quantization, Subgraph, Tensor
 from mcuplan.operators import Axis
 from mcuplan.operators.geometry.stages import PatchStage
 from mcuplan.patching.writing.build import GATHERED, GraphBuilder, SubgraphBuilder, padding_rows, stored
-from mcuplan.patching.writing.loop import Tables, Variables, begin_over_source, displacement
+from mcuplan.patching.writing.loop import MOST_FETCHED, Tables, Variables, begin_over_source, displacement
 from mcuplan.patching.writing.reader import UnsupportedStageError
 from mcuplan.patching.writing.rows import Layer, RowWindow, StageNet, StripRows
 from mcuplan.patching.writing.strips import StripWriter
@@ -89,6 +89,19 @@ class Flow:
         """Where a turn writes; rows above the result are written to its beginning, which is written again."""
         result = self.net.result
         return max(self.starts[result] + turn * self.rows[result], 0)
+
+    def tables(self, gathers: bool) -> list[list[list[int]]]:
+        """What turns look up: rows of the source, one by one where they are gathered, of windows, and of the result."""
+        turns = range(self.turns)
+        if self.uneven:
+            found = [[self.read_rows(i) for i in turns]]
+            found += [[self.written(i) for i in turns]] if any(self.written(i)[0] for i in turns) else []
+        elif gathers:
+            found = [[list(self.source_rows(i)) for i in turns]]
+        else:
+            found = [[[0, self.source_rows(i)[0], 0, 0] for i in turns]]
+        found += [self.gathered(t) for t in self.inside]
+        return [*found, [[0, self.result_row(i), 0, 0] for i in turns]]
 
     def written(self, turn: int) -> list[int]:
         """Which of a turn's rows of the result are written from :meth:`result_row` on: those inside, then any."""
@@ -310,8 +323,7 @@ class FlowWriter:
         variables.done[2] = self.stage.result
 
         rows = flow.rows[net.source]
-        windows = [strip[t].high - strip[t].low for t in flow.inside]
-        tables = Tables(body, given[0], max([rows, flow.rows[net.result], *windows]))
+        tables = self._tables(given[0], self.parent.gathers(source, rows))
         name = f"{source.name}/turn"
         if flow.uneven:
             piece = body.gathered(given[1], tables.row([flow.read_rows(i) for i in range(flow.turns)]), name)
@@ -334,6 +346,16 @@ class FlowWriter:
         variables.back = [tables.next_turn(flow.turns), given[1], written, *(writer.kept[t] for t in kept)]
 
         return variables.close(main, condition, body, flow.turns, tables.step)
+
+    def _tables(self, turn: int, gathers: bool) -> Tables:
+        """What each turn looks up; together, where the stage's fast form looks up as much as that pays for."""
+        looked_up = self.flow.tables(gathers)
+        lengths = [len(table[0]) for table in looked_up]
+        together = sum(lengths) if self.parent.fast and sum(lengths) <= MOST_FETCHED else 0
+        tables = Tables(self.body, turn, max([*lengths, together]))
+        if together:
+            tables.fetch(looked_up)
+        return tables
 
     def _begun(self) -> int:
         """The result before the loop: over the source's used rows where that is safe, else its own bytes."""

@@ -166,6 +166,13 @@ def _reshape(main: SubgraphBuilder, source: int, out: int) -> None:
     main.tie(out, source)
 
 
+LEAST_FETCHED = 3
+"""Rows of tables that are looked up together; for fewer a SLICE each takes less."""
+
+MOST_FETCHED = 64
+"""Numbers looked up together: more are not followed by the static check."""
+
+
 class Tables:
     """What each turn of a loop looks up in constant tables, by its counter, which goes on by ``step`` each turn.
 
@@ -194,6 +201,22 @@ class Tables:
             inputs = [table, self._turn, body.integers([length])]
             body.operation("SLICE", inputs, [self._found[key]], "SliceOptions")
         return self._found[key]
+
+    def fetch(self, tables: Sequence[Sequence[Sequence[int]]]) -> None:
+        """Look several rows up at once, for :meth:`row` to find: one SLICE, and a SPLIT_V that takes it apart.
+
+        Rows may be as many numbers together as a step has.
+        """
+        keys = list(dict.fromkeys(tuple(map(tuple, table)) for table in tables))
+        lengths = [len(key[0]) for key in keys]
+        if len(keys) < LEAST_FETCHED or sum(lengths) > self.step:
+            return
+        body = self._body
+        whole = self.row([[value for key in keys for value in key[turn]] for turn in range(len(keys[0]))])
+        parts = [body.tensor(Tensor("row", DType.INT32, (length,)), "row") for length in lengths]
+        inputs = [whole, body.integers(lengths), body.integers([0])]
+        body.operation("SPLIT_V", inputs, parts, "SplitVOptions", num_splits=len(parts))
+        self._found.update(zip(keys, parts, strict=True))
 
     def next_turn(self, turns: int) -> int:
         """The counter behind this turn, from a table too: SLICE is there anyway, and takes less than ADD."""

@@ -17,7 +17,7 @@ from mcuplan.operators.geometry import SAME
 from mcuplan.operators.geometry.stages import PatchStage
 from mcuplan.patching.writing.build import gathers
 from mcuplan.patching.writing.flow import Flow
-from mcuplan.patching.writing.loop import Run
+from mcuplan.patching.writing.loop import LEAST_FETCHED, MOST_FETCHED, Run
 from mcuplan.patching.writing.patches import Patches
 from mcuplan.patching.writing.reader import StageReader
 from mcuplan.patching.writing.rows import Layer, StageNet, StripRows
@@ -67,8 +67,12 @@ class StagePricer:
         strip, after = flow.strip, flow.later(1)
         kept = sum(1 for t, w in strip.items() if w.kept and t != flow.net.result)
         turn = self._sum(writer.strip(strip, after, streams=True)) + self._turn(_VARIABLES + kept)
-        looked_up = 2 + len(flow.inside) + 2 * bool(flow.masked)
-        turn += self._sum(writer.turn_piece(flow)) + self._sum(writer.lookups(looked_up))
+        source = flow.net.tensors[flow.net.source]
+        tables = {
+            tuple(map(tuple, table)) for table in flow.tables(fast and gathers(source, flow.rows[flow.net.source]))
+        }
+        turn += self._sum(writer.turn_piece(flow)) + self._sum(writer.fetched([len(table[0]) for table in tables]))
+        turn += self._sum(writer.lookups(2 * bool(flow.masked)))
         turn += self._sum(writer.result(strip, joined=False))
         return flow.turns * turn + self.model.control.loop + self._ends(flow.net)
 
@@ -210,6 +214,14 @@ class _Strip:
     def turn_piece(self, flow: Flow) -> Iterator[Call]:
         """The turn's new rows of the source."""
         yield self._rows(self.net.source, flow.rows[self.net.source])
+
+    def fetched(self, lengths: Sequence[int]) -> Iterator[Call]:
+        """Rows of constant tables, together where that takes less."""
+        if self.fast and len(lengths) >= LEAST_FETCHED and sum(lengths) <= MOST_FETCHED:
+            yield Call("SLICE", "int32", (100,), (sum(lengths),))
+            yield Call("SPLIT_V", "int32", (sum(lengths),), (lengths[0],), detail=(0, *lengths))
+        else:
+            yield from self.lookups(len(lengths))
 
     def lookups(self, count: int) -> Iterator[Call]:
         """Rows of constant tables."""

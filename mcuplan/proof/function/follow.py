@@ -11,7 +11,7 @@ import numpy as np
 from mcuplan.graph import DType, Graph, Operator, Subgraph, Tensor
 from mcuplan.operators import OperatorFacts, called_subgraphs
 from mcuplan.proof.function.joined import whole_convolutions
-from mcuplan.proof.function.moves import MOVES, Call
+from mcuplan.proof.function.moves import MOVES, Call, split_numbers
 from mcuplan.proof.function.names import (
     ABSENT,
     FORMATS,
@@ -55,7 +55,7 @@ MOST_NUMBERS = 1 << 16
 MOST_DEPTH = 32
 """Loops inside loops."""
 
-_COUNTING = frozenset({*MOVES, "WHILE"})
+_COUNTING = frozenset({*MOVES, "SPLIT_V", "WHILE"})
 """Operators of which the values of constants are looked at."""
 
 _ELEMENTWISE = frozenset({
@@ -214,6 +214,11 @@ class _Follower:
         subgraph = self.graph.subgraphs[index]
         if called_subgraphs(op) or has_effects(subgraph, op):
             raise UntraceableError(f"{op.label} has effects beside its outputs")
+        if op.name == "SPLIT_V" and all(t >= 0 for t in op.inputs):
+            inputs, outputs = ([subgraph.tensors[t] for t in side] for side in (op.inputs, op.outputs))
+            parts = split_numbers(op, inputs, outputs, read)
+            if parts is not None:
+                return parts
         found = None
         if len(op.outputs) == 1 and all(t >= 0 for t in op.inputs):
             found = self._moved(subgraph, op, read)

@@ -71,6 +71,21 @@ def _slice(call: Call) -> Value | None:
     return Value(call.read[0].names[begin[1] : ends[1], begin[2] : ends[2]])
 
 
+def split_numbers(
+    op: Operator, tensors: Sequence[Tensor], outs: Sequence[Tensor], read: Sequence[Value]
+) -> list[Value] | None:
+    """SPLIT_V of a row of known integers: consecutive parts of it (micro/kernels/split_v.cc)."""
+    if op.name != "SPLIT_V" or len(tensors) != 3 or tensors[0].rank != 1 or read[0].numbers is None:
+        return None
+    whole, sizes, axis = (Call(op, tuple(tensors), outs[0], read).integers(i) for i in range(3))
+    if whole is None or sizes is None or axis not in ([0], [-1]) or any(not same_kind(tensors[0], out) for out in outs):
+        return None
+    if [(size,) for size in sizes] != [out.shape for out in outs] or sum(sizes) != len(whole) or min(sizes) < 1:
+        raise UntraceableError("SPLIT_V does not give the shapes that its outputs have in the file")
+    ends = np.cumsum(sizes)
+    return [counted(out, read[0].numbers[end - size : end]) for out, size, end in zip(outs, sizes, ends, strict=True)]
+
+
 def _gather(call: Call) -> Value | None:
     """Pieces along one axis at known places (micro/kernels/gather.cc)."""
     source, out, axis = call.tensors[0], call.out, call.op.option("axis", 0)

@@ -54,6 +54,20 @@ def test_gathered_rows_are_where_they_came_from(rows: list[int], same: bool) -> 
     assert positions_agree(whole.graph(y), parts.graph(z)) is same
 
 
+@pytest.mark.parametrize(("row", "same"), [([1, 0, 2, 0, 1, 2, 3], True), ([1, 0, 2, 0, 1, 2, 2], False)])
+def test_places_that_are_looked_up_together_are_followed(row: list[int], same: bool) -> None:
+    """A row of numbers taken apart by SPLIT_V: three that nobody asks for, and four rows of a map."""
+    whole = Sketch()
+    y = whole.conv(whole.input(1, 4, 6, 2))
+    parts = Sketch()
+    x = parts.input(1, 4, 6, 2)
+    table, sizes = parts.constant(row), parts.constant([3, 4])
+    ends = [parts.tensor(3, dtype=DType.INT32), parts.tensor(4, dtype=DType.INT32)]
+    parts.into("SPLIT_V", [table, sizes, parts.constant([0])], ends, num_splits=2)
+    z = parts.conv(parts.op("GATHER", [x, ends[1]], (1, 4, 6, 2), axis=1))
+    assert positions_agree(whole.graph(y), parts.graph(z)) is same
+
+
 @pytest.mark.parametrize("fault", [{"overlap": 0}, {"swap": True}, {"weights": 1}])
 def test_a_halo_left_out_a_swap_and_other_weights_are_seen(fault: dict[str, int]) -> None:
     original, patched = halves(**fault)
