@@ -26,6 +26,7 @@ from mcuplan.estimates.channels import (
 from mcuplan.estimates.errors import EstimateError
 from mcuplan.graph import Buffer, DType, Graph, Operator, Quantization, Record, Subgraph, Tensor
 from mcuplan.operators import OperatorFacts, Options, Trait, constant_values, operators_that, sliding, window_axis
+from mcuplan.operators.formulas import UNFIT_SHAPES
 from mcuplan.operators.geometry import VALID
 from mcuplan.rewriting.edit import compact_buffers
 from mcuplan.tflm.support import contradiction
@@ -60,7 +61,10 @@ def rebuild(graph: Graph, wanted: Wanted, groups: ChannelGroups | None = None) -
     """
     if problem := contradiction(graph):
         raise EstimateError(f"the network cannot be rebuilt: {problem}")
-    return _Rebuild(graph, groups or channel_groups(graph), wanted).run()
+    try:
+        return _Rebuild(graph, groups or channel_groups(graph), wanted).run()
+    except UNFIT_SHAPES as error:
+        raise EstimateError("the network cannot be rebuilt: its shapes contradict each other") from error
 
 
 class _Rebuild:

@@ -39,6 +39,10 @@ UNFIT = (ArithmeticError, AttributeError, IndexError, KeyError, NameError, TypeE
 """What :func:`evaluate` raises on facts that no kernel would take: missing operands, other ranks, sizes of 0."""
 
 
+UNFIT_SHAPES = (*UNFIT, ValueError)
+"""What code that takes a kernel's shapes for granted raises on others: also unpacking and zipping of other ranks."""
+
+
 class FormulaError(ValueError):
     """A formula in a data file that is not in the language: a bug in the table."""
 

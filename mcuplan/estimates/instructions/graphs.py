@@ -10,6 +10,7 @@ from mcuplan.estimates.instructions.calls import call_of
 from mcuplan.estimates.instructions.model import Cost, CostModel, cost_model
 from mcuplan.graph import CUSTOM, Graph, Operator, Subgraph
 from mcuplan.operators import OperatorFacts, TensorFacts, called_subgraphs, callees_first, loop_turns
+from mcuplan.operators.formulas import UNFIT_SHAPES
 from mcuplan.tflm import PlannedBuffer, predict
 from mcuplan.tflm.target import Target
 
@@ -126,8 +127,11 @@ class _Counter:
         def together(a: TensorFacts, b: TensorFacts) -> bool:
             return self._together((index, a.index), (index, b.index))
 
-        call = call_of(OperatorFacts(self.graph, subgraph, op), together)
-        return None if call is None or op.name == CUSTOM else self.model.cost(call)
+        try:
+            call = call_of(OperatorFacts(self.graph, subgraph, op), together)
+            return None if call is None or op.name == CUSTOM else self.model.cost(call)
+        except UNFIT_SHAPES:  # shapes that the kernel would refuse have no cost
+            return None
 
     def _together(self, a: tuple[int, int], b: tuple[int, int]) -> bool:
         place = self.address(*a)
