@@ -27,7 +27,7 @@ _REGISTERED = re.compile(r"^_ZN6tflite\d+Register_([A-Z0-9_]+)Ev$")
 
 def is_elf(path: Path) -> bool:
     """Whether a file begins as ELF files do."""
-    with path.open("rb") as file:
+    with files.opened(path, files.ANY_SIZE, DetectError) as file:
         return file.read(4) == MAGIC
 
 
