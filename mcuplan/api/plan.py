@@ -44,7 +44,9 @@ class PlanOptions:
     patch: bool = False
     """Also run the first layers in strips of rows."""
     max_overhead: float = 1.1
-    """Most multiply-accumulates with patch stages, as a factor."""
+    """Most instructions with patch stages, as a factor; multiply-accumulates where the target has no cost data."""
+    max_macs: float | None = None
+    """Most multiply-accumulates with patch stages, as a factor; None for as many as there may be."""
     fit: bool = False
     """Stop at the first step that fits ``ram``, or the board; patch stages come last."""
     ram: Size | None = None

@@ -73,7 +73,7 @@ def find_steps(
     )  # fmt: skip
     plan = planning.make_plan(start, targets, asked)
     patch, no_stages = _patch(start, targets, options, fit_bytes, plan, progress, deadline)
-    streamed = _streamed(start, options.max_overhead) if options.input_rows_streamed else None
+    streamed = _streamed(start, options.max_macs or _STREAMED_MACS) if options.input_rows_streamed else None
     graph = patch.graph if patch else plan.graph
     if options.strip or options.strip_signatures:
         from mcuplan.rewriting.strip import strip as stripped
@@ -120,6 +120,7 @@ def _patch(
             options.effort,
             options.clean_up,
             progress.patches,
+            options.max_macs,
             deadline=deadline,
         )
     except PatchRefusal as refusal:
@@ -147,6 +148,10 @@ def _advice(patch: PatchPlan, start: Graph) -> tuple[AdviceShown, ...]:
             sentences = (f"no advice: {error}",)
         told.append(AdviceShown(shown.first, shown.last, sentences))
     return tuple(told)
+
+
+_STREAMED_MACS = 1.1
+"""Most MACs, as a factor, of the analysis of streamed inputs where nothing else is asked for: it knows no kernels."""
 
 
 def _streamed(graph: Graph, max_overhead: float) -> StreamedShown | None:

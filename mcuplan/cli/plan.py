@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from mcuplan.api.plan import PlanResult
 
 
+_USUAL = 1.1
+_NO_LIMIT = 1e6
+"""An overhead that no plan has."""
+
+
 @click.command("plan", short_help="Find the least arena and write the model that needs it.")
 @models_argument(1)
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the planned model.")
@@ -26,8 +31,10 @@ if TYPE_CHECKING:
 @click.option("--no-alias", is_flag=True, help="Let no two tensors share bytes.")
 @click.option("--no-order", "no_reorder", is_flag=True, help="Keep the operators in the order of the file.")
 @click.option("--patch", is_flag=True, help="Also run the first layers in strips of rows: less arena, a few more MACs.")
-@click.option("--max-overhead", type=click.FloatRange(min=1.0), default=1.1, show_default=True,
-              help="Most multiply-accumulates with --patch, as a factor.")  # fmt: skip
+@click.option("--max-overhead", type=click.FloatRange(min=1.0), show_default="1.1",
+              help="Most instructions with --patch, as a factor; MACs where the target has no cost data.")  # fmt: skip
+@click.option("--max-macs", type=click.FloatRange(min=1.0), metavar="FACTOR",
+              help="Most multiply-accumulates with --patch, as a factor; alone, time has no limit.")  # fmt: skip
 @click.option("--advice", is_flag=True, help="With --patch: what a designer could change so that stages overlap less.")
 @click.option("--input-rows-streamed", is_flag=True, help="With --patch: also analyse an input that comes row by row, "
               "as papers count; no model is written from that.")  # fmt: skip
@@ -61,12 +68,16 @@ def command(
         if asked[option] and not asked[needed]:
             raise click.UsageError(f"--{option.replace('_', '-')} goes with --{needed}")
     destination = _destination(models, output, in_place)
+    if asked["max_overhead"] is None:
+        asked["max_overhead"] = _USUAL if asked["max_macs"] is None else _NO_LIMIT
     asked |= {name: not asked.pop(f"no_{name}") for name in ("clean_up", "alias", "reorder")}
     with searching() as progress:
         found = plan(
             models, board=boards, board_dirs=board_dirs, kernels=kernels, target=target, progress=progress,
             options=PlanOptions(**asked), force=force or destination is None,
         )  # fmt: skip
+    if found.steps.patch is not None and found.steps.patch.instructions_factor is None:
+        say(f"no cost data for {found.steps.patch.after.target}: --max-overhead counts MACs, not instructions")
     if found.steps.no_stages and asked["patch"]:
         say(shown(f"no patch stages: {found.steps.no_stages}"))
     if destination:

@@ -20,7 +20,7 @@ from mcuplan.cli.parameters import COUNT, SIZE, board_options, models_argument, 
 @click.option("--plan/--no-plan", "planned", default=True, help="Search a plan and draw it beside TFLM's own.")
 @click.option("--patch", is_flag=True, help="Search patch stages too, and draw arena against MACs; may take minutes.")
 @click.option("--max-overhead", type=click.FloatRange(min=1.0), default=1.1, show_default=True,
-              help="Most multiply-accumulates with --patch, as a factor.")  # fmt: skip
+              help="Most instructions with --patch, as a factor; MACs without cost data.")  # fmt: skip
 @click.option("--config", type=click.Path(path_type=Path), help="Configuration to use for every model.")
 @target_options
 def command(

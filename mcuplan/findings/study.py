@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Study:
     """What was found for one model; the notes say why there is no plan, or why there are no stages.
 
-    ``patches`` is a plan with patch stages, where one was asked for, at ``max_overhead`` times the MACs at most.
+    ``patches`` is a plan with patch stages, where one was asked for, at ``max_overhead`` times the work at most.
     """
 
     analysis: Analysis | None
@@ -32,7 +32,7 @@ class Study:
 def study(analysis: Analysis | None, planned: bool = True, max_overhead: float | None = None) -> Study:
     """Look at one model (None: it could not be analysed).
 
-    With ``planned`` a plan is sought; with ``max_overhead`` patch stages too, at no more than so many times the MACs.
+    With ``planned`` a plan is sought; with ``max_overhead`` patch stages too, at no more than so many times the work.
     """
     if analysis is None:
         return Study(None)
@@ -56,11 +56,14 @@ def _plan(analysis: Analysis) -> tuple[Plan | None, str]:
 
 
 def _patches(analysis: Analysis, max_overhead: float) -> tuple[PatchPlan | None, str]:
-    """Patch stages for the model at no more than ``max_overhead`` times the MACs, or why there are none."""
+    """Patch stages for the model at no more than ``max_overhead`` times the instructions, or why there are none."""
     try:
         found = plans.patches(analysis.graph, analysis.target, max_overhead, "fast")
     except McuplanError as error:
         return None, f"No patch stages: {error}"
     if found is None or found.gain_bytes <= 0:
-        return None, f"No patch stages make the arena smaller at up to {100 * (max_overhead - 1):.0f}% more MACs."
+        return (
+            None,
+            f"No patch stages make the arena smaller at up to {100 * (max_overhead - 1):.0f}% more instructions.",
+        )
     return found, ""

@@ -19,7 +19,7 @@ UNIT_Y = (HEIGHT - 16 - 34) / 104_000
 
 
 def test_dots_lie_at_their_bytes_and_macs() -> None:
-    found = pareto_chart([STOCK, PLAN, PATCHES], None)
+    found = pareto_chart([STOCK, PLAN, PATCHES], None, "MACs")
     assert [dot.x for dot in found.dots] == pytest.approx([54, 54, 54 + (WIDTH - 54 - 14) / 1.05], abs=0.1)
     assert [dot.y for dot in found.dots] == pytest.approx([GROUND - n * UNIT_Y for n in (1e5, 8e4, 4e4)], abs=0.1)
     assert [dot.chosen for dot in found.dots] == [False, False, True]
@@ -27,7 +27,7 @@ def test_dots_lie_at_their_bytes_and_macs() -> None:
 
 
 def test_the_line_joins_only_what_nothing_beats() -> None:
-    found = pareto_chart([STOCK, PLAN, PATCHES], None)
+    found = pareto_chart([STOCK, PLAN, PATCHES], None, "MACs")
     plan, patches = found.dots[1], found.dots[2]
     assert found.line == f"M{plan.x} {plan.y}L{patches.x} {plan.y}L{patches.x} {patches.y}"
 
@@ -36,14 +36,14 @@ def test_the_line_joins_only_what_nothing_beats() -> None:
     ("limit", "broken", "drawn"), [(30_000, True, True), (90_000, False, True), (900_000, False, False)]
 )
 def test_the_limit_is_broken_where_no_alternative_fits(limit: int, broken: bool, drawn: bool) -> None:
-    line = pareto_chart([STOCK, PLAN, PATCHES], Limit(limit, "board")).limit
+    line = pareto_chart([STOCK, PLAN, PATCHES], Limit(limit, "board"), "MACs").limit
     assert line is not None
     assert line.broken is broken
     assert (line.y is not None) is drawn
 
 
 def test_a_single_alternative_is_a_dot() -> None:
-    assert len(pareto_chart([STOCK], None).dots) == 1
+    assert len(pareto_chart([STOCK], None, "MACs").dots) == 1
 
 
 def test_a_model_with_patch_stages() -> None:

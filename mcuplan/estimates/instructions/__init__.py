@@ -12,6 +12,7 @@ from mcuplan.estimates.instructions.calls import call_of
 from mcuplan.estimates.instructions.graphs import (
     ModelInstructions,
     OperatorInstructions,
+    addresses,
     invoke_instructions,
     model_instructions,
     planned_addresses,
@@ -19,7 +20,6 @@ from mcuplan.estimates.instructions.graphs import (
 from mcuplan.estimates.instructions.model import Control, Cost, CostModel, cost_model, loop_instructions
 
 __all__ = [
-    "Call", "Control", "Cost", "CostModel", "ModelInstructions", "OperatorInstructions", "call_of", "cost_model",
-    "invoke_instructions",
-    "loop_instructions", "model_instructions", "planned_addresses",
+    "Call", "Control", "Cost", "CostModel", "ModelInstructions", "OperatorInstructions", "addresses", "call_of",
+    "cost_model", "invoke_instructions", "loop_instructions", "model_instructions", "planned_addresses",
 ]  # fmt: skip

@@ -70,7 +70,7 @@ def model_ways(case: Case) -> Iterator[Way]:
 
 def patch_cost(patch: PatchPlan) -> str:
     """What patch stages cost, in words."""
-    return f"{patch.macs_factor - 1:+.1%} MACs, more operators; the same outputs bit for bit"
+    return f"{patch.price}, more operators; the same outputs bit for bit"
 
 
 def _exported(case: Case) -> Iterator[Way]:

@@ -98,6 +98,19 @@ class PatchPlan:
         return self.instructions_after / self.instructions_before
 
     @property
+    def time_factor(self) -> float:
+        """What one ``Invoke`` takes by what the given model takes: instructions, or MACs without a cost model."""
+        return self.macs_factor if self.instructions_factor is None else self.instructions_factor
+
+    @property
+    def price(self) -> str:
+        """What the stages cost, in words."""
+        macs = f"{self.macs_factor - 1:+.1%} MACs"
+        return (
+            macs if self.instructions_factor is None else f"{self.instructions_factor - 1:+.1%} instructions ({macs})"
+        )
+
+    @property
     def extremes(self) -> tuple[FrontPoint, FrontPoint]:
         """The points of the front with the least arena and with the least time."""
         return self.front[-1], self.front[0]

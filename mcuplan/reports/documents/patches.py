@@ -65,12 +65,14 @@ class StageShown:
 
 @dataclass(frozen=True, slots=True)
 class FrontShown:
-    """A choice of stages that no other one found beats in both arena and MACs."""
+    """A choice of stages that no other one found beats in both arena and time."""
 
     __pydantic_config__ = _CONFIG
 
     declare_bytes: int
     macs_factor: float
+    instructions_factor: float | None
+    """Null where the target has no cost data: then time is MACs. Since 1.2."""
     stages: tuple[StageShown, ...]
 
 
@@ -181,7 +183,12 @@ def patch_shown(patch: PatchPlan) -> PatchShown:
     """The stages of a plan, its front and its blocks; operators are counted as in the given model."""
     numbers = patch.origins
     front = tuple(
-        FrontShown(p.declare_bytes, round(p.macs_factor, 6), tuple(_stage(c, patch.base, numbers) for c in p.stages))
+        FrontShown(
+            p.declare_bytes,
+            round(p.macs_factor, 6),
+            None if p.instructions_factor is None else round(p.instructions_factor, 6),
+            tuple(_stage(c, patch.base, numbers) for c in p.stages),
+        )
         for p in patch.front
     )
     stages = tuple(_stage(choice, patch.base, numbers) for choice in patch.stages)

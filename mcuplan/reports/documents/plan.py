@@ -148,7 +148,7 @@ class PlanReport:
     stages: tuple[StageShown, ...] = ()
     """Patch stages, in the order in which they run."""
     front: tuple[FrontShown, ...] = ()
-    """Patch plans found, from the fewest MACs to the least arena."""
+    """Patch plans found, from the least time to the least arena."""
     blocks: tuple[BlockShown, ...] = ()
     """Live bytes block by block, without and with patch stages."""
     stages_tried: int = 0
@@ -284,7 +284,7 @@ def _patched(told: PlanReport, patch: PatchPlan) -> PlanReport:
     after = arena_shown(patch.graph, patch.after)
     count = len(patch.stages)
     noun = "stage" if count == 1 else "stages"
-    detail = f"{count} {noun}, {patch.macs_factor - 1:+.1%} multiply-accumulates"
+    detail = f"{count} {noun}, {patch.price}"
     shown = patch_shown(patch)
     taken = StepGain(
         "patch stages", detail, told.after.declare_bytes, after.declare_bytes,

@@ -184,7 +184,7 @@ def _plans(subject: Subject) -> Iterator[tuple[int, Tip]]:
         told = _gain("mcuplan's plan", plan.before.declare_bytes, plan.after.declare_bytes, limit)
         yield plan.gain_bytes, Tip(*told, f"{command} -o planned.tflite")
     if patches is not None:
-        how = f" at {100 * (patches.macs_factor - 1):+.1f}% MACs"
+        how = f" at {patches.price}"
         told = _gain("patch stages", patches.before.declare_bytes, patches.after.declare_bytes, limit, how)
         command += f" --patch --max-overhead {subject.study.max_overhead:g}"
         yield patches.gain_bytes, Tip(*told, f"{command} -o patched.tflite")

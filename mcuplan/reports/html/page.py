@@ -279,10 +279,8 @@ def _maps(subject: Subject, analysis: Analysis) -> tuple[ArenaMap, ...]:
     if subject.study.plan is not None and subject.study.plan.gain_bytes > 0:
         found.append(("mcuplan's plan", subject.study.plan.graph, subject.study.plan.after))
     if subject.study.patches is not None:
-        more = 100 * (subject.study.patches.macs_factor - 1)
-        found.append(
-            (f"With patch stages, {more:+.1f}% MACs", subject.study.patches.graph, subject.study.patches.after)
-        )
+        patches = subject.study.patches
+        found.append((f"With patch stages, {patches.price}", patches.graph, patches.after))
     top = scale_top([arena for _, _, arena in found], limit)
     return tuple(arena_map(graph, arena, title, limit, top) for title, graph, arena in found)
 
@@ -305,7 +303,7 @@ def _per_patch(subject: Subject, operators: Sequence[OperatorRow]) -> ColumnChar
 
 
 def _pareto(subject: Subject) -> ParetoChart | None:
-    """Arena against MACs; None where no patch stages were found."""
+    """Arena against time; None where no patch stages were found."""
     if subject.study.patches is None:
         return None
     found = [
@@ -314,12 +312,14 @@ def _pareto(subject: Subject) -> ParetoChart | None:
     if subject.study.plan is not None and subject.study.plan.gain_bytes > 0:
         found.append(Alternative("plan", subject.study.plan.after.declare_bytes, 1.0))
     found += [
-        Alternative("patches", point.declare_bytes, point.macs_factor)
+        Alternative("patches", point.declare_bytes, point.time_factor)
         for point in subject.study.patches.front
-        if point.stages and point.macs_factor != subject.study.patches.macs_factor
+        if point.stages and point.time_factor != subject.study.patches.time_factor
     ]
-    found.append(Alternative("patches", subject.study.patches.after.declare_bytes, subject.study.patches.macs_factor))
-    return pareto_chart(found, arena_limit(subject.shown))
+    patches = subject.study.patches
+    found.append(Alternative("patches", patches.after.declare_bytes, patches.time_factor))
+    measure = "MACs" if patches.instructions_factor is None else "instructions"
+    return pareto_chart(found, arena_limit(subject.shown), measure)
 
 
 def _plan_note(subject: Subject) -> str:

@@ -17,11 +17,11 @@ _X_TICKS = 4
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """One way to run the model: its arena to declare and its MACs by those of the given model."""
+    """One way to run the model: its arena to declare and its work (instructions or MACs) by that of the given model."""
 
     name: str
     declare_bytes: int
-    macs_factor: float
+    work_factor: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,10 @@ class Dot:
 
 @dataclass(frozen=True, slots=True)
 class ParetoChart:
-    """Arena upwards, additional MACs to the right; ``line`` joins what no other alternative beats."""
+    """Arena upwards, additional work to the right; ``line`` joins what no other alternative beats."""
 
     summary: str
+    measure: str
     dots: tuple[Dot, ...]
     line: str
     limit: LimitLine | None
@@ -56,18 +57,18 @@ class ParetoChart:
     height: float = HEIGHT
 
 
-def pareto_chart(alternatives: Sequence[Alternative], limit: Limit | None) -> ParetoChart:
-    """Draw alternatives; the last one is the plan that was chosen."""
+def pareto_chart(alternatives: Sequence[Alternative], limit: Limit | None, measure: str) -> ParetoChart:
+    """Draw alternatives by ``measure`` (instructions or MACs); the last one is the plan that was chosen."""
     top = max(a.declare_bytes for a in alternatives)
     if limit is not None and top < limit.arena_bytes <= 1.4 * top:
         top = limit.arena_bytes
-    most = max(max(a.macs_factor for a in alternatives) - 1, _LEAST_OVERHEAD) * 1.05
+    most = max(max(a.work_factor for a in alternatives) - 1, _LEAST_OVERHEAD) * 1.05
     unit_x = (WIDTH - _LEFT - _RIGHT) / most
     unit_y = (HEIGHT - _TOP - _BOTTOM) / (top * 1.04)
     ground = HEIGHT - _BOTTOM
 
     def x(a: Alternative) -> float:
-        return round(_LEFT + max(a.macs_factor - 1, 0) * unit_x, 1)
+        return round(_LEFT + max(a.work_factor - 1, 0) * unit_x, 1)
 
     def y(declared: int) -> float:
         return round(ground - declared * unit_y, 1)
@@ -82,7 +83,7 @@ def pareto_chart(alternatives: Sequence[Alternative], limit: Limit | None) -> Pa
             Dot(
                 x(a), y(a.declare_bytes), text if free else "", "start" if left else "end",
                 x(a) + (8 if left else -8), _text_y(y(a.declare_bytes), at),
-                f"{a.name}: {a.declare_bytes:,} bytes at {_percent(a.macs_factor)} MACs",
+                f"{a.name}: {a.declare_bytes:,} bytes at {_percent(a.work_factor)} {measure}",
                 i == len(alternatives) - 1,
             )
         )  # fmt: skip
@@ -96,7 +97,8 @@ def pareto_chart(alternatives: Sequence[Alternative], limit: Limit | None) -> Pa
     corners = sorted((x(a), y(a.declare_bytes)) for a in best)
     path = "".join(f"L{cx} {before[1]}L{cx} {cy}" for before, (cx, cy) in pairwise(corners))
     return ParetoChart(
-        summary=f"Arena against MACs of {len(alternatives)} alternatives",
+        measure=measure,
+        summary=f"Arena against {measure} of {len(alternatives)} alternatives",
         dots=tuple(dots),
         line=f"M{corners[0][0]} {corners[0][1]}{path}",
         limit=line,
@@ -116,7 +118,7 @@ def _text_y(y: float, limit: float | None) -> float:
 
 def _beats(a: Alternative, b: Alternative) -> bool:
     """Whether ``a`` is at least as good as ``b`` in both and better in one."""
-    mine, other = (a.declare_bytes, a.macs_factor), (b.declare_bytes, b.macs_factor)
+    mine, other = (a.declare_bytes, a.work_factor), (b.declare_bytes, b.work_factor)
     return mine != other and mine[0] <= other[0] and mine[1] <= other[1]
 
 

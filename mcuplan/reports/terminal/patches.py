@@ -37,7 +37,7 @@ def stage_lines(report: PlanReport, width: int) -> Iterator[Text]:
     yield from grid(columns, [_stage_row(stage) for stage in report.stages], width)
     told = f"{report.stages_tried:,} stages written and counted"
     if report.fits:
-        told += ": the fewest multiply-accumulates of those that fit"
+        told += ": the least time of those that fit"
     elif report.least_declare_bytes is None:
         told += "; the search ended before it had seen all"
     elif report.least_declare_bytes >= report.after.declare_bytes:
@@ -67,20 +67,21 @@ def _operators(stage: StageShown) -> str:
 
 
 def front_lines(front: Sequence[FrontShown], chosen_bytes: int, width: int) -> Iterator[Text]:
-    """What other choices of stages take, from the fewest MACs to the least arena."""
+    """What other choices of stages take, from the least time to the least arena."""
     if len(front) < 2:
         return
     step = max(-(-(len(front) - 1) // (_POINTS - 1)), 1)
     shown = [*front[:-1:step], front[-1]]
     columns = (
-        Column("other choices of stages", least=20), Column("arena to declare", right=True), Column("MACs", right=True),
-        Column(""),
+        Column("other choices of stages", least=20), Column("arena to declare", right=True),
+        Column("instructions", right=True), Column("MACs", right=True), Column(""),
     )  # fmt: skip
     rows = []
     for point in shown:
         stages = ", ".join(f"{s.first}-{s.last - 1}" if s.last - s.first > 1 else f"{s.first}" for s in point.stages)
         mark = "this plan" if point.declare_bytes == chosen_bytes else ""
         rows.append((f"operators {stages}" if stages else "none", f"{point.declare_bytes:,}",
+                     "not known" if point.instructions_factor is None else f"{point.instructions_factor - 1:+.1%}",
                      f"{point.macs_factor - 1:+.1%}", mark))  # fmt: skip
     yield Text()
     yield from grid(columns, rows, width)
