@@ -209,8 +209,9 @@ def test_patch_stages_in_json(cli: Cli, tmp_path: Path) -> None:
         assert stage["cuts"][0] == 0
         assert stage["cuts"] == sorted(stage["cuts"])
         assert stage["macs"] >= stage["whole_macs"] or stage["kind"] != "loop"
-    declared = [point["declare_bytes"] for point in document["front"]]  # by time, the least first
-    assert declared == sorted(declared, reverse=True)
+    front = [(point["instructions_factor"], point["declare_bytes"]) for point in document["front"]]
+    assert front == sorted(front)
+    assert [declared for _, declared in front] == sorted((declared for _, declared in front), reverse=True)
     assert (
         document["least_declare_bytes"] is None or document["least_declare_bytes"] <= document["after"]["declare_bytes"]
     )
