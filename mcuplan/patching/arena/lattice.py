@@ -270,7 +270,9 @@ class Lattice:
     def _options(self, stage: PatchStage) -> Sequence[_Option]:
         """The stage's forms that no tried one beats."""
         if stage not in self._forms:
-            self._forms[stage] = _undominated(list(self._useful_forms(stage)))
+            found = list(self._useful_forms(stage))
+            # Where time has a price there are several times as many forms.
+            self._forms[stage] = found if self.pricer is None else _undominated(found)
         return self._forms[stage]
 
     def _useful_forms(self, stage: PatchStage) -> Iterator[_Option]:

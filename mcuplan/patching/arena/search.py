@@ -142,7 +142,8 @@ def find_patch_plan(
     targets
         What to predict for; of several targets only what is safe on all counts, and the largest arena.
     max_overhead
-        Most instructions of the whole model, as a factor; MACs where a target has no cost model.
+        Most instructions of the whole model, as a factor; MACs where a target has no cost model. ``math.inf`` where
+        only ``max_macs`` matters.
     fit_bytes
         With it, the least time with which the arena to declare is at most this many bytes; the least arena where
         none is.
@@ -261,7 +262,9 @@ class _Search:
             math.inf if wish.max_macs is None else int(wish.max_macs * self.macs) - self.base_macs,
         )
         self.dearer = 1.0
-        self.lattice = Lattice(self.graph, self.target, effort, self.model, progress, deadline)
+        # Where time is no matter, MACs are what it is counted in, and slow forms, which take less memory, are enough.
+        model = self.model if wish.max_overhead < math.inf else None
+        self.lattice = Lattice(self.graph, self.target, effort, model, progress, deadline)
         self.placed: dict[tuple[StageChoice, ...], _Placed] = {}
         self.tried: set[tuple[tuple[StageChoice, ...], str]] = set()
 

@@ -38,7 +38,7 @@ _MORE_PATCHES = (*_PATCHES, (3, 1), (6, 1), (8, 1), (1, 3), (1, 8), (2, 3), (3, 
 
 EFFORTS: Mapping[str, Effort] = {
     "fast": Effort((2, 3), 2, ((2, 2),), 150, 4, 4, "fast"),
-    "default": Effort((2, 3, 4), 2, _PATCHES, 800, 16, 12, "default"),
+    "default": Effort((2, 3, 4), 2, _PATCHES, 800, 32, 12, "default"),
     "best": Effort((2, 3, 4, 5, 6, 8), 4, _MORE_PATCHES, 4000, 48, 24, "best"),
 }
 
