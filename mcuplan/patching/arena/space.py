@@ -30,8 +30,11 @@ class Effort:
     placed: int
     front: int
     solver: str
-    heights: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 8)
+    heights: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7, 8)
 
+
+_MOST_PARTS = 8
+"""Parts of a convolution by channels: scratch that holds all filters is down to an eighth."""
 
 _PATCHES = ((2, 1), (4, 1), (1, 2), (1, 4), (2, 2), (3, 3), (4, 4))
 _MORE_PATCHES = (*_PATCHES, (3, 1), (6, 1), (8, 1), (1, 3), (1, 8), (2, 3), (3, 2), (2, 4), (4, 2), (6, 6), (8, 8))
@@ -85,8 +88,8 @@ def _lean_forms(graph: Graph, stage: PatchStage, effort: Effort, priced: bool) -
 
 
 def _by_channels(graph: Graph, stage: PatchStage, effort: Effort) -> Iterator[StageForm]:
-    """A convolution in parts of multiples of 16 channels: kernels take several at once, and copies stay aligned."""
+    """A convolution in parts of multiples of 8 channels: kernels take several at once."""
     channels = graph.main.tensors[stage.result].shape[3]
-    sizes = {-(-channels // parts // 16) * 16 for parts in effort.strips}
+    sizes = {-(-channels // parts // 8) * 8 for parts in (*effort.strips, _MOST_PARTS)}
     for size in sorted(size for size in sizes if size < channels):
         yield StageForm(Kind.CHANNELS, even_cuts(channels, size), "crop", False)
