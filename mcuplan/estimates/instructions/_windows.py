@@ -50,7 +50,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "transposed.im2col": ("call", "reversed", "spread", *("rows", *IM2COL)),
     "pool.average": ("call", "rows", "pixels", "tap_rows", "taps", "first", "more", "divided"),
     "pool.maximum": (
-        "call", "rows", "pixels", "tap_rows", "taps", "copied", "compared_4", "compared_1", "clamped_4", "clamped_1",
+        "call", "rows", "pixels", "tap_rows", "taps", "copied", "compared_4", "compared_1", "clamped",
     ),
     "pool.reference": ("call", "pixels", "channels", "tap_rows", "taps"),
 }  # fmt: skip
@@ -219,10 +219,10 @@ def pool_cmsis(call: Call) -> Work:
     if call.operator == "AVERAGE_POOL_2D":
         return "pool.average", (1, rows * batch, pixels, tap_rows, taps, pixels * depth, (taps - pixels) * depth,
                                 pixels * depth)  # fmt: skip
-    more, all_ = taps - pixels, pixels * depth
+    more = taps - pixels
     return "pool.maximum", (
         1, rows * batch, pixels, tap_rows, taps, pixels * run(depth, depth), more * (depth // 4), more * (depth % 4),
-        all_ // 4, all_ % 4,
+        pixels * depth,
     )  # fmt: skip
 
 
