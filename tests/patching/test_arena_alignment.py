@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import subprocess
@@ -40,7 +41,7 @@ def odd_network(seed: int) -> Graph:
 def test_scratch_is_aligned_beside_rows_of_odd_width(seed: int) -> None:
     """Networks of which the plan with the least arena by live bytes alone leaves scratch at an odd address."""
     graph = odd_network(seed)
-    plan = find_patch_plan(graph, effort="fast")
+    plan = find_patch_plan(graph, max_overhead=math.inf, max_macs=1.1, effort="fast")
     assert plan is not None
     assert not any(b.tensor < 0 and b.offset % SCRATCH_ALIGNMENT for b in plan.after.plan)
     assert static_check(plan.graph) == ()
@@ -69,8 +70,8 @@ def test_scratch_at_an_odd_address_costs_the_head_once_more() -> None:
 @pytest.mark.parametrize(
     ("name", "most"),
     [
-        # 13,600 bytes is also what the plan would declare whose scratch lies at an odd address.
-        ("patch_unaligned_scratch", 13_600),
+        # Of the given model's 18,976 bytes, at no more than a tenth more instructions.
+        ("patch_unaligned_scratch", 14_320),
         # Measured on an emulated Cortex-M4: a head that ends at an odd address needs no sixteen bytes to itself.
         ("patched_declare_16_too_many", 7_504),
     ],
