@@ -164,11 +164,6 @@ def load_file(name: str) -> ModelFile:
     return tflite.parse(tflite.write(resolve(name)), name)
 
 
-def is_model_file(name: str) -> bool:
-    """True for a ``.tflite`` file itself, not a C array that holds one or a zoo model."""
-    return not name.startswith(ZOO) and name.lower().endswith(MODEL_SUFFIXES)
-
-
 def home(name: str) -> Path:
     """The folder where the search for a model's configuration starts."""
     return Path.cwd() if name.startswith(ZOO) else Path(os.path.abspath(name)).parent

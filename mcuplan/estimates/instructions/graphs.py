@@ -212,9 +212,3 @@ def model_instructions(graph: Graph, model: CostModel, address: Address) -> Mode
     exact = counter.exact and all(row.instructions is not None for row in rows if row.calls)
     return ModelInstructions(interpreter + sum(row.total for row in rows), rows, interpreter, bounded, exact,
                              model.about)  # fmt: skip
-
-
-def operator_instructions(graph: Graph, model: CostModel, address: Address) -> Mapping[tuple[int, int], float | None]:
-    """Instructions of one call of each operator, by subgraph and index."""
-    rows = model_instructions(graph, model, address).operators
-    return {(row.subgraph, row.operator): row.instructions for row in rows}
