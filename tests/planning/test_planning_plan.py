@@ -137,3 +137,23 @@ def test_an_existing_plan_is_replaced() -> None:
     assert plan.before.nonpersistent_bytes > 200_000
     assert plan.after.nonpersistent_bytes == 55_296
     assert [entry.name for entry in plan.graph.metadata].count(METADATA_NAME) == 1
+
+
+@pytest.mark.parametrize("name", ["visual-wake-words", "resnet8"])
+def test_a_planned_model_planned_again_stays_as_it_is(name: str) -> None:
+    planned = write(make_plan(build(name), M4).graph)
+    again = make_plan(read(planned), M4)
+    assert write(again.graph) == planned
+    assert again.gain_bytes == sum(step.gain_bytes for step in again.steps) == 0
+    assert again.steps[0].name == "plan in the model"
+
+
+def test_a_plan_for_two_targets_is_safe_on_both() -> None:
+    graph = build("resnet8")
+    plan = make_plan(graph, (M4, REFERENCE))
+    assert plan.targets == (M4, REFERENCE)
+    for arena in plan.arenas:
+        assert static_check(plan.graph, arena.target) == ()
+        assert arena.before == predict(graph, arena.target)
+        assert arena.after == predict(plan.graph, arena.target)
+    assert plan.after.declare_bytes == max(arena.after.declare_bytes for arena in plan.arenas)
