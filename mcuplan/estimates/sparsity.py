@@ -7,14 +7,16 @@ the weights that stay (Han et al., "Deep Compression", ICLR 2016, uses such a sp
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mcuplan.estimates.arrays import array_of
 from mcuplan.estimates.basis import Basis
 from mcuplan.estimates.errors import EstimateError
-from mcuplan.graph import DType, Graph
+from mcuplan.graph import DType, Graph, Tensor
 from mcuplan.operators import operator_info
 
 _ROLES = ("w", "recurrent", "time")
@@ -64,7 +66,7 @@ def sparsity(graph: Graph, threshold: float) -> Sparsity:
     Raises
     ------
     EstimateError
-        For a negative threshold, or a model without weights.
+        For a negative threshold, a model without weights, or scales that do not fit the weights they are for.
     """
     if not 0 <= threshold < float("inf"):
         raise EstimateError(f"{threshold:g} is no threshold: state a magnitude of 0 or more")
@@ -85,20 +87,25 @@ def sparsity(graph: Graph, threshold: float) -> Sparsity:
     )  # fmt: skip
 
 
+def _along(tensor: Tensor, numbers: Sequence[float]) -> NDArray[np.float64]:
+    """One number for the tensor, or one for each place along its quantized axis, shaped to be broadcast."""
+    axis, rank = tensor.quantization.dimension if tensor.quantization else 0, len(tensor.shape)
+    if len(numbers) == 1:
+        return np.array(numbers[0], dtype=np.float64)
+    if not (0 <= axis < rank and tensor.shape[axis] == len(numbers)):
+        raise EstimateError(
+            f"the weights {tensor.name!r} have {len(numbers)} scales, which do not fit their axis {axis}"
+        )
+    return np.array(numbers, dtype=np.float64).reshape([-1 if k == axis else 1 for k in range(rank)])
+
+
 def _row(graph: Graph, s: int, k: int, label: str, t: int, threshold: float) -> LayerSparsity:
     tensor = graph.subgraphs[s].tensors[t]
     values = array_of(graph, tensor)
     real = np.abs(values.astype(np.float64))
     q = tensor.quantization
     if tensor.dtype is not DType.FLOAT32 and q is not None and q.scales:
-        zero = np.array(q.zero_points or (0,), dtype=np.float64)
-        along = [1] * values.ndim
-        if q.per_channel:
-            along[q.dimension] = -1
-        shape = tuple(along)
-        real = np.abs(
-            (values - (zero.reshape(shape) if zero.size > 1 else zero[0])) * np.array(q.scales).reshape(shape)
-        )
+        real = np.abs((values - _along(tensor, q.zero_points or (0,))) * _along(tensor, q.scales))
     zeros = int((real == 0).sum())
     small = max(int((real < threshold).sum()), zeros)
     stored = values.nbytes

@@ -19,7 +19,7 @@ from mcuplan.estimates.footprint import footprint
 from mcuplan.estimates.resize import divisible, importance, prunable, prune, resize, widen
 from mcuplan.estimates.sparsity import sparsity
 from mcuplan.estimates.worth import layers_worth
-from mcuplan.graph import Buffer, Graph
+from mcuplan.graph import Buffer, Graph, Quantization
 from mcuplan.operators import OperatorFacts
 from mcuplan.tflite import load, read, write
 from mcuplan.tflm import Target, predict
@@ -247,3 +247,15 @@ def test_shared_models() -> None:
     smaller = prune(resize(graph, 80, 80), 0.5)
     assert not unsupported(smaller, "cmsis-nn", ())
     assert footprint(smaller, TARGET).activations_bytes < footprint(graph, TARGET).activations_bytes / 2
+
+
+@pytest.mark.parametrize("count", [3, 8])
+@pytest.mark.parametrize("dimension", [-1, 0, 4])
+def test_scales_that_do_not_fit_their_weights_are_named(count: int, dimension: int) -> None:
+    graph = build("ds-cnn")
+    t = graph.main.operators[0].inputs[1]
+    tensors = list(graph.main.tensors)
+    odd = Quantization((0.5,) * count, (0,) * count, dimension=dimension)
+    tensors[t] = replace(tensors[t], quantization=odd)
+    with pytest.raises(EstimateError, match=f"{count} scales, which do not fit their axis {dimension}"):
+        sparsity(replace(graph, subgraphs=(replace(graph.main, tensors=tuple(tensors)),)), 0.1)
