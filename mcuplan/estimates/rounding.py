@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mcuplan.estimates.errors import EstimateError
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -40,9 +42,16 @@ def symmetric(values: NDArray[Any], bits: int, axis: int | None = None) -> Quant
     """``values`` in [-(2^(bits-1) - 1), 2^(bits-1) - 1], by the largest magnitude of the tensor or of each channel.
 
     A tensor or channel of zeros gets the scale 1.
+
+    Raises
+    ------
+    EstimateError
+        Where the values have no such axis.
     """
     top = 2 ** (bits - 1) - 1
     real = np.asarray(values, dtype=np.float64)
+    if axis is not None and not 0 <= axis < real.ndim:
+        raise EstimateError(f"weights of shape {list(real.shape)} have no channels along axis {axis}")
     if axis is None:
         largest = np.array([np.abs(real).max(initial=0.0)])
     else:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from mcuplan.estimates.errors import EstimateError
 from mcuplan.estimates.rounding import sqnr_db, symmetric, unsigned
 from mcuplan.estimates.weights import weight_errors
 from mcuplan.zoo.builder import Builder
@@ -60,3 +61,9 @@ def test_worst_layer_first() -> None:
     assert ratios == sorted(ratios, key=float)
     assert all(sum(row.histogram) == row.elements for row in rows)
     assert all(row.int4_tensor_db < row.int8_tensor_db for row in rows if row.int4_tensor_db and row.int8_tensor_db)
+
+
+@pytest.mark.parametrize("axis", [-1, 1, 3])
+def test_an_axis_that_the_weights_lack(axis: int) -> None:
+    with pytest.raises(EstimateError, match=rf"weights of shape \[54\] have no channels along axis {axis}"):
+        symmetric(np.ones(54), 8, axis)

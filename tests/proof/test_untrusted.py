@@ -123,7 +123,7 @@ def test_offsets_far_outside_any_arena() -> None:
         assert not judged.safe
 
 
-def test_a_loop_without_end_is_given_up() -> None:
+def test_a_loop_of_too_many_turns_is_given_up() -> None:
     s = Sketch()
     x = s.input(1, 4, 2, 1)
     condition, body = Sketch(s.buffers), Sketch(s.buffers)
@@ -131,8 +131,8 @@ def test_a_loop_without_end_is_given_up() -> None:
         sketch.input(1, dtype=DType.INT32)
         sketch.input(1, 4, 2, 1)
     more = condition.tensor(1, dtype=DType.BOOL)
-    condition.into("LESS", [0, condition.constant((1,), (1,))], [more])
-    after = body.op("ADD", [0, body.constant((0,), (1,))], (1,))
+    condition.into("LESS", [0, condition.constant((2_000_000_000,), (1,))], [more])
+    after = body.op("ADD", [0, body.constant((1,), (1,))], (1,))
     done = [s.tensor(1, dtype=DType.INT32), s.tensor(1, 4, 2, 1)]
     s.into("WHILE", [s.constant((0,), (1,)), x], done, cond_subgraph_index=1, body_subgraph_index=2)
     graph = s.graph(done[1], others=[condition.subgraph(more), body.subgraph(after, 1)])

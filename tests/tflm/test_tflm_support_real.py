@@ -42,7 +42,7 @@ from mcuplan.tflm.support.table import OperatorRule, operator_rule, support_tabl
 
 TYPES = tuple(dtype for dtype in DType if dtype is not DType.RESOURCE)
 EXHAUSTIVE = bool(os.environ.get("MCUPLAN_EXHAUSTIVE"))
-SAMPLE = 600
+SAMPLE = 640
 
 LATER = {("CAST", "output", DType.BOOL)}
 """What wheels newer than the table's TFLM run and it does not: operator, operand and type."""

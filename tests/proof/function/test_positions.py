@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -161,7 +162,7 @@ def test_variables_cannot_be_followed() -> None:
 def test_every_place_in_a_loops_tables_counts(name: str) -> None:
     """Each table of a patched model's loops with one row off: what is not seen does not change a real run either."""
     original = build(name)
-    plan = find_patch_plan(original, effort="fast", max_overhead=1.2)
+    plan = find_patch_plan(original, effort="fast", max_overhead=math.inf, max_macs=1.2)  # lean loops: tables by SLICE
     assert plan is not None
     assert same_function(original, plan.graph) == ()
     changed = [_one_row_off(plan.graph, buffer) for buffer in _tables(plan.graph)]
