@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -19,6 +20,7 @@ from mcuplan.estimates.instructions._taps import positions_inside, rows_outside,
 from mcuplan.estimates.instructions.paths import FEATURES, PARTS
 from mcuplan.tflm import Target
 from mcuplan.zoo import build
+from mcuplan.zoo.single import build_operator, operator_models
 
 M4 = Target.parse("cortex-m4+cmsis-nn")
 
@@ -167,3 +169,15 @@ def test_total_is_the_sum_of_its_parts() -> None:
     assert found.total == pytest.approx(sum(row.total for row in found.operators) + found.interpreter)
     assert found.exact
     assert found.bounded == 0
+
+
+@pytest.mark.parametrize("axis", [-128, -5, 4, 2**31 - 1])
+@pytest.mark.parametrize("name", ["concatenation-int8", "gather-int8", "pack-int8", "unpack-int8"])
+def test_an_axis_out_of_range_ends_nothing(name: str, axis: int) -> None:
+    """TFLM refuses such a model; who asks for its instructions all the same gets a figure, not an exception."""
+    graph = build_operator(next(spec for spec in operator_models() if spec.name == name))
+    op = graph.main.operators[0]
+    assert op.options is not None
+    op = replace(op, options=replace(op.options, fields={**op.options.fields, "axis": axis}))
+    changed = replace(graph, subgraphs=(replace(graph.main, operators=(op,)),))
+    assert model_instructions(changed, _model(), planned_addresses(changed, M4)).total > 0

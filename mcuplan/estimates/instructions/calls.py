@@ -87,5 +87,7 @@ def _constant(graph: Graph, inputs: tuple[TensorFacts, ...], position: int) -> t
 
 
 def _axis(facts: OperatorFacts, rank: int) -> int:
+    """The axis of the options, counted from the front; 0 for one that the tensor lacks, which TFLM refuses."""
     axis = Options(facts.operator).axis
-    return axis + rank if axis < 0 else axis
+    axis = axis + rank if axis < 0 else axis
+    return axis if 0 <= axis < rank else 0
