@@ -65,11 +65,19 @@ def _badness(row: WeightError) -> tuple[float, int]:
 
 
 def _row(k: int, label: str, t: int, name: str, values: NDArray[Any], axis: int) -> WeightError:
-    counts, edges = np.histogram(values, bins=HISTOGRAM_BINS)
+    reals = values.astype(np.float64)  # the spread of float32 may be beyond float32
+    counts, edges = np.histogram(reals, bins=HISTOGRAM_BINS, range=_spread(reals))
     return WeightError(
         k, label, t, name, values.size, _ratio(values, 8, None), _ratio(values, 8, axis), _ratio(values, 4, None),
         _ratio(values, 4, axis), float(edges[0]), float(edges[-1]), tuple(counts.tolist()),
     )  # fmt: skip
+
+
+def _spread(reals: NDArray[np.float64]) -> tuple[float, float]:
+    """The least and the greatest weight, apart enough for numbers of that size to be told apart in bins."""
+    low, high = float(reals.min()), float(reals.max())
+    apart = max(abs(low), abs(high)) * 1e-9
+    return (low, high) if high - low > apart else (low - (apart or 0.5), high + (apart or 0.5))
 
 
 def _ratio(values: NDArray[Any], bits: int, axis: int | None) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from hypothesis.extra.numpy import arrays
 from mcuplan.estimates.errors import EstimateError
 from mcuplan.estimates.rounding import sqnr_db, symmetric, unsigned
 from mcuplan.estimates.weights import weight_errors
+from mcuplan.graph import Buffer
 from mcuplan.zoo.builder import Builder
 
 SLIDE_REALS = [[0.97, 0.64, 0.74, 1.00], [0.58, 0.84, 0.84, 0.81], [0.00, 0.18, 0.90, 0.28], [0.57, 0.96, 0.80, 0.81]]
@@ -67,3 +69,14 @@ def test_worst_layer_first() -> None:
 def test_an_axis_that_the_weights_lack(axis: int) -> None:
     with pytest.raises(EstimateError, match=rf"weights of shape \[54\] have no channels along axis {axis}"):
         symmetric(np.ones(54), 8, axis)
+
+
+@pytest.mark.parametrize("weights", [[0.0, 0.0], [1e30, 1e30], [1e-40, 2e-40], [3e38, -3e38]])
+def test_any_weights_have_a_histogram(weights: list[float]) -> None:
+    b = Builder(precision="float32")
+    graph = b.graph([b.fully_connected(b.input((1, 2)), 1)])
+    buffer = graph.main.tensors[graph.main.operators[0].inputs[1]].buffer
+    data = Buffer(np.array(weights, dtype="<f4").tobytes())
+    row = weight_errors(replace(graph, buffers=(*graph.buffers[:buffer], data, *graph.buffers[buffer + 1 :])))[0]
+    assert sum(row.histogram) == 2
+    assert row.low < row.high
