@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+def along_axis(numbers: NDArray[np.float64], axis: int | None, rank: int) -> NDArray[np.float64]:
+    """One number, or one for each place along ``axis``, shaped to be broadcast over ``rank`` dimensions."""
+    return numbers.reshape([-1 if k == axis else 1 for k in range(rank)])
+
+
 @dataclass(frozen=True)
 class Quantized:
     """Integers and how they stand for reals; ``scales`` has one element, or one a channel of ``axis``."""
@@ -30,10 +35,7 @@ class Quantized:
     @property
     def real(self) -> NDArray[np.float64]:
         """The reals that the integers stand for."""
-        along = [1] * self.values.ndim
-        if self.axis is not None:
-            along[self.axis] = -1
-        scales = self.scales.reshape(along) if self.values.ndim else self.scales[0]
+        scales = along_axis(self.scales, self.axis, self.values.ndim)
         result: NDArray[np.float64] = (self.values - self.zero_point) * scales
         return result
 
@@ -58,11 +60,7 @@ def symmetric(values: NDArray[Any], bits: int, axis: int | None = None) -> Quant
         others = tuple(i for i in range(real.ndim) if i != axis)
         largest = np.abs(real).max(axis=others, initial=0.0)
     scales = np.where(largest > 0, largest / top, 1.0)
-    along = [1] * real.ndim
-    if axis is not None:
-        along[axis] = -1
-    spread = scales.reshape(along) if real.ndim else scales[0]
-    return Quantized(np.rint(real / spread).astype(np.int32), scales, axis)
+    return Quantized(np.rint(real / along_axis(scales, axis, real.ndim)).astype(np.int32), scales, axis)
 
 
 def unsigned(values: NDArray[Any], bits: int = 8) -> Quantized:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from mcuplan.estimates.arrays import array_of
 from mcuplan.estimates.basis import Basis
 from mcuplan.estimates.errors import EstimateError
+from mcuplan.estimates.rounding import along_axis
 from mcuplan.graph import DType, Graph, Tensor
 from mcuplan.operators import operator_info
 
@@ -96,7 +97,7 @@ def _along(tensor: Tensor, numbers: Sequence[float]) -> NDArray[np.float64]:
         raise EstimateError(
             f"the weights {tensor.name!r} have {len(numbers)} scales, which do not fit their axis {axis}"
         )
-    return np.array(numbers, dtype=np.float64).reshape([-1 if k == axis else 1 for k in range(rank)])
+    return along_axis(np.array(numbers, dtype=np.float64), axis, rank)
 
 
 def _row(graph: Graph, s: int, k: int, label: str, t: int, threshold: float) -> LayerSparsity:
