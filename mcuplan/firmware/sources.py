@@ -8,29 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
-from mcuplan.errors import McuplanError
 from mcuplan.files import write_text
-from mcuplan.graph import CUSTOM, Graph, Operator, Subgraph
-from mcuplan.tflite.carray import c_identifier, format_c_array
+from mcuplan.firmware.names import Words, comment, header, made_by
+from mcuplan.firmware.resolver import ADD_CUSTOM, ExportError, Registered, registered, resolver_header, saved_bytes
+from mcuplan.graph import Graph
+from mcuplan.tflite.carray import format_c_array
 from mcuplan.tflite.files import read, write
-from mcuplan.tflm import DEFAULT_BUILD, predict, registration_saving
+from mcuplan.tflm import DEFAULT_BUILD, predict
 from mcuplan.tflm.alignment import ARENA_ALIGNMENT, aligned
-from mcuplan.tflm.history import has_operator
 from mcuplan.tflm.offline import METADATA_NAME as OFFLINE_PLAN
 from mcuplan.tflm.results import ArenaPrediction
 from mcuplan.tflm.target import DEFAULT_TARGET, Target
-from mcuplan.tflm.versions import document
-from mcuplan.version import __version__
-
-
-class ExportError(McuplanError):
-    """A model whose firmware sources cannot be written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +31,6 @@ class SourceFile:
 
     name: str
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Registered:
-    """One operator of the resolver: its schema name or custom code, the resolver's method, and the registration.
-
-    ``registration`` is "" for the method's own default; ``method`` is ``AddCustom`` for operators that are not
-    TFLM's, whose registration the firmware must bring.
-    """
-
-    operator: str
-    method: str
-    registration: str = ""
-    header: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,108 +108,31 @@ def firmware_sources(
     target = Target.parse(target) if isinstance(target, str) else target
     data = model if isinstance(model, bytes) else write(model)
     graph = read(data) if isinstance(model, bytes) else model
-    words = _Words.of(name, namespace)
+    words = Words.of(name, namespace)
     arena = predict(graph, target)
-    operators = tuple(_registered(graph, target))
-    saved = _saved(graph, operators, target, build)
+    operators = tuple(registered(graph, target))
+    saved = saved_bytes(graph, operators, target, build)
     files = (
         SourceFile(f"{words.stem}.h", _model_header(words, data)),
         SourceFile(f"{words.stem}.cc", _model_source(words, data)),
         SourceFile(words.file("arena"), _arena_header(words, graph, arena)),
-        SourceFile(words.file("op_resolver"), _resolver_header(words, operators, saved, build, target)),
+        SourceFile(words.file("op_resolver"), resolver_header(words, operators, saved, build, target)),
     )
-    brought = tuple(r.operator for r in operators if r.method == _ADD_CUSTOM)
+    brought = tuple(r.operator for r in operators if r.method == ADD_CUSTOM)
     return Export(files, len(data), arena.declare_bytes, operators, saved, build, brought)
-
-
-def resolver_saving(graph: Graph, target: Target | str = DEFAULT_TARGET, build: str = DEFAULT_BUILD) -> int:
-    """Flash bytes that the exported op resolver saves against one with registrations for all types.
-
-    Raises ExportError where the model uses a builtin operator that TFLM does not have.
-    """
-    target = Target.parse(target) if isinstance(target, str) else target
-    return _saved(graph, tuple(_registered(graph, target)), target, build)
-
-
-def _saved(graph: Graph, operators: Sequence[Registered], target: Target, build: str) -> int:
-    chosen = {r.operator: r.registration for r in operators if r.registration}
-    return registration_saving(graph, chosen, target, build)
-
-
-# -- names ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Words:
-    """A name in the forms that the sources need it, all of them safe."""
-
-    stem: str
-    camel: str
-    array: str
-    namespaces: tuple[str, ...]
-
-    @classmethod
-    def of(cls, name: str, namespace: str) -> _Words:
-        stem = c_identifier(name)
-        camel = "".join(word[:1].upper() + word[1:] for word in stem.split("_"))
-        namespaces = tuple(c_identifier(part, "firmware") for part in namespace.split("::")) if namespace else ()
-        return cls(stem, camel, f"{stem.rstrip('_')}_tflite", namespaces)
-
-    def file(self, what: str) -> str:
-        """File name of a header beside the model's: ``arena.h``, or ``person_arena.h`` for another name."""
-        return f"{what}.h" if self.stem == "model" else f"{self.stem}_{what}.h"
-
-    def guard(self, what: str) -> str:
-        """Include guard; no two underscores side by side, which C++ reserves."""
-        return re.sub("__+", "_", "_".join((*self.namespaces, self.stem, what)).upper() + "_H_")
-
-    def wrapped(self, text: str) -> str:
-        """``text`` inside the namespace."""
-        if not self.namespaces:
-            return text
-        full = "::".join(self.namespaces)
-        return f"namespace {full} {{\n\n{text}\n}}  // namespace {full}\n"
-
-
-def _header(words: _Words, what: str, comment: Sequence[str], includes: Sequence[str], body: str) -> str:
-    guard = words.guard(what)
-    lines = [*(_comment(line) for line in comment), f"#ifndef {guard}", f"#define {guard}", ""]
-    lines += [f"#include {include}" for include in includes]
-    return "\n".join(lines) + ("\n\n" if includes else "\n") + words.wrapped(body) + f"\n#endif  // {guard}\n"
-
-
-def _comment(text: str) -> str:
-    """One line of comment: printable ASCII only, no backslash that could continue it, no trigraph that becomes one.
-
-    ``??/`` is a backslash to compilers that know trigraphs (C++14 and before), so no two ``?`` stay side by side.
-    """
-    return ("// " + re.sub(r"([^ -~]|[\\?])+", "?", text)).rstrip()
-
-
-def _string(text: str) -> str:
-    """A C string literal of any text."""
-    plain = "".join(
-        chr(b) if 0x20 <= b < 0x7F and chr(b) not in '"\\?' else f"\\{b:03o}"
-        for b in text.encode("utf-8", "surrogatepass")
-    )
-    return f'"{plain}"'
 
 
 # -- the model -----------------------------------------------------------------------------------------------------
 
 
-def _made_by() -> str:
-    return f"Made by mcuplan {__version__} (mcuplan export)."
-
-
-def _model_header(words: _Words, data: bytes) -> str:
-    comment = (f"The model: {len(data):,} bytes, SHA-256 {hashlib.sha256(data).hexdigest()}.", _made_by())
+def _model_header(words: Words, data: bytes) -> str:
+    comments = (f"The model: {len(data):,} bytes, SHA-256 {hashlib.sha256(data).hexdigest()}.", made_by())
     body = f"extern const unsigned char {words.array}[];\nextern const unsigned int {words.array}_len;\n"
-    return _header(words, "model", comment, (), body)
+    return header(words, "model", comments, (), body)
 
 
-def _model_source(words: _Words, data: bytes) -> str:
-    return f'{_comment(_made_by())}\n#include "{words.stem}.h"\n\n' + words.wrapped(
+def _model_source(words: Words, data: bytes) -> str:
+    return f'{comment(made_by())}\n#include "{words.stem}.h"\n\n' + words.wrapped(
         format_c_array(data, words.array, ARENA_ALIGNMENT)
     )
 
@@ -239,7 +140,7 @@ def _model_source(words: _Words, data: bytes) -> str:
 # -- the arena -----------------------------------------------------------------------------------------------------
 
 
-def _arena_header(words: _Words, graph: Graph, arena: ArenaPrediction) -> str:
+def _arena_header(words: Words, graph: Graph, arena: ArenaPrediction) -> str:
     name = f"k{words.camel}ArenaBytes"
     body = f"constexpr std::size_t {name} = {arena.declare_bytes};\n"
     handles = {(op.option("container"), op.option("shared_name")) for _, _, op in graph.operators()
@@ -249,7 +150,7 @@ def _arena_header(words: _Words, graph: Graph, arena: ArenaPrediction) -> str:
             "\n// For MicroResourceVariables::Create; its table is counted in the arena.\n"
             f"constexpr int k{words.camel}ResourceVariables = {len(handles)};\n"
         )
-    return _header(words, "arena", tuple(_arena_comment(name, graph, arena)), ("<cstddef>",), body)
+    return header(words, "arena", tuple(_arena_comment(name, graph, arena)), ("<cstddef>",), body)
 
 
 def _arena_comment(name: str, graph: Graph, arena: ArenaPrediction) -> Iterator[str]:
@@ -268,7 +169,7 @@ def _arena_comment(name: str, graph: Graph, arena: ArenaPrediction) -> Iterator[
         yield f"An upper bound: up to {arena.bounded_bytes:,} bytes of it may not be needed."
         yield from arena.notes
     yield "Another target, TFLM version or interpreter (recording) needs another size."
-    yield _made_by()
+    yield made_by()
 
 
 def _reason(arena: ArenaPrediction) -> str:
@@ -278,126 +179,3 @@ def _reason(arena: ArenaPrediction) -> str:
     if arena.planning_peak_bytes >= arena.prepare_peak_bytes:
         return "AllocateTensors needs more while it plans memory"
     return "AllocateTensors needs more while operators prepare"
-
-
-# -- the op resolver -----------------------------------------------------------------------------------------------
-
-_ADD_CUSTOM = "AddCustom"
-
-
-@dataclass(frozen=True, slots=True)
-class _Registration:
-    """A registration for one type, and the types by position that all uses must have."""
-
-    name: str
-    header: str
-    inputs: Mapping[int, frozenset[str]]
-    outputs: Mapping[int, frozenset[str]]
-    present: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Resolver:
-    operators: Mapping[str, str]
-    customs: Mapping[str, str]
-    registrations: Mapping[str, tuple[_Registration, ...]]
-    library: str
-    """The kernel library that has registrations for one type."""
-    parameter: str
-    """The type that ``AddCustom`` takes a kernel's registration as."""
-
-
-@cache
-def _resolver(version: str) -> _Resolver:
-    data = document(version, "resolver")
-
-    def types(row: Mapping[str, Sequence[str]]) -> dict[int, frozenset[str]]:
-        return {int(position): frozenset(names) for position, names in row.items()}
-
-    return _Resolver(
-        data["operators"],
-        data["custom_operators"],
-        {
-            operator: tuple(
-                _Registration(
-                    r["name"], r["header"], types(r["inputs"]), types(r.get("outputs", {})), tuple(r.get("present", ()))
-                )
-                for r in rows
-            )
-            for operator, rows in data["registrations"].items()
-        },
-        data["registrations_of"],
-        data["registration_parameter"],
-    )
-
-
-def _registered(graph: Graph, target: Target) -> Iterator[Registered]:
-    """Every operator of every subgraph once, by name."""
-    table = _resolver(target.version)
-    uses: dict[tuple[bool, str], list[tuple[Subgraph, Operator]]] = {}
-    for s, _, op in graph.operators():
-        uses.setdefault((op.name == CUSTOM, op.label), []).append((graph.subgraphs[s], op))
-    for (custom, label), found in sorted(uses.items()):
-        if custom:
-            yield Registered(label, table.customs.get(label, _ADD_CUSTOM))
-            continue
-        method = table.operators.get(label)
-        if method is None:
-            raise ExportError(f"TensorFlow Lite Micro has no operator {label}: no op resolver can register it")
-        if not has_operator(target, label):
-            raise ExportError(f"the TFLM of {target} has no operator {label}: its op resolver cannot register it")
-        fitting = table.registrations.get(label, ()) if target.library.name == table.library else ()
-        chosen = next((r for r in fitting if all(_fits(r, subgraph, op) for subgraph, op in found)), None)
-        yield Registered(label, method, chosen.name, chosen.header) if chosen else Registered(label, method)
-
-
-def _fits(registration: _Registration, subgraph: Subgraph, op: Operator) -> bool:
-    def typed(indices: Sequence[int], wanted: Mapping[int, frozenset[str]]) -> bool:
-        return all(
-            position < len(indices)
-            and indices[position] >= 0
-            and subgraph.tensors[indices[position]].dtype.label in names
-            for position, names in wanted.items()
-        )
-
-    there = all(position < len(op.inputs) and op.inputs[position] >= 0 for position in registration.present)
-    return there and typed(op.inputs, registration.inputs) and typed(op.outputs, registration.outputs)
-
-
-def _resolver_header(words: _Words, operators: Sequence[Registered], saved: int, build: str, target: Target) -> str:
-    headers = sorted({r.header for r in operators if r.header})
-    includes = [f'"{h}"' for h in (*headers, "tensorflow/lite/micro/micro_mutable_op_resolver.h")]
-    comment = [
-        "An op resolver with exactly the operators of the model.",
-        *_registration_comment(saved, build),
-        _made_by(),
-    ]
-    resolver = f"{words.camel}OpResolver"
-    kernel = _resolver(target.version).parameter
-    brought = {r.operator: _parameter(i, r.operator) for i, r in enumerate(operators) if r.method == _ADD_CUSTOM}
-    parameters = "".join(f", {kernel} {p}" for p in brought.values())
-    calls = "".join(f"  TF_LITE_ENSURE_STATUS(resolver.{_call(r, brought)});\n" for r in operators)
-    body = (
-        f"using {resolver} = ::tflite::MicroMutableOpResolver<{max(len(operators), 1)}>;\n\n"
-        f"inline TfLiteStatus Register{words.camel}Ops({resolver}& resolver{parameters}) {{\n"
-        + ("" if operators else "  (void)resolver;\n")
-        + calls
-        + "  return kTfLiteOk;\n}\n"
-    )
-    return _header(words, "op_resolver", comment, includes, body)
-
-
-def _registration_comment(saved: int, build: str) -> Iterator[str]:
-    if saved:
-        yield f"CMSIS-NN's registrations for one type save {saved:,} bytes of flash (TFLM built {build})."
-
-
-def _parameter(position: int, operator: str) -> str:
-    """The parameter for a custom operator's registration; numbered, since two codes may give one identifier."""
-    return f"op{position}_{c_identifier(operator, 'custom')}"
-
-
-def _call(r: Registered, brought: Mapping[str, str]) -> str:
-    if r.method == _ADD_CUSTOM:
-        return f"{r.method}({_string(r.operator)}, {brought[r.operator]})"
-    return f"{r.method}({f'::tflite::Register_{r.registration}()' if r.registration else ''})"

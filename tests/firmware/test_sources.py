@@ -14,7 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcuplan import tflite, zoo
-from mcuplan.firmware.sources import Export, ExportError, _comment, firmware_sources, write_sources
+from mcuplan.firmware.names import comment
+from mcuplan.firmware.resolver import ExportError
+from mcuplan.firmware.sources import Export, firmware_sources, write_sources
 from mcuplan.graph import DType, Graph
 from mcuplan.tflm import predict
 from mcuplan.zoo.single import build_operator, operator_models
@@ -179,7 +181,7 @@ def test_no_trigraphs_whatever_the_models_strings(tmp_path: Path) -> None:
 
 @given(st.text(max_size=60))
 def test_a_comment_is_one_line_of_ascii_without_trigraphs(text: str) -> None:
-    line = _comment(text)
+    line = comment(text)
     assert line.isascii()
     assert line.isprintable()
     assert line.startswith("//")

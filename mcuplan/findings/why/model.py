@@ -78,7 +78,7 @@ def _exported(case: Case) -> Iterator[Way]:
     limit = case.limits.flash
     if limit is None or limit.counted is not Counted.NEED or case.analysis.refusals:
         return
-    from mcuplan.firmware.sources import resolver_saving
+    from mcuplan.firmware.resolver import resolver_saving
 
     saved = resolver_saving(case.analysis.graph, case.analysis.target, case.analysis.code.build)
     if saved:
