@@ -18,19 +18,14 @@ from mcuplan.planning.liveness import Run, Touch, Use, parts_read, uses, windows
 from mcuplan.planning.segments import contents
 from mcuplan.planning.ties import Loop, Place, Tie
 from mcuplan.rewriting.edit import set_offline_plan
-from mcuplan.tflm.aliasing import AliasOption, alias_options
+from mcuplan.tflm.aliasing import AliasOption, alias_options, kernel_rules
+from mcuplan.tflm.alignment import ARENA_ALIGNMENT, aligned
 from mcuplan.tflm.arena import predict
 from mcuplan.tflm.lifetimes import NEVER
 from mcuplan.tflm.offline import ONLINE
 from mcuplan.tflm.planner import Replay, Requirement
 from mcuplan.tflm.results import ArenaPrediction, PlannedBuffer
 from mcuplan.tflm.target import Target
-
-ALIGNMENT = 16
-"""Bytes: what TFLM rounds tensors to, and where the plan puts blocks."""
-
-SCRATCH_ALIGNMENT = 4
-"""Bytes: what kernels need of their scratch, which TFLM puts wherever the tensors around it end."""
 
 Progress = Callable[[int], None]
 """Called with the best height in bytes whenever it falls."""
@@ -123,7 +118,9 @@ class ArenaProblem:
         self.bytes: dict[Place, int] = {
             (b.subgraph, b.tensor): b.bytes for b in self.stock[0].plan if b.tensor >= 0
         }  # fmt: skip
-        self.ties = [tie for tie in ties if tie.inner in self.bytes and tie.outer in self.bytes]
+        least = max(kernel_rules(target).alignment for target in self.targets)
+        # Kernels that take aligned tensors only cannot have one lie among another's rows: then these are copied.
+        self.ties = [t for t in ties if t.inner in self.bytes and t.outer in self.bytes and t.at % least == 0]
         self.own = own
         every = [o for options in self.options for o in options]
         self.run = Run(self.graph, self.bytes, parts_read(self.graph, every, self.bytes), loops)
@@ -137,7 +134,10 @@ class ArenaProblem:
             for s, subgraph in enumerate(graph.subgraphs)
         ]
         self._safety = Safety(self.graph, self._uses, values, every, self.run.steps)
-        self._runtimes = [_Runtime(self.graph, arena) for arena in self.stock]
+        self._runtimes = [
+            _Runtime(self.graph, arena, kernel_rules(target).scratch_alignment)
+            for arena, target in zip(self.stock, self.targets, strict=True)
+        ]
         self._spare = [a.persistent_bytes - min(b.persistent_bytes for b in self.stock) for a in self.stock]
         self._first_index = [0]
         for subgraph in graph.subgraphs:
@@ -203,10 +203,10 @@ class ArenaProblem:
             number += 1
 
     def _buffer(self, number: int, block: Mapping[Place, int]) -> Buffer:
-        size = max(at + up(self.bytes[place]) for place, at in block.items())
+        size = max(at + aligned(self.bytes[place]) for place, at in block.items())
         if len(block) == 1:
             return _buffer(number, size, self._uses[next(iter(block))])
-        return _buffer(number, up(size), self._in_use(block))
+        return _buffer(number, aligned(size), self._in_use(block))
 
     # -- offsets -----------------------------------------------------------------------------------------------------
 
@@ -279,7 +279,8 @@ class ArenaProblem:
 class _Runtime:
     """TFLM on one target as it executes plans for a graph: offsets in metadata order, every tensor with one."""
 
-    def __init__(self, graph: Graph, stock: ArenaPrediction) -> None:
+    def __init__(self, graph: Graph, stock: ArenaPrediction, scratch_alignment: int) -> None:
+        self._scratch_alignment = scratch_alignment
         first = [0]
         for subgraph in graph.subgraphs:
             first.append(first[-1] + len(subgraph.tensors))
@@ -297,9 +298,8 @@ class _Runtime:
 
     def misaligned(self, found: Sequence[int]) -> list[tuple[int, int, int]]:
         """Scratch at an address where its kernel cannot use it."""
-        return [
-            scratch for scratch, i in self._requests if found[i] % SCRATCH_ALIGNMENT and self._sizes[i]
-        ]  # fmt: skip
+        least = self._scratch_alignment
+        return [scratch for scratch, i in self._requests if found[i] % least and self._sizes[i]]
 
     def head(self, offsets: Sequence[int]) -> int:
         return self._head(self.replay(offsets))
@@ -364,15 +364,10 @@ def _at_begin(arrangement: Arrangement, chosen: set[tuple[int, int, int]]) -> di
 
 def _buffer(number: int, size: int, placed: Sequence[Use]) -> Buffer:
     """A buffer of the problem of which the bytes ``placed`` are in use."""
-    if len(placed) == 1 and placed[0].begin == 0 and up(placed[0].end) == size:
-        return Buffer(number, size, placed[0].first, placed[0].last + 1, ALIGNMENT)
+    if len(placed) == 1 and placed[0].begin == 0 and aligned(placed[0].end) == size:
+        return Buffer(number, size, placed[0].first, placed[0].last + 1, ARENA_ALIGNMENT)
     found = windows(placed)
-    whole = len(found) == 1 and (found[0].begin, up(found[0].end)) == (0, size)
+    whole = len(found) == 1 and (found[0].begin, aligned(found[0].end)) == (0, size)
     return Buffer(
-        number, size, found[0].lower, found[-1].upper, ALIGNMENT, windows=() if whole else tuple(found)
+        number, size, found[0].lower, found[-1].upper, ARENA_ALIGNMENT, windows=() if whole else tuple(found)
     )  # fmt: skip
-
-
-def up(size: int) -> int:
-    """Bytes rounded up to the :data:`ALIGNMENT`."""
-    return -(-size // ALIGNMENT) * ALIGNMENT

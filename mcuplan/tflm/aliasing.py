@@ -19,7 +19,7 @@ from mcuplan.graph import Graph, Operator, Subgraph
 from mcuplan.operators import OperatorFacts, TensorFacts, constant_values
 from mcuplan.operators.formulas import UNFIT, evaluate
 from mcuplan.operators.options import Options
-from mcuplan.tflm.alignment import ARENA_ALIGNMENT
+from mcuplan.tflm.alignment import ARENA_ALIGNMENT, SCRATCH_ALIGNMENT
 from mcuplan.tflm.target import KernelLibrary, Target
 from mcuplan.tflm.versions import document, find_version
 
@@ -91,6 +91,11 @@ class KernelRules:
     alignment: int
     loops: frozenset[LoopCopies]
     notes: tuple[str, ...] = ()
+
+    @property
+    def scratch_alignment(self) -> int:
+        """What the offset of every scratch buffer has to be a multiple of."""
+        return max(self.alignment, SCRATCH_ALIGNMENT)
 
 
 def kernel_rules(target: Target) -> KernelRules:

@@ -6,6 +6,9 @@ ARENA_ALIGNMENT = 16
 """The arena's begin, every tensor and what kernels ask for: ``MicroArenaBufferAlignment()`` in
 ``micro/memory_helpers.h``, the same in every version since 2021."""
 
+SCRATCH_ALIGNMENT = 4
+"""What kernels need of their scratch at least, which TFLM puts wherever the tensors around it end: most hold words."""
+
 
 def aligned(size: int, alignment: int = ARENA_ALIGNMENT) -> int:
     """``size`` rounded up to a multiple of ``alignment``.

@@ -30,7 +30,7 @@ from mcuplan.patching.arena.trials import Trial, Trials
 from mcuplan.patching.writing.forms import Kind, StageCost, StageForm, balanced, stage_cost
 from mcuplan.patching.writing.price import StagePricer
 from mcuplan.patching.writing.reader import WINDOWED, StageReader, UnsupportedStageError
-from mcuplan.planning.arena_problem import ALIGNMENT
+from mcuplan.tflm.alignment import aligned
 from mcuplan.tflm.target import Target
 
 _LEAST_GROWTH = 200
@@ -374,8 +374,8 @@ class Lattice:
     def _least(self, path: Path) -> int:
         """Bytes of arena to declare that every plan beginning with ``path`` takes."""
         persistent = self.outside.persistent_bytes + path.growth
-        final = min(_up(max(path.peak, peak) + persistent + growth) for peak, growth in self._ahead[path.at])
-        return max(final, _up(self.outside.planning_bytes + path.planning))
+        final = min(aligned(max(path.peak, peak) + persistent + growth) for peak, growth in self._ahead[path.at])
+        return max(final, aligned(self.outside.planning_bytes + path.planning))
 
 
 @dataclass(frozen=True, slots=True)
@@ -437,7 +437,3 @@ def _best_pairs(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
         if not found or growth < found[-1][1]:
             found.append((peak, growth))
     return found
-
-
-def _up(size: int) -> int:
-    return -(-size // ALIGNMENT) * ALIGNMENT

@@ -20,8 +20,8 @@ from mcuplan.patching.writing.build import GraphBuilder, SubgraphBuilder
 from mcuplan.patching.writing.reader import UnsupportedStageError
 from mcuplan.patching.writing.rows import StageNet, StripRows
 from mcuplan.patching.writing.strips import StripWriter
-from mcuplan.planning.arena_problem import ALIGNMENT
 from mcuplan.planning.ties import Loop, Tie
+from mcuplan.tflm.alignment import aligned
 
 LEAST_TURNS = 2
 """A loop with fewer turns than this is no loop."""
@@ -92,7 +92,7 @@ def displacement(net: StageNet, written: Sequence[int], needed: Sequence[int]) -
         for w, n in zip(written, needed, strict=True)
         if n < rows
     ]
-    least = -(-max([0, *ahead]) // ALIGNMENT) * ALIGNMENT
+    least = aligned(max([0, *ahead]))
     apart = sum(net.height(t) * net.row_bytes(t) for t in (net.source, net.result))
     return least if ends_bytes(net, least) < apart else None
 

@@ -9,12 +9,10 @@ from mcuplan.proof.memory.clobbers import APPLICATION, Clobber, ClobberKind, Pla
 from mcuplan.proof.memory.execution import Execution, Node, Tensor, TooLongError, most_steps, unfolded_steps
 from mcuplan.tflm import predict
 from mcuplan.tflm.aliasing import kernel_rules
+from mcuplan.tflm.alignment import SCRATCH_ALIGNMENT
 from mcuplan.tflm.offline import ONLINE, OfflinePlan, read_offline_plan
 from mcuplan.tflm.results import PlannedBuffer
 from mcuplan.tflm.target import DEFAULT_TARGET, Target
-
-WORD = 4
-"""Bytes: the alignment that the kernels which were read need, unless an element is larger."""
 
 
 def static_check(graph: Graph, target: Target | str = DEFAULT_TARGET) -> tuple[Clobber, ...]:
@@ -130,6 +128,6 @@ def _alignment(graph: Graph, buffer: PlannedBuffer) -> int:
     (``arm_nn_read_s8x4`` and its kin in arm_nnsupportfunctions.h), which compilers make right for every core.
     """
     if buffer.tensor < 0:
-        return WORD
+        return SCRATCH_ALIGNMENT
     bits = graph.subgraphs[buffer.subgraph].tensors[buffer.tensor].dtype.bits or 8
     return max(bits // 8, 1)
