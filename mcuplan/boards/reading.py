@@ -13,7 +13,8 @@ from pydantic_core import ErrorDetails
 
 from mcuplan import files
 from mcuplan.boards.errors import BoardError
-from mcuplan.boards.spec import PATTERNS, Board
+from mcuplan.boards.fields import PATTERNS
+from mcuplan.boards.spec import Board
 
 _LIMIT = 256 * 1024
 """Bytes of a board file; the largest shipped one has some 6 kB."""

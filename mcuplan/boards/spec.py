@@ -10,49 +10,27 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, StringConstraints, model_validator
 
 from mcuplan.boards.errors import BoardError
+from mcuplan.boards.fields import (
+    CURRENCY,
+    URL,
+    BoardId,
+    Bytes,
+    CoreName,
+    PartKind,
+    PowerState,
+    RegionKind,
+    Table,
+    TargetName,
+    Text,
+    ToolchainName,
+    Watts,
+    Year,
+    wrong,
+)
 from mcuplan.tflm import Target, TargetError
-
-ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f]+$"
-DASHED = r"^[a-z0-9]+(-[a-z0-9]+)*$"
-TARGET = r"^[a-z0-9.~/-]+\+[a-z0-9.~-]+$"
-TOOLCHAIN = r"^[a-z][a-z0-9]*([.-][a-z0-9]+)*$"
-CURRENCY = r"^[A-Z]{3}$"
-URL = r"^https?://[^\s\x00-\x1f\x7f-\x9f]+$"
-
-PATTERNS = {
-    ONE_LINE: "one line of text without control characters",
-    DASHED: "lower-case letters and digits with dashes between, such as 'my-board'",
-    TARGET: "a target of `mcuplan targets`: a core and a kernel library, with a TFLM version before a '/'",
-    TOOLCHAIN: "a name of a toolchain in lower case, such as 'esp-idf' or 'zephyr'",
-    CURRENCY: "a currency of three capitals, such as 'EUR'",
-    URL: "an http or https address",
-}
-"""What each pattern asks for, in words."""
-
-Text = Annotated[str, StringConstraints(min_length=1, max_length=400, pattern=ONE_LINE, strip_whitespace=True)]
-"""One line without control characters: specs of users end up on terminals and in HTML."""
-
-BoardId = Annotated[str, StringConstraints(max_length=80, pattern=DASHED)]
-TargetName = Annotated[str, StringConstraints(max_length=80, pattern=TARGET)]
-ToolchainName = Annotated[str, StringConstraints(max_length=40, pattern=TOOLCHAIN)]
-Bytes = Annotated[int, Field(ge=1, le=1 << 40)]
-Watts = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
-Year = Annotated[int, Field(ge=1990, le=2100)]
-
-CoreName = Literal[
-    "cortex-m0", "cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m23", "cortex-m33", "cortex-m52",
-    "cortex-m55", "cortex-m85", "xtensa-lx6", "xtensa-lx7", "riscv32",
-]  # fmt: skip
-RegionKind = Literal["sram", "tcm", "psram", "sdram", "flash", "mram", "rom"]
-PartKind = Literal[
-    "sensor", "microphone", "camera", "radio", "display", "audio", "storage", "connector", "security", "other"
-]
-PowerState = Literal["active", "sleep", "deep-sleep"]
-
 
 _CORES_WITH = {
     "dsp": frozenset({"cortex-m4", "cortex-m7", "cortex-m33", "cortex-m52", "cortex-m55", "cortex-m85"}),
@@ -61,13 +39,7 @@ _CORES_WITH = {
 """Cores that can have the extension (Arm's technical reference manuals of the cores)."""
 
 
-class _Table(BaseModel):
-    """A table of a spec: no other keys, no coercion, no change after reading."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
-
-
-class Source(_Table):
+class Source(Table):
     """A public document that figures come from."""
 
     id: BoardId
@@ -75,7 +47,7 @@ class Source(_Table):
     url: Annotated[str, StringConstraints(max_length=500, pattern=URL)] | None = None
 
 
-class Soc(_Table):
+class Soc(Table):
     """The microcontroller and the core that runs the model."""
 
     name: Text
@@ -95,7 +67,7 @@ class Soc(_Table):
     source: BoardId
 
 
-class Region(_Table):
+class Region(Table):
     """A stretch of memory. ``start`` is absent where its address is not fixed."""
 
     name: Text
@@ -112,7 +84,7 @@ class Region(_Table):
         return None if self.start is None else self.start + self.bytes
 
 
-class Memory(_Table):
+class Memory(Table):
     """The memory map as far as models need it."""
 
     arena_ram_bytes: Bytes
@@ -137,24 +109,24 @@ class Memory(_Table):
     def _consistent(self) -> Self:
         longest = max(self.runs(), default=0)
         if longest == 0:
-            raise _wrong("memory.regions has no region with arena = true, so no arena fits")
+            raise wrong("memory.regions has no region with arena = true, so no arena fits")
         if self.arena_ram_bytes > longest:
-            raise _wrong(
+            raise wrong(
                 f"memory.arena_ram_bytes is {self.arena_ram_bytes:,}, but the longest run of touching regions with "
                 f"arena = true has {longest:,}"
             )
         if self.arena_ram_bytes < longest and self.note is None:
-            raise _wrong(
+            raise wrong(
                 f"memory.arena_ram_bytes is {self.arena_ram_bytes:,} of a run of {longest:,}: say why in memory.note"
             )
         placed = sorted((r.start, r.bytes, r.name) for r in self.regions if r.start is not None)
         for (start, size, name), (later, _, other) in pairwise(placed):
             if start + size > later:
-                raise _wrong(f"memory.regions {name!r} and {other!r} overlap at {later:#x}")
+                raise wrong(f"memory.regions {name!r} and {other!r} overlap at {later:#x}")
         return self
 
 
-class Tflm(_Table):
+class Tflm(Table):
     """Which TFLM a board's firmware has: by the toolchain it is built with, or one for all."""
 
     targets: Annotated[dict[ToolchainName, TargetName], Field(min_length=1, max_length=32)] | None = None
@@ -181,12 +153,12 @@ class Tflm(_Table):
     @model_validator(mode="after")
     def _known(self) -> Self:
         if (self.targets is None) == (self.target is None):
-            raise _wrong("tflm needs either targets or target")
+            raise wrong("tflm needs either targets or target")
         self.by_toolchain()
         return self
 
 
-class Reserved(_Table):
+class Reserved(Table):
     """RAM and flash that the board's usual firmware takes beside a model; absent where not known."""
 
     firmware: Text
@@ -204,7 +176,7 @@ class ReservedBy(Reserved):
     """One of `tflm.targets`."""
 
 
-class Price(_Table):
+class Price(Table):
     """What one board or part costs."""
 
     amount: Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
@@ -214,7 +186,7 @@ class Price(_Table):
     source: BoardId
 
 
-class PowerMode(_Table):
+class PowerMode(Table):
     """Power drawn in one state. ``scope`` says of what: the chip alone or the whole board."""
 
     state: PowerState
@@ -226,7 +198,7 @@ class PowerMode(_Table):
     source: BoardId
 
 
-class Power(_Table):
+class Power(Table):
     """Supply and measured power of the board, from datasheets."""
 
     supply_v: Annotated[float, Field(gt=0, le=60, allow_inf_nan=False)] | None = None
@@ -238,11 +210,11 @@ class Power(_Table):
     @model_validator(mode="after")
     def _sourced(self) -> Self:
         if self.supply_v is not None and self.source is None:
-            raise _wrong("power.supply_v needs power.source")
+            raise wrong("power.supply_v needs power.source")
         return self
 
 
-class Part(_Table):
+class Part(Table):
     """A part on the board, or one that its connectors take (``on_board = false``)."""
 
     name: Text
@@ -261,7 +233,7 @@ class Part(_Table):
         return None if isinstance(self.power_w, str) else self.power_w
 
 
-class Board(_Table):
+class Board(Table):
     """Everything mcuplan knows of one board. All sizes are bytes, power is in watts or milliwatts as named."""
 
     schema_version: Literal[1] = 1
@@ -375,43 +347,38 @@ class Board(_Table):
         for name, total in (("ram_bytes", self.arena_ram_bytes), ("flash_bytes", self.flash_bytes)):
             part = getattr(kept, name) if kept is not None else None
             if part is not None and part >= total:
-                raise _wrong(f"reserved.{name} is {part:,}, which leaves nothing of {total:,}")
+                raise wrong(f"reserved.{name} is {part:,}, which leaves nothing of {total:,}")
         return self
 
     def _check_sources(self) -> None:
         known = [s.id for s in self.sources]
         if len(set(known)) < len(known):
-            raise _wrong("two entries of sources have the same id")
+            raise wrong("two entries of sources have the same id")
         named = list(self.named_sources())
         for key, source in named:
             if source not in known:
-                raise _wrong(f"{key} names {source!r}, but sources has {', '.join(known)}")
+                raise wrong(f"{key} names {source!r}, but sources has {', '.join(known)}")
         unused = set(known) - {source for _, source in named}
         if unused:
-            raise _wrong(f"no figure names the source {min(unused)!r}")
+            raise wrong(f"no figure names the source {min(unused)!r}")
 
     def _check_core(self) -> None:
         core = self.soc.core
         for flag, cores in _CORES_WITH.items():
             if getattr(self.soc, flag) and core not in cores:
-                raise _wrong(f"soc.{flag} = true does not go with soc.core {core!r}")
+                raise wrong(f"soc.{flag} = true does not go with soc.core {core!r}")
         for target in self.targets.values():
             named = Target.parse(target).core.name
             arm = core.startswith("cortex-m") or named.startswith("cortex-")
             if arm and named != core:
-                raise _wrong(f"the target {target!r} is not for soc.core {core!r}")
+                raise wrong(f"the target {target!r} is not for soc.core {core!r}")
         unknown = {kept.toolchain for kept in self.reserved_by} - set(self.tflm.targets or {})
         if unknown:
-            raise _wrong(f"reserved_by names the toolchain {min(unknown)!r}, which tflm.targets has not")
+            raise wrong(f"reserved_by names the toolchain {min(unknown)!r}, which tflm.targets has not")
 
 
 def _parsed(target: str, key: str) -> Target:
     try:
         return Target.parse(target)
     except TargetError as error:
-        raise _wrong(f"{key}: {error}") from None
-
-
-def _wrong(message: str) -> PydanticCustomError:
-    # The message may hold braces of names in the file: give it as context, not as a template.
-    return PydanticCustomError("board_spec", "{message}", {"message": message})
+        raise wrong(f"{key}: {error}") from None

@@ -14,16 +14,18 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mcuplan.graph import Buffer, DType, Graph, Operator, OperatorCode, Quantization, Subgraph, Tensor
 from mcuplan.zoo.draws import Draws
+from mcuplan.zoo.filters import drawn_filters
 from mcuplan.zoo.operators import operator_code, options_record
 from mcuplan.zoo.ranges import ACTIVATIONS, Activation, Affine, Spread, affine, float32
 from mcuplan.zoo.storage import stored
+from mcuplan.zoo.values import Value
 from mcuplan.zoo.windows import Padding, Pair, Window
 
 if TYPE_CHECKING:
@@ -32,10 +34,6 @@ if TYPE_CHECKING:
 PRECISIONS: dict[str, DType] = {"int8": DType.INT8, "int16": DType.INT16, "float32": DType.FLOAT32}
 """The element types of activations a model can be built with; weights are int8 under int8 and int16."""
 
-_GAINS = (0.7, 1.3)
-_OFFSETS = (-0.3, 0.3)
-"""How a layer's channels differ from each other: their spread and mean, in units of the layer's spread."""
-
 
 class _Role(enum.IntEnum):
     """The order of tensors in the file, as TensorFlow's converter writes it."""
@@ -43,40 +41,6 @@ class _Role(enum.IntEnum):
     INPUT = 0
     CONSTANT = 1
     ACTIVATION = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """A tensor made by a Builder, with what is known of the numbers in it."""
-
-    index: int
-    shape: tuple[int, ...]
-    dtype: DType
-    affine: Affine | None
-    spread: Spread
-
-    @property
-    def channels(self) -> int:
-        """Size of the last dimension."""
-        return self.shape[-1]
-
-
-@dataclass(frozen=True, slots=True)
-class _Filters:
-    """Drawn weights: symmetric integers, their scales (one a channel of ``axis``, or one), biases in real units."""
-
-    weights: NDArray[np.int8]
-    axis: int
-    scales: NDArray[np.float32]
-    biases: NDArray[np.float64]
-    spread: Spread
-
-    @property
-    def real(self) -> NDArray[np.float32]:
-        """The reals that the integers stand for."""
-        along = [1] * self.weights.ndim
-        along[self.axis] = -1
-        return self.weights * self.scales.reshape(along)
 
 
 class Builder:
@@ -166,7 +130,7 @@ class Builder:
         shape = (filters, *window.kernel, x.channels)
         weights, bias, spread = self._weighted(x, shape, axis=0, per_channel=True, activation=activation, name=name)
         out = (x.shape[0], *window.output(x.shape[1:3]), filters)
-        options = _window_options(window) | _dilation_options(window)
+        options = window.options | window.dilation_options
         return self._activated("CONV_2D", (x, weights, bias), out, spread, activation, name, **options)
 
     def depthwise_conv2d(
@@ -188,7 +152,7 @@ class Builder:
             x, (1, *window.kernel, filters), axis=3, per_channel=True, activation=activation, name=name
         )
         out = (x.shape[0], *window.output(x.shape[1:3]), filters)
-        options = _window_options(window) | _dilation_options(window) | {"depth_multiplier": multiplier}
+        options = window.options | window.dilation_options | {"depth_multiplier": multiplier}
         return self._activated("DEPTHWISE_CONV_2D", (x, weights, bias), out, spread, activation, name, **options)
 
     def fully_connected(
@@ -358,7 +322,7 @@ class Builder:
 
     def _pooled(self, operator: str, x: Value, window: Window, spread: Spread, name: str) -> Value:
         out = (x.shape[0], *window.output(x.shape[1:3]), x.channels)
-        options = _window_options(window)
+        options = window.options
         options["filter_height"], options["filter_width"] = window.kernel
         return replace(self._moved(operator, (x,), out, name, **options), spread=spread)
 
@@ -392,33 +356,11 @@ class Builder:
             return x, replace(window, padding=Padding.SAME)
         return self.pad(x, ((0, 0), (rows, rows), (columns, columns), (0, 0)), name=f"{name}/pad"), valid
 
-    def _filters(self, x: Value, shape: tuple[int, ...], *, axis: int, per_channel: bool, activation: str) -> _Filters:
-        """Draw the weights of a layer.
-
-        The integers are uniform draws; the scales make each channel's sums spread by its own gain around its own
-        offset, given the input's spread, and the bias takes away what the input's mean adds.
-        """
-        channels = shape[axis]
-        weights = self._draws.int8(math.prod(shape)).reshape(shape)
-        others = tuple(i for i in range(len(shape)) if i != axis)
-        sums = weights.sum(axis=others, dtype=np.int64)
-        squares = np.square(weights.astype(np.int32)).sum(axis=others, dtype=np.int64)
-        energy = np.maximum(squares if per_channel else np.full(channels, squares.mean()), 1)
-        gains = self._draws.uniform(channels, *_GAINS) if per_channel else np.ones(channels)
-        # A spread of 2 puts RELU6's cut at three standard deviations.
-        target = 2.0 if activation == "RELU6" else 1.0
-        scales = (target * gains / (np.sqrt(energy) * x.spread.std)).astype(np.float32)
-        offsets = target * self._draws.uniform(channels, *_OFFSETS)
-        biases = offsets - scales.astype(np.float64) * sums * x.spread.mean
-        variance = (1 + Spread.uniform(*_GAINS).std ** 2 if per_channel else 1) + Spread.uniform(*_OFFSETS).std ** 2
-        spread = Spread(0.0, target * math.sqrt(variance))
-        return _Filters(weights, axis, scales if per_channel else scales[:1], biases, spread)
-
     def _weighted(
         self, x: Value, shape: tuple[int, ...], *, axis: int, per_channel: bool, activation: str, name: str
     ) -> tuple[Value, Value, Spread]:
         """Weights and bias as constants in the model's precision, and the spread of their layer's sums."""
-        drawn = self._filters(x, shape, axis=axis, per_channel=per_channel, activation=activation)
+        drawn = drawn_filters(self._draws, x.spread, shape, axis=axis, per_channel=per_channel, activation=activation)
         names = f"{name}/weights", f"{name}/bias"
         if x.affine is None:
             weights = self.constant(drawn.real, DType.FLOAT32, name=names[0])
@@ -438,18 +380,6 @@ class Builder:
             quantization=Quantization(tuple(bias_scales.tolist()), zeros),
         )
         return weights, bias, drawn.spread
-
-
-def _window_options(window: Window) -> dict[str, Any]:
-    return {
-        "padding": 0 if window.padding is Padding.SAME else 1,
-        "stride_h": window.stride[0],
-        "stride_w": window.stride[1],
-    }
-
-
-def _dilation_options(window: Window) -> dict[str, Any]:
-    return {"dilation_h_factor": window.dilation[0], "dilation_w_factor": window.dilation[1]}
 
 
 def _broadcast(a: Value, b: Value) -> tuple[int, ...]:

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from mcuplan.graph import DType
-from mcuplan.zoo.builder import Builder, Value
+from mcuplan.zoo.builder import Builder
+from mcuplan.zoo.values import Value
 from mcuplan.zoo.windows import Padding, Pair
 
 GLOBAL: Literal["global"] = "global"

@@ -50,6 +50,17 @@ class Window:
         """Rows and columns that SAME adds, as ((top, bottom), (left, right)); the odd one goes last."""
         return self._added(0, size[0]), self._added(1, size[1])
 
+    @property
+    def options(self) -> dict[str, int]:
+        """Padding and strides as TFLite's options name them."""
+        padding = 0 if self.padding is Padding.SAME else 1
+        return {"padding": padding, "stride_h": self.stride[0], "stride_w": self.stride[1]}
+
+    @property
+    def dilation_options(self) -> dict[str, int]:
+        """Dilations as TFLite's options name them."""
+        return {"dilation_h_factor": self.dilation[0], "dilation_w_factor": self.dilation[1]}
+
     def _output(self, axis: int, size: int) -> int:
         needed = 1 if self.padding is Padding.SAME else self.extent[axis]
         return (size - needed) // self.stride[axis] + 1

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from hypothesis import strategies as st
 
 from mcuplan.graph import Graph
-from mcuplan.zoo.builder import Builder, Value
+from mcuplan.zoo.builder import Builder
+from mcuplan.zoo.values import Value
 from mcuplan.zoo.windows import Padding
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 
 from mcuplan.graph import Graph
-from mcuplan.zoo.builder import Builder, Value
+from mcuplan.zoo.builder import Builder
+from mcuplan.zoo.values import Value
 from mcuplan.zoo.windows import Padding
 
 HEIGHTS = (9, 12, 13, 16, 18, 24)

@@ -8,7 +8,8 @@ from drawn.sketch import Sketch
 from mcuplan.graph import Graph
 from mcuplan.tflm import Target
 from mcuplan.tflm.aliasing import AliasOption, Relation, alias_options
-from mcuplan.zoo.builder import Builder, Value
+from mcuplan.zoo.builder import Builder
+from mcuplan.zoo.values import Value
 from mcuplan.zoo.windows import Padding
 
 TARGETS = ("cortex-m4+reference", "cortex-m4+cmsis-nn", "cortex-m55+cmsis-nn")

@@ -9,12 +9,12 @@ kernels' loops and not from what a planner believes of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from mcuplan.graph import CUSTOM, Graph, Operator, Subgraph
-from mcuplan.operators import OperatorFacts, TensorFacts, constant_values
+from mcuplan.operators import OperatorFacts, constant_values
+from mcuplan.proof.memory.ranges import Numbers, item_bytes, known_values, outer_inner, runs_of, sliced
 from mcuplan.proof.windows import window
 from mcuplan.tflm.aliasing import AliasRule
 
@@ -86,10 +86,6 @@ class Access:
         return self.spans.get(position) if self.spans else None
 
 
-Numbers = Mapping[int, tuple[int, ...]]
-"""Values of integer inputs that are known although they are no constants, by position: a loop's counters."""
-
-
 def access(
     graph: Graph,
     subgraph: Subgraph,
@@ -147,7 +143,7 @@ def _padded(facts: OperatorFacts) -> Access | None:
     padded = [i for i in range(x.rank) if values[2 * i] or values[2 * i + 1]]
     if len(padded) != 1 or math.prod(x.dims[: padded[0]]) != 1:
         return None
-    inner = math.prod(x.dims[padded[0] + 1 :]) * _item(x)
+    inner = math.prod(x.dims[padded[0] + 1 :]) * item_bytes(x)
     before, behind = (values[2 * padded[0] + side] * inner for side in (0, 1))
     if before + x.bytes + behind != y.bytes or x.bytes <= 0:
         return None
@@ -158,24 +154,16 @@ def _padded(facts: OperatorFacts) -> Access | None:
 def _gathered(facts: OperatorFacts, known: Numbers) -> Access | None:
     """GATHER: for each index one ``memcpy`` of all behind the axis (micro/kernels/gather.cc)."""
     x, y = facts.inputs[0], facts.outputs[0]
-    places = _values(facts, 1, known)
-    found = _outer_inner(x, facts.operator.option("axis", 0))
+    places = known_values(facts, 1, known)
+    found = outer_inner(x, facts.operator.option("axis", 0))
     if places is None or found is None or facts.operator.option("batch_dims", 0) or not 0 < len(places) <= MOST_ROWS:
         return None
     axis, outer, inner = found
-    run = inner * _item(x)
+    run = inner * item_bytes(x)
     if outer != 1 or len(places) * run != y.bytes or not all(0 <= place < x.dims[axis] for place in places):
         return None
     moves = tuple(Move(0, place * run, 0, i * run, run) for i, place in enumerate(places))
     return Access(_others(facts, 0), moves, computes=False)
-
-
-def _item(tensor: TensorFacts) -> int:
-    """Bytes of one element in memory."""
-    bits = tensor.tensor.dtype.bits if tensor.tensor else None
-    if bits is None:
-        raise TypeError("elements without a size")
-    return max(bits // 8, 1)
 
 
 def _piecewise(facts: OperatorFacts, known: Numbers) -> Access | None:
@@ -193,23 +181,14 @@ def _piecewise(facts: OperatorFacts, known: Numbers) -> Access | None:
     return None
 
 
-def _outer_inner(whole: TensorFacts, axis: int) -> tuple[int, int, int] | None:
-    """The positive axis, elements before it and elements behind it."""
-    if axis < 0:
-        axis += whole.rank
-    if not 0 <= axis < whole.rank:
-        return None
-    return axis, math.prod(whole.dims[:axis]), math.prod(whole.dims[axis + 1 :])
-
-
 def _parts(facts: OperatorFacts, axis: int) -> Access | None:
     """CONCATENATION: for each index before the axis, one ``memcpy`` from each input in turn."""
     whole = facts.outputs[0]
-    found = _outer_inner(whole, axis)
+    found = outer_inner(whole, axis)
     if found is None:
         return None
     axis, outer, inner = found
-    item = _item(whole)
+    item = item_bytes(whole)
     runs = [part.dims[axis] * inner * item for part in facts.inputs]
     if outer * sum(runs) != whole.bytes:
         return None
@@ -228,11 +207,11 @@ def _split(facts: OperatorFacts) -> Access | None:
     position = 1 if facts.operator.name == "SPLIT" else 0
     whole, tensor = facts.inputs[position], facts["axis"].tensor
     axis = constant_values(facts.graph, tensor) if tensor else None
-    found = _outer_inner(whole, axis[0]) if axis else None
+    found = outer_inner(whole, axis[0]) if axis else None
     if found is None:
         return None
     at, outer, inner = found
-    item = _item(whole)
+    item = item_bytes(whole)
     runs = [part.dims[at] * inner * item for part in facts.outputs]
     if outer * sum(runs) != whole.bytes:
         return None
@@ -250,11 +229,11 @@ def _stacked(facts: OperatorFacts, axis: int, packs: bool) -> Access | None:
     """PACK and UNPACK: the single tensors one after the other, each run by run."""
     whole = facts.outputs[0] if packs else facts.inputs[0]
     parts = facts.inputs if packs else facts.outputs
-    found = _outer_inner(whole, axis)
+    found = outer_inner(whole, axis)
     if found is None:
         return None
     _, outer, inner = found
-    run = inner * _item(whole)
+    run = inner * item_bytes(whole)
     if any(part.bytes != outer * run for part in parts) or len(parts) * outer * run != whole.bytes:
         return None
     if outer * len(parts) > MOST_MOVES:
@@ -267,49 +246,6 @@ def _stacked(facts: OperatorFacts, axis: int, packs: bool) -> Access | None:
     return Access(() if packs else _others(facts, 0), tuple(moves), computes=False)
 
 
-def _ranges(facts: OperatorFacts, known: Numbers) -> tuple[tuple[int, int], ...] | None:
-    """First element and number of elements along each axis that a SLICE or unit-stride STRIDED_SLICE reads.
-
-    Source: lite/kernels/internal/reference/slice.h; lite/kernels/internal/strided_slice_logic.h, ``StartForAxis`` and
-    ``StopForAxis``.
-    """
-    x, y = facts.inputs[0], facts.outputs[0]
-    begin = _values(facts, 1, known)
-    if begin is None or len(begin) != x.rank:
-        return None
-    if facts.operator.name == "SLICE":
-        size = _values(facts, 2, known)
-        if size is None or len(size) != x.rank:
-            return None
-        found = [(b, n - b if s == -1 else s) for b, s, n in zip(begin, size, x.dims, strict=True)]
-    else:
-        option = facts.operator.option
-        end, strides = _values(facts, 2, known), _values(facts, 3, known)
-        if end is None or len(end) != x.rank or strides != (1,) * x.rank:
-            return None
-        if option("ellipsis_mask", 0) or option("new_axis_mask", 0) or option("offset", False):
-            return None
-        masks = tuple(option(f"{name}_mask", 0) for name in ("begin", "end", "shrink_axis"))
-        found = [_strided(begin[i], end[i], n, *(mask >> i & 1 for mask in masks)) for i, n in enumerate(x.dims)]
-    inside = all(b >= 0 and count > 0 and b + count <= n for (b, count), n in zip(found, x.dims, strict=True))
-    return tuple(found) if inside and math.prod(count for _, count in found) == y.elements else None
-
-
-def _strided(start: int, stop: int, size: int, begin_masked: int, end_masked: int, shrinks: int) -> tuple[int, int]:
-    first = 0 if begin_masked else min(max(start + (size if start < 0 else 0), 0), size)
-    if shrinks:
-        return first, 1
-    last = size if end_masked else min(max(stop + (size if stop < 0 else 0), 0), size)
-    return first, last - first
-
-
-def _values(facts: OperatorFacts, position: int, known: Numbers) -> tuple[int, ...] | None:
-    if position in known:
-        return known[position]
-    tensor = facts.inputs[position].tensor if position < len(facts.inputs) else None
-    return constant_values(facts.graph, tensor) if tensor else None
-
-
 def _slice(facts: OperatorFacts, known: Numbers) -> Access:
     """SLICE and STRIDED_SLICE: elements in ascending order, each read just before it is written.
 
@@ -318,11 +254,11 @@ def _slice(facts: OperatorFacts, known: Numbers) -> Access:
     x = facts.inputs[0]
     plain = facts.operator.name == "SLICE"
     over = frozenset({1, 2}) if plain else frozenset()
-    ranges = _ranges(facts, known)
+    ranges = sliced(facts, known)
     everything = tuple(range(len(facts.inputs)))
     if ranges is None:
         return Access(everything, over=over)
-    runs = _runs(ranges, x.dims, _item(x))
+    runs = runs_of(ranges, x.dims, item_bytes(x))
     if len(runs) > MOST_MOVES:
         return Access(everything, spans={0: (runs[0][0], runs[-1][0] + runs[-1][1])}, over=over)
     moves, to = [], 0
@@ -330,41 +266,6 @@ def _slice(facts: OperatorFacts, known: Numbers) -> Access:
         moves.append(Move(0, begin, 0, to, length, ascends=plain))
         to += length
     return Access(_others(facts, 0), tuple(moves), over=over, computes=False)
-
-
-@dataclass(frozen=True, slots=True)
-class _Runs(Sequence[tuple[int, int]]):
-    """Byte ranges ``(begin, length)``, ascending: one for each index of ``counts``, ``strides`` bytes apart."""
-
-    first: int
-    length: int
-    counts: tuple[int, ...]
-    strides: tuple[int, ...]
-
-    def __len__(self) -> int:
-        return math.prod(self.counts)
-
-    def __getitem__(self, index: Any) -> Any:
-        rest = range(len(self))[index]
-        at = self.first
-        for count, stride in zip(reversed(self.counts), reversed(self.strides), strict=True):
-            rest, here = divmod(rest, count)
-            at += here * stride
-        return at, self.length
-
-
-def _runs(ranges: tuple[tuple[int, int], ...], dims: tuple[int, ...], item: int) -> _Runs:
-    """The ranges of a box inside an array; what lies side by side is one of them."""
-    whole = len(dims)
-    while whole and ranges[whole - 1] == (0, dims[whole - 1]):
-        whole -= 1
-    outer = max(whole - 1, 0)
-    inner = math.prod(dims[outer + 1 :]) * item
-    strides = tuple(math.prod(dims[axis + 1 :]) * item for axis in range(outer))
-    first = sum(ranges[axis][0] * stride for axis, stride in enumerate(strides))
-    if dims:
-        first += ranges[outer][0] * inner
-    return _Runs(first, (ranges[outer][1] if dims else 1) * inner, tuple(n for _, n in ranges[:outer]), strides)
 
 
 def _elementwise(facts: OperatorFacts, rule: AliasRule) -> Access:
@@ -378,7 +279,7 @@ def _elementwise(facts: OperatorFacts, rule: AliasRule) -> Access:
     named = [facts[name] for name in rule.inputs]
     if len(facts.outputs) != 1 or any(x.dims != y.dims for x in named):
         return Access(reads)
-    indices = {x.index for x in named if x.dtype == y.dtype or (y.dtype in ("int8", "uint8") and _item(x) >= 1)}
+    indices = {x.index for x in named if x.dtype == y.dtype or (y.dtype in ("int8", "uint8") and item_bytes(x) >= 1)}
     return Access(reads, over=frozenset(i for i, x in enumerate(facts.inputs) if x.index in indices))
 
 
@@ -394,8 +295,8 @@ def _window(facts: OperatorFacts, rule: AliasRule) -> Access:
     if found is None or not rule.holds(facts) or y.dims[1:3] != (found[0].output, found[1].output):
         return Access(reads)
     rows = found[0]
-    row_in = x.dims[2] * x.dims[3] * _item(x)
-    row_out = y.dims[2] * y.dims[3] * _item(y)
+    row_in = x.dims[2] * x.dims[3] * item_bytes(x)
+    row_out = y.dims[2] * y.dims[3] * item_bytes(y)
     first, trail = rows.size, 0
     for row in reversed(range(rows.output)):
         tap = rows.first(row)
@@ -407,18 +308,18 @@ def _window(facts: OperatorFacts, rule: AliasRule) -> Access:
 def _update(facts: OperatorFacts, known: Numbers) -> Access | None:
     """DYNAMIC_UPDATE_SLICE: the operand copied unless it is in place, then the update over a part of it."""
     x, update, y = facts.inputs[0], facts.inputs[1], facts.outputs[0]
-    if not x.present or x.bytes != y.bytes or x.rank != update.rank or _item(x) != _item(update):
+    if not x.present or x.bytes != y.bytes or x.rank != update.rank or item_bytes(x) != item_bytes(update):
         return None
     if any(u > n for u, n in zip(update.dims, x.dims, strict=True)):
         return None
     if update.elements == x.elements:
         return Access((2,), (Move(1, 0, 0, 0, update.bytes),), computes=False)
     copy = Move(0, 0, 0, 0, x.bytes, carries=True)
-    start = _values(facts, 2, known)
+    start = known_values(facts, 2, known)
     if start is None or len(start) != x.rank:
         return Access((1, 2), (copy,))
     clamped = [min(max(0, s), n - u) for s, n, u in zip(start, x.dims, update.dims, strict=True)]
-    runs = _runs(tuple(zip(clamped, update.dims, strict=True)), x.dims, _item(x))
+    runs = runs_of(tuple(zip(clamped, update.dims, strict=True)), x.dims, item_bytes(x))
     if len(runs) > MOST_MOVES:
         return Access((1, 2), (copy,))
     moves, begin = [copy], 0

@@ -1,7 +1,6 @@
 """One ``Invoke`` on byte names: every operator in TFLM's order, with the copies that control flow makes.
 
-Two things run side by side. The *contents* say what each tensor holds if every tensor had bytes of its own; the
-*memory* is the arena, where tensors lie as the plan has it. Wherever a kernel reads, the memory must hold the contents.
+What is read, written and found wrong is kept in a :class:`~mcuplan.proof.memory.ledger.Ledger`.
 
 Control flow is followed on all paths: after an IF the memory holds what both branches agree on, and a WHILE is run
 until one more turn changes nothing, or turn by turn where it counts its turns itself: then counters have values, and
@@ -16,103 +15,28 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from mcuplan.graph import DType, Graph, Operator
-from mcuplan.operators import called_subgraphs, constant_values
+from mcuplan.operators import called_subgraphs
 from mcuplan.proof.memory.accesses import Access, Fill, Move, access
-from mcuplan.proof.memory.byte_names import UNKNOWN, Content, Memory, Segment, cut, overlaid
-from mcuplan.proof.memory.clobbers import APPLICATION, SCRATCH, Clobber, ClobberKind, Place
+from mcuplan.proof.memory.byte_names import UNKNOWN, Content
+from mcuplan.proof.memory.clobbers import APPLICATION, SCRATCH, ClobberKind
+from mcuplan.proof.memory.ledger import Extent, Ledger, Node, State, Tensor
+from mcuplan.proof.memory.steps import TooLongError, most_steps
 from mcuplan.tflm.aliasing import AliasRule, LoopCopies
 from mcuplan.tflm.results import PlannedBuffer
-
-Node = tuple[int, int]
-"""(subgraph, operator)"""
-
-Tensor = tuple[int, int]
-"""(subgraph, tensor)"""
-
-MOST_STEPS = 5_000
-"""Operators followed, beyond 50 times those there are, until the proof is given up: nested control flow can have any
-number of paths."""
 
 RESERVE = 8
 """Turns' worth of steps kept back for a loop whose turns turn out not to be known."""
 
-MOST_NUMBERS = 64
-"""Elements up to which integers are followed: counters and places are small."""
-
-WORD = 4
-"""Bytes of an int32."""
-
 _AT_NUMBERS = frozenset({"SLICE", "STRIDED_SLICE", "DYNAMIC_UPDATE_SLICE", "GATHER"})
 """Operators whose reads and writes depend on the values of integer inputs."""
-
-_ENDLESS = 1 << 62
-"""More bytes than any constant has."""
 
 _ENDS: Node = (0, APPLICATION)
 
 
-def most_steps(graph: Graph) -> int:
-    """Operators that are followed before the proof is given up."""
-    return MOST_STEPS + 50 * sum(len(s.operators) for s in graph.subgraphs)
-
-
-def unfolded_steps(graph: Graph) -> int:
-    """Operators that run when each subgraph that is called runs once for each call, calls inside calls included.
-
-    Doubles with each level of an IF whose branches call the same; counted up to a level that is deep enough to stop.
-    """
-    calls = [
-        [c for op in s.operators for c in called_subgraphs(op) if 0 <= c < len(graph.subgraphs)]
-        for s in graph.subgraphs
-    ]
-    steps, most = [len(s.operators) for s in graph.subgraphs], most_steps(graph)
-    for _ in range(len(graph.subgraphs)):  # as many rounds as there are levels
-        before = steps
-        steps = [
-            min(len(s.operators) + sum(before[c] for c in calls[i]), most + 1) for i, s in enumerate(graph.subgraphs)
-        ]
-        if steps == before:
-            break
-    return steps[0] if steps else 0
-
-
-class TooLongError(Exception):
-    """The model has more paths than are worth following."""
-
-
-@dataclass(frozen=True, slots=True)
-class Extent:
-    """Where a tensor or scratch buffer lies: ``[begin, end)`` in the arena."""
-
-    begin: int
-    end: int
-
-    def part(self, span: tuple[int, int] | None) -> Extent:
-        """The extent of bytes ``[span[0], span[1])`` of the tensor, or of all of it."""
-        return self if span is None else Extent(self.begin + span[0], self.begin + span[1])
-
-    def overlap(self, other: Extent) -> tuple[int, int]:
-        """The bytes of both; empty (first not below second) where they are apart."""
-        return max(self.begin, other.begin), min(self.end, other.end)
-
-
-@dataclass(slots=True)
-class State:
-    """The arena and what each tensor ought to hold."""
-
-    memory: Memory
-    contents: dict[Tensor, Content] = field(default_factory=dict)
-
-    def copy(self) -> State:
-        """A state that can go another way."""
-        return State(self.memory.copy(), dict(self.contents))
-
-
 class Execution:
-    """Runs a graph under a placement; :attr:`findings` are the clobbers in the order they were met."""
+    """Runs a graph under a placement; the ledger's ``findings`` are the clobbers in the order they were met."""
 
     def __init__(
         self,
@@ -124,20 +48,7 @@ class Execution:
         self.graph = graph
         self.rules = rules
         self.loops = loops
-        self.extents: dict[Tensor, Extent] = {}
-        self.scratch: dict[Node, list[Extent]] = {}
-        for b in plan:
-            extent = Extent(b.offset, b.offset + b.bytes)
-            if b.tensor >= 0:
-                self.extents[b.subgraph, b.tensor] = extent
-            else:
-                self.scratch.setdefault((b.subgraph, b.operator), []).append(extent)
-        self.findings: dict[tuple[ClobberKind, Node, Tensor], Clobber] = {}
-        self._values = itertools.count(UNKNOWN + 1)
-        self._numbers: dict[int, tuple[int, ...]] = {}
-        """Integers that a value stands for, where they are known."""
-        self._constants: dict[Tensor, Content] = {}
-        self._writers: list[tuple[Node, Tensor]] = []
+        self.ledger = Ledger(graph, plan)
         self._accesses: dict[Node, Access] = {}
         self._running: list[int] = []
         self._steps_left = most_steps(graph)
@@ -147,171 +58,21 @@ class Execution:
 
         Raises TooLongError where there are too many paths.
         """
-        extents = [*self.extents.values(), *itertools.chain.from_iterable(self.scratch.values())]
-        low, high = min((e.begin for e in extents), default=0), max((e.end for e in extents), default=1)
-        state = State(Memory(low, high))
+        state = self.ledger.empty()
         self._write_inputs(state)
         self._subgraph(state, 0)
         for t in self.graph.main.outputs:
-            self._read(state, _ENDS, (0, t))
+            self.ledger.read(state, _ENDS, (0, t))
 
     def _write_inputs(self, state: State) -> None:
         """Inputs may be written in any order: what two of them share belongs to neither."""
-        inputs = [(0, t) for t in dict.fromkeys(self.graph.main.inputs) if (0, t) in self.extents]
+        inputs = [(0, t) for t in dict.fromkeys(self.graph.main.inputs) if (0, t) in self.ledger.extents]
         for tensor in inputs:
-            self._write(state, _ENDS, tensor)
+            self.ledger.write(state, _ENDS, tensor)
         for a, b in itertools.combinations(inputs, 2):
-            low, high = self.extents[a].overlap(self.extents[b])
+            low, high = self.ledger.extents[a].overlap(self.ledger.extents[b])
             if low < high:
-                state.memory.write(low, high, UNKNOWN, 0, self._writer(_ENDS, b))
-
-    # -- places and values -----------------------------------------------------------------------------------------
-
-    def _place(self, node: Node, tensor: Tensor) -> Place:
-        (s, k), (owner, t) = node, tensor
-        operator = self.graph.subgraphs[s].operators[k].label if k != APPLICATION else ""
-        name = self.graph.subgraphs[owner].tensors[t].name if t != SCRATCH else ""
-        return Place(s, k, operator, owner, t, name)
-
-    def _writer(self, node: Node, tensor: Tensor) -> int:
-        self._writers.append((node, tensor))
-        return len(self._writers) - 1
-
-    def _fresh(self, size: int) -> Content:
-        return (Segment(0, size, next(self._values)),) if size else ()
-
-    def _report(
-        self,
-        kind: ClobberKind,
-        node: Node,
-        tensor: Tensor,
-        extent: tuple[int, int],
-        writer: tuple[Node, Tensor] | None,
-        lost: int | None = None,
-    ) -> None:
-        if (kind, node, tensor) not in self.findings:
-            culprit = self._place(*writer) if writer else None
-            (begin, end), place = extent, self._place(node, tensor)
-            count = end - begin if lost is None else lost
-            self.findings[kind, node, tensor] = Clobber(kind, place, begin, end, culprit, lost=count)
-
-    # -- reading and writing ---------------------------------------------------------------------------------------
-
-    def _content(self, state: State, node: Node, tensor: Tensor) -> Content:
-        """What a tensor ought to hold where ``node`` reads it."""
-        s, t = tensor
-        extent = self.extents.get(tensor)
-        if extent is not None:
-            found = state.contents.get(tensor)
-            if found is None:
-                self._report(ClobberKind.UNWRITTEN, node, tensor, (extent.begin, extent.end), None)
-                self._write(state, node, tensor)
-                found = state.contents[tensor]
-            return found
-        if self.graph.is_constant(self.graph.subgraphs[s].tensors[t]):
-            if tensor not in self._constants:
-                self._constants[tensor] = self._fresh(_ENDLESS)
-                numbers = constant_values(self.graph, self.graph.subgraphs[s].tensors[t])
-                if numbers is not None and self.graph.subgraphs[s].tensors[t].dtype is DType.INT32:
-                    self._numbers[self._constants[tensor][0].value] = numbers
-            return self._constants[tensor]
-        return self._fresh(_ENDLESS)  # a variable, whose state has memory of its own
-
-    def _read(self, state: State, node: Node, tensor: Tensor, span: tuple[int, int] | None = None) -> None:
-        """Check the bytes of a tensor that ``node`` reads (all of them without ``span``)."""
-        extent = self.extents.get(tensor)
-        if extent is None:
-            return
-        content = self._content(state, node, tensor)
-        segments = content if span is None else tuple(cut(content, *span, to=span[0]))
-        wrong = list(state.memory.wrong(extent.begin, segments))
-        if wrong:
-            writer = self._writers[wrong[0].writer] if wrong[0].writer >= 0 else None
-            lost = sum(cell.end - cell.begin for cell in wrong)
-            self._report(ClobberKind.OVERWRITTEN, node, tensor, (wrong[0].begin, wrong[-1].end), writer, lost)
-
-    def _write(self, state: State, node: Node, tensor: Tensor) -> None:
-        """Something new in all bytes of a tensor."""
-        extent = self.extents.get(tensor)
-        if extent is not None:
-            content = state.contents[tensor] = self._fresh(extent.end - extent.begin)
-            state.memory.put(extent.begin, content, self._writer(node, tensor))
-
-    def _fill(self, state: State, node: Node, target: Tensor, fill: Fill) -> None:
-        """Something new in some bytes of a tensor."""
-        extent = self.extents.get(target)
-        if extent is None or fill.begin >= fill.end:
-            return
-        filled = (Segment(fill.begin, fill.end, next(self._values)),)
-        state.memory.put(extent.begin, filled, self._writer(node, target))
-        old = state.contents.get(target) or (Segment(0, extent.end - extent.begin, UNKNOWN),)
-        state.contents[target] = overlaid(old, filled, fill.begin, fill.end)
-
-    def _move(self, state: State, node: Node, source: Tensor, target: Tensor, move: Move) -> None:
-        """Copy bytes between tensors; onto themselves nothing happens.
-
-        A move that carries takes them as they are. Of others they are checked: where the source is wrong, that is
-        said once and the copy is taken to be right.
-        """
-        destination = self.extents.get(target)
-        span = (move.begin, move.begin + move.length)
-        content = self._content(state, node, source)
-        if not move.carries or destination is None:
-            self._read(state, node, source, span)
-        if destination is None or not move.length:
-            return
-        moved = tuple(cut(content, *span, to=move.to))
-        origin, writer = self.extents.get(source), self._writer(node, target)
-        here = destination.part((move.to, move.to + move.length))
-        there = None if origin is None else origin.part(span)
-        if there is not None:
-            low, high = there.overlap(here)
-            falls = move.ascends and here.begin < there.begin
-            if there != here and low < high and not falls:
-                self._report(ClobberKind.PARTIAL_COPY, node, source, (low, high), (node, target))
-                there = None
-        if there is None or not move.carries:
-            state.memory.put(destination.begin, moved, writer)
-        elif there != here:
-            state.memory.move(there.begin, there.end, here.begin, writer)
-        old = state.contents.get(target) or (Segment(0, destination.end - destination.begin, UNKNOWN),)
-        state.contents[target] = overlaid(old, moved, move.to, move.to + move.length)
-
-    # -- numbers ---------------------------------------------------------------------------------------------------
-
-    def _integers(self, state: State, tensor: Tensor) -> tuple[int, ...] | None:
-        """The values of an int32 tensor, where they are constant or follow from constants."""
-        s, t = tensor
-        described = self.graph.subgraphs[s].tensors[t]
-        if described.dtype is not DType.INT32 or not 0 < described.elements <= MOST_NUMBERS:
-            return None
-        constant = constant_values(self.graph, described)
-        if constant is not None:
-            return constant
-        found: list[int] = []
-        for segment in state.contents.get(tensor, ()):
-            numbers = self._numbers.get(segment.value)
-            first, last = segment.begin + segment.shift, segment.end + segment.shift
-            if numbers is None or first % WORD or last % WORD or last > WORD * len(numbers):
-                return None
-            found += numbers[first // WORD : last // WORD]
-        return tuple(found) if len(found) == described.elements else None
-
-    def _counted(self, state: State, node: Node, operator: Operator) -> None:
-        """Work out the sum that an ADD of known integers has just written."""
-        if operator.name != "ADD" or len(operator.inputs) != 2 or len(operator.outputs) != 1:
-            return
-        if operator.option("fused_activation_function", 0) != 0:
-            return
-        s, out = node[0], operator.outputs[0]
-        terms = [self._integers(state, (s, t)) for t in operator.inputs if t >= 0]
-        content = state.contents.get((s, out), ())
-        if len(content) != 1 or len(terms) != 2 or terms[0] is None or terms[1] is None:
-            return
-        if len(terms[0]) == len(terms[1]) and self.graph.subgraphs[s].tensors[out].dtype is DType.INT32:
-            sums = tuple(a + b for a, b in zip(terms[0], terms[1], strict=True))
-            if all(-(1 << 31) <= n < 1 << 31 for n in sums):
-                self._numbers[content[0].value] = sums
+                state.memory.write(low, high, UNKNOWN, 0, self.ledger.writer(_ENDS, b))
 
     def _access(self, state: State, node: Node, operator: Operator) -> Access:
         """What an operator reads and writes; the same each time, unless it depends on a counter."""
@@ -322,7 +83,7 @@ class Execution:
                 for position, t in enumerate(operator.inputs)
                 if t >= 0
                 and not self.graph.is_constant(subgraph.tensors[t])
-                and (numbers := self._integers(state, (node[0], t))) is not None
+                and (numbers := self.ledger.integers(state, (node[0], t))) is not None
             }
             if known:
                 return access(self.graph, subgraph, operator, self.rules, known)
@@ -350,25 +111,25 @@ class Execution:
         how = self._access(state, node, operator)
         for position in how.reads:
             if operator.inputs[position] >= 0:
-                self._read(state, node, (s, operator.inputs[position]), how.span(position))
+                self.ledger.read(state, node, (s, operator.inputs[position]), how.span(position))
         if not how.workspaces:
             self._check_apart(node, operator, how)
         for m in how.moves:
             target = s, operator.outputs[m.target]
             if isinstance(m, Fill):
-                self._fill(state, node, target, m)
+                self.ledger.fill(state, node, target, m)
             else:
-                self._move(state, node, (s, operator.inputs[m.source]), target, m)
+                self.ledger.move(state, node, (s, operator.inputs[m.source]), target, m)
         self._use_scratch(state, node)
         if how.computes:
             for t in operator.outputs:
                 if t >= 0:
-                    self._write(state, node, (s, t))
-            self._counted(state, node, operator)
+                    self.ledger.write(state, node, (s, t))
+            self.ledger.counted(state, node, operator)
 
     def _use_scratch(self, state: State, node: Node) -> None:
-        for extent in self.scratch.get(node, ()):
-            writer = self._writer(node, (node[0], SCRATCH))
+        for extent in self.ledger.scratch.get(node, ()):
+            writer = self.ledger.writer(node, (node[0], SCRATCH))
             state.memory.write(extent.begin, extent.end, UNKNOWN, 0, writer)
 
     def _check_apart(self, node: Node, operator: Operator, how: Access) -> None:
@@ -376,16 +137,16 @@ class Execution:
 
         Moves are left to the memory, which knows what each of them finds.
         """
-        s = node[0]
-        scratch = [((s, SCRATCH), extent) for extent in self.scratch.get(node, ())]
-        outputs = [((s, t), self.extents[s, t]) for t in dict.fromkeys(operator.outputs) if (s, t) in self.extents]
+        s, extents = node[0], self.ledger.extents
+        scratch = [((s, SCRATCH), extent) for extent in self.ledger.scratch.get(node, ())]
+        outputs = [((s, t), extents[s, t]) for t in dict.fromkeys(operator.outputs) if (s, t) in extents]
         beside = scratch + outputs if how.computes else scratch
         for (a, one), (b, other) in itertools.combinations(beside, 2):
             self._check_pair(node, a, one, b, other)
         for position, t in enumerate(operator.inputs):
-            if (s, t) not in self.extents:
+            if (s, t) not in extents:
                 continue
-            whole = self.extents[s, t]
+            whole = extents[s, t]
             for b, other in scratch:
                 self._check_pair(node, (s, t), whole, b, other)
             if position in how.reads:
@@ -396,7 +157,7 @@ class Execution:
     def _check_pair(self, node: Node, a: Tensor, one: Extent, b: Tensor, other: Extent) -> None:
         low, high = one.overlap(other)
         if low < high:
-            self._report(ClobberKind.OVERLAP, node, a, (low, high), (node, b))
+            self.ledger.report(ClobberKind.OVERLAP, node, a, (low, high), (node, b))
 
     # -- control flow ----------------------------------------------------------------------------------------------
 
@@ -414,10 +175,10 @@ class Execution:
     def _pass(self, state: State, node: Node, sources: Sequence[Tensor], targets: Sequence[Tensor]) -> None:
         """Copy tensors one after the other, as TFLM does between an operator and the subgraph it calls."""
         for source, target in zip(sources, targets, strict=False):
-            extent = self.extents.get(source) or self.extents.get(target)
+            extent = self.ledger.extents.get(source) or self.ledger.extents.get(target)
             if extent is not None and source[1] >= 0 and target[1] >= 0:
                 whole = Move(0, 0, 0, 0, extent.end - extent.begin, carries=True)
-                self._move(state, node, source, target, whole)
+                self.ledger.move(state, node, source, target, whole)
 
     def _inside(self, state: State, index: int) -> None:
         """Run a called subgraph; what it held from an earlier call is not to be relied on."""
@@ -434,7 +195,7 @@ class Execution:
         self, state: State, node: Node, inputs: list[Tensor], outputs: list[Tensor], called: tuple[int, ...]
     ) -> None:
         if inputs and inputs[0][1] >= 0:
-            self._read(state, node, inputs[0], (0, 1))
+            self.ledger.read(state, node, inputs[0], (0, 1))
         branches = []
         for index in called:
             branch = state.copy()
@@ -454,7 +215,7 @@ class Execution:
         def decide(here: State) -> None:
             self._inside(here, condition)
             for tensor in verdict[:1]:
-                self._read(here, node, tensor, (0, 1))
+                self.ledger.read(here, node, tensor, (0, 1))
 
         def turn_after(here: State) -> None:
             self._pass(here, node, outputs, to_body)
@@ -497,11 +258,11 @@ class Execution:
         if k is None or operator is None or any(t < 0 or subgraph.producers.get(t, -1) >= k for t in operator.inputs):
             return None  # what it read is gone
         if operator.name == "LESS" and len(operator.inputs) == 2:
-            a, b = (self._integers(state, (condition, t)) for t in operator.inputs)
+            a, b = (self.ledger.integers(state, (condition, t)) for t in operator.inputs)
             return a[0] < b[0] if a is not None and b is not None and len(a) == len(b) == 1 else None
         if operator.name == "SLICE" and len(operator.inputs) == 3:
             table = subgraph.tensors[operator.inputs[0]]
-            place = self._integers(state, (condition, operator.inputs[1]))
+            place = self.ledger.integers(state, (condition, operator.inputs[1]))
             answers = self.graph.data(table) if table.dtype is DType.BOOL and table.rank == 1 else None
             if answers is not None and place is not None and 0 <= place[0] < len(answers):
                 return bool(answers[place[0]])
@@ -523,15 +284,15 @@ class Execution:
         ``merged`` keeps these values, so that the turns of a loop agree on them.
         """
         for tensor in dict.fromkeys(outputs):
-            extent = self.extents.get(tensor)
+            extent = self.ledger.extents.get(tensor)
             held = [path.contents.get(tensor) for path in paths]
             if extent is None or None in held or all(content == held[0] for content in held):
                 continue
             if tensor not in merged:
-                merged[tensor] = self._fresh(extent.end - extent.begin)
-            writer = self._writer(node, tensor)
+                merged[tensor] = self.ledger.fresh(extent.end - extent.begin)
+            writer = self.ledger.writer(node, tensor)
             for path in paths:
-                self._read(path, node, tensor)
+                self.ledger.read(path, node, tensor)
                 path.contents[tensor] = merged[tensor]
                 path.memory.put(extent.begin, merged[tensor], writer)
         state.memory = paths[0].memory

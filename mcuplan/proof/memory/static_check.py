@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from mcuplan.graph import Graph
 from mcuplan.proof.memory.clobbers import APPLICATION, Clobber, ClobberKind, Place
-from mcuplan.proof.memory.execution import Execution, Node, Tensor, TooLongError, most_steps, unfolded_steps
+from mcuplan.proof.memory.execution import Execution
+from mcuplan.proof.memory.ledger import Node, Tensor
+from mcuplan.proof.memory.steps import TooLongError, most_steps, unfolded_steps
 from mcuplan.tflm import predict
 from mcuplan.tflm.aliasing import kernel_rules
 from mcuplan.tflm.alignment import SCRATCH_ALIGNMENT
@@ -71,7 +73,7 @@ def _findings(graph: Graph, target: Target, offline: OfflinePlan | None) -> Iter
             execution.invoke()
         except TooLongError:
             yield _unproven("there are too many paths through the control flow")
-        found.update(execution.findings)
+        found.update(execution.ledger.findings)
     yield from found.values()
 
 

@@ -16,7 +16,7 @@ from mcuplan.operators import reachable_subgraphs
 from mcuplan.tflm import history
 from mcuplan.tflm.offline import METADATA_NAME as OFFLINE_PLAN
 from mcuplan.tflm.results import UNNOTICED, Refusal
-from mcuplan.tflm.support import shapes, signal  # noqa: F401 - they register their checks and rules
+from mcuplan.tflm.support import shapes, shapes_of_arithmetic, shapes_of_moves, signal  # noqa: F401 - they register
 from mcuplan.tflm.support.call import Call, Finding, Shape, has_data, words
 from mcuplan.tflm.support.checks import CHECKS
 from mcuplan.tflm.support.flow import missing_vectors, operator_vectors, too_large, unwritten

@@ -13,7 +13,7 @@ from mcuplan.graph import DType
 from mcuplan.tflm.kernels import custom_options
 from mcuplan.tflm.support.call import Call, Finding, words
 from mcuplan.tflm.support.checks import check
-from mcuplan.tflm.support.inference import Inferred, rule
+from mcuplan.tflm.support.inference import Inferred, mismatch, rule
 from mcuplan.tflm.support.table import CheckSpec
 
 
@@ -44,10 +44,6 @@ def _option_type(call: Call, spec: CheckSpec) -> Iterator[Finding]:
             yield Finding("option", text, index)
 
 
-def _mismatch(text: str, tensor: int) -> Finding:
-    return Finding("shape-mismatch", text, tensor, True)
-
-
 @rule("energy")
 def _energy(call: Call) -> Inferred:
     """SpectrumToEnergy writes from ``start_index`` to ``end_index`` and reads pairs of numbers there."""
@@ -55,7 +51,7 @@ def _energy(call: Call) -> Inferred:
     if source is None or target is None or end is None:
         return None
     if 2 * end > math.prod(source) or end > math.prod(target):
-        return _mismatch(f"reads {end} pairs of {list(source)} and gives {list(target)}", call.index("input"))
+        return mismatch(f"reads {end} pairs of {list(source)} and gives {list(target)}", call.index("input"))
     return target
 
 
@@ -68,7 +64,7 @@ def _filter_bank(call: Call) -> Inferred:
     if channels is None or shapes is None or starts is None or weight_starts is None or widths is None:
         return None
     if min(map(len, (starts, weight_starts, widths))) <= channels:
-        return _mismatch(f"needs {channels + 1} channels in its tables", call.index("widths"))
+        return mismatch(f"needs {channels + 1} channels in its tables", call.index("widths"))
     spectrum, weights = math.prod(shapes[0]), min(math.prod(shapes[1]), math.prod(shapes[2]))
     for start, weight, width in zip(starts[: channels + 1], weight_starts, widths, strict=False):
         if width > 0 and (min(start, weight) < 0 or start + width > spectrum or weight + width > weights):
@@ -84,7 +80,7 @@ def _channels(call: Call) -> Inferred:
     if source is None or channels is None:
         return None
     if math.prod(source) != channels:
-        return _mismatch(f"has {channels} channels, but {list(source)} values", call.index("input"))
+        return mismatch(f"has {channels} channels, but {list(source)} values", call.index("input"))
     return [(channels,), (channels,)]
 
 
@@ -94,7 +90,7 @@ def _framer(call: Call) -> Inferred:
     if not source or size is None or step is None or step < 1:
         return None
     if source[-1] % step or source[-1] < step or size < step:
-        return _mismatch(f"cannot cut {source[-1]} samples into steps of {step}", call.index("input"))
+        return mismatch(f"cannot cut {source[-1]} samples into steps of {step}", call.index("input"))
     return (*source[:-1], source[-1] // step, size)
 
 
@@ -108,7 +104,7 @@ def _rfft(call: Call) -> Inferred:
     if not source or length is None:
         return None
     if source[-1] > length or not _power_of_two(length):
-        return _mismatch(f"has an FFT of {length} for {source[-1]} values", call.index("input"))
+        return mismatch(f"has an FFT of {length} for {source[-1]} values", call.index("input"))
     return (*source[:-1], length + 2)
 
 
@@ -118,7 +114,7 @@ def _irfft(call: Call) -> Inferred:
     if not source or length is None:
         return None
     if source[-1] != length + 2 or not _power_of_two(length):
-        return _mismatch(f"has an FFT of {length} for {source[-1]} values", call.index("input"))
+        return mismatch(f"has an FFT of {length} for {source[-1]} values", call.index("input"))
     return (*source[:-1], length)
 
 
@@ -128,7 +124,7 @@ def _overlap_add(call: Call) -> Inferred:
     if source is None or len(source) < 2 or step is None:
         return None
     if step > source[-1]:
-        return _mismatch(f"steps {step} samples over frames of {source[-1]}", call.index("input"))
+        return mismatch(f"steps {step} samples over frames of {source[-1]}", call.index("input"))
     return (*source[:-2], source[-2] * step)
 
 
@@ -139,7 +135,7 @@ def _stacker(call: Call) -> Inferred:
     if source is None or channels is None or before is None or after is None:
         return None
     if math.prod(source) != channels:
-        return _mismatch(f"has {channels} channels, but {list(source)} values", call.index("input"))
+        return mismatch(f"has {channels} channels, but {list(source)} values", call.index("input"))
     return (channels * (before + after + 1),)
 
 
@@ -149,5 +145,5 @@ def _window(call: Call) -> Inferred:
     if shapes is None or not shapes[0] or not shapes[1]:
         return None
     if shapes[0][-1] != shapes[1][0]:
-        return _mismatch(f"has a window of {shapes[1][0]} for {shapes[0][-1]} values", call.index("weights"))
+        return mismatch(f"has a window of {shapes[1][0]} for {shapes[0][-1]} values", call.index("weights"))
     return shapes[0]

@@ -26,7 +26,7 @@ from drawn.toy_executor import apart
 
 from mcuplan import tflite, zoo
 from mcuplan.graph import DType, Graph
-from mcuplan.proof.memory import execution
+from mcuplan.proof.memory import steps
 from mcuplan.proof.memory.clobbers import APPLICATION, ClobberKind
 from mcuplan.proof.memory.static_check import static_check
 
@@ -517,7 +517,7 @@ def test_a_counter_that_is_clamped_is_not_followed() -> None:
 
 def test_nested_control_flow_is_given_up_and_not_called_safe(monkeypatch: pytest.MonkeyPatch) -> None:
     """Twenty loops inside one another, two turns each at least."""
-    monkeypatch.setattr(execution, "MOST_STEPS", 0)
+    monkeypatch.setattr(steps, "MOST_STEPS", 0)
     s = Sketch()
     deciding = Sketch(s.buffers)
     ends = deciding.input(1, dtype=DType.BOOL), deciding.input(1, 4)
