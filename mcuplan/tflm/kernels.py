@@ -28,6 +28,8 @@ class Request:
     times: str | int = 1
     bound: str = ""
     """Condition under which ``bytes`` is an upper bound, not the request itself."""
+    keeps: str = ""
+    """What is kept in it for good that follows from the model alone, so that it may lie in flash; "" for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,8 @@ class Kernel:
 
     ``op_data`` is allocated by ``init()`` (None: nothing), ``init`` are its further requests, ``prepare`` those of
     ``Prepare()`` in order; ``temps`` are the tensors that Prepare looks at, each as often as it asks for it;
-    ``let`` names parts of formulas.
+    ``let`` names parts of formulas; ``lean`` is the condition under which what requests keep may lie in flash
+    ("": never).
     """
 
     op_data: int | None = None
@@ -44,6 +47,7 @@ class Kernel:
     prepare: tuple[Request, ...] = ()
     temps: tuple[str, ...] = ("inputs", "outputs")
     let: Mapping[str, str] = field(default_factory=dict)
+    lean: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,7 @@ class Tables:
 def _request(row: Mapping[str, Any]) -> Request:
     scratch = "scratch" in row
     size = row["scratch" if scratch else "persistent"]
-    return Request(scratch, size, row.get("if", ""), row.get("times", 1), row.get("bound", ""))
+    return Request(scratch, size, row.get("if", ""), row.get("times", 1), row.get("bound", ""), row.get("keeps", ""))
 
 
 def _kernel(row: Mapping[str, Any]) -> Kernel:
@@ -90,6 +94,7 @@ def _kernel(row: Mapping[str, Any]) -> Kernel:
         tuple(map(_request, row.get("prepare", ()))),
         tuple(row.get("temps", ("inputs", "outputs"))),
         row.get("let", {}),
+        row.get("lean", ""),
     )
 
 
@@ -134,11 +139,15 @@ def _tables(version: str, library: str) -> Tables:
 
 @dataclass(frozen=True, slots=True)
 class Sized:
-    """A request with its bytes worked out; ``exact`` is False for an upper bound."""
+    """A request with its bytes worked out; ``exact`` is False for an upper bound.
+
+    ``in_flash`` names what lean registrations keep in flash instead; the memory is lent while the operator prepares.
+    """
 
     scratch: bool
     bytes: int
     exact: bool = True
+    in_flash: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,13 +210,13 @@ def custom_options(data: bytes | None) -> SimpleNamespace:
     return SimpleNamespace(**{name: value for name, value in loaded.items() if isinstance(value, int)})
 
 
-def _sized(request: Request, names: Mapping[str, Any]) -> Iterator[Sized]:
+def _sized(request: Request, names: Mapping[str, Any], lean: bool = False) -> Iterator[Sized]:
     if request.condition and not evaluate(request.condition, names):
         return
     bytes_ = evaluate(request.bytes, names)
     exact = not (request.bound and evaluate(request.bound, names))
     for _ in range(evaluate(request.times, names)):
-        yield Sized(request.scratch, max(int(bytes_), 0), exact)
+        yield Sized(request.scratch, max(int(bytes_), 0), exact, request.keeps if lean else "")
 
 
 def _unknown(facts: OperatorFacts) -> NodeNeeds:
@@ -242,10 +251,11 @@ def node_needs(facts: OperatorFacts, target: Target, new_resource: bool = False)
                             "core": target.core.name}
     )  # fmt: skip
     try:
+        lean = target.lean and bool(kernel.lean) and bool(evaluate(kernel.lean, names))
         init = () if kernel.op_data is None else (Sized(False, kernel.op_data),)
         return NodeNeeds(
             (*init, *(s for request in kernel.init for s in _sized(request, names))),
-            tuple(s for request in kernel.prepare for s in _sized(request, names)),
+            tuple(s for request in kernel.prepare for s in _sized(request, names, lean)),
             tuple(_temps(kernel.temps, names)),
         )
     except UNFIT:

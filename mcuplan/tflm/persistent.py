@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from mcuplan.graph import Graph, Tensor
 from mcuplan.operators import OperatorFacts, TensorFacts
+from mcuplan.tflm.alignment import LENT_ALIGNMENT, aligned
 from mcuplan.tflm.kernels import NodeNeeds, node_needs, object_sizes, tables
 from mcuplan.tflm.results import PersistentAllocation, PersistentKind
 from mcuplan.tflm.sizes import subgraph_bytes
@@ -161,14 +162,17 @@ def prepare(graph: Graph, target: Target, recording: bool = False) -> Prepared:
     peak = 0
     for (s, k), node in needs.items():
         head = request_bytes * (len(scratch) + data.spare_scratch_requests)
+        lent = 0
         for asked in node.prepare:
             if asked.scratch:
                 scratch.append(ScratchRequest(s, k, asked.bytes, asked.exact))
+            elif asked.in_flash:
+                lent += aligned(asked.bytes, LENT_ALIGNMENT)
             else:
                 tail.take(PersistentKind.PERSISTENT_BUFFER, asked.bytes, align, s, k, exact=asked.exact)
         # TFLM checks persistent allocations against the head only, so they could land on live temporaries: the
         # figure keeps the two apart, which is what a healthy run needs.
-        peak = max(peak, head + _temp_bytes(node.temps, sizes) + tail.used)
+        peak = max(peak, head + _temp_bytes(node.temps, sizes) + lent + tail.used)
 
     if scratch:
         tail.take(PersistentKind.SCRATCH_HANDLES, sizes["ScratchBufferHandle"] * len(scratch), 4)

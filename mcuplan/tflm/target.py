@@ -11,6 +11,9 @@ from mcuplan.tflm.versions import TargetError, TflmVersion, find_version, known_
 
 __all__ = ["DEFAULT_TARGET", "Core", "KernelLibrary", "Target", "TargetError", "all_targets", "target_names"]
 
+_LEAN = "+lean"
+"""How lean registrations are spelled at the end of a target's name."""
+
 _LONGEST = 200
 """Characters of a target's name: far above any that exists."""
 
@@ -56,15 +59,18 @@ class KernelLibrary:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What to predict for: a TFLM version, a core, a kernel library.
+    """What to predict for: a TFLM version, a core, a kernel library; perhaps lean registrations.
 
     ``str(target)`` gives the whole name that :meth:`parse` reads: ``upstream-2026-08/cortex-m4+cmsis-nn``, or
-    ``esp-tflite-micro-1.4.0/esp32s3+esp-nn-1.2.3`` where the library's version matters.
+    ``esp-tflite-micro-1.4.0/esp32s3+esp-nn-1.2.3`` where the library's version matters. With ``lean``, spelled as a
+    last ``+lean``, the firmware has the registrations of ``mcuplan export --lean``: constants that kernels work out
+    while they prepare lie in flash, not in the arena.
     """
 
     core: Core
     library: KernelLibrary
     version: str
+    lean: bool = False
 
     def __str__(self) -> str:
         return f"{self.version}/{self.short}"
@@ -72,7 +78,7 @@ class Target:
     @property
     def short(self) -> str:
         """The name without the TFLM version: ``cortex-m4+cmsis-nn``."""
-        return f"{self.core.name}+{self.library}"
+        return f"{self.core.name}+{self.library}{_LEAN if self.lean else ''}"
 
     @property
     def tflm(self) -> TflmVersion:
@@ -94,7 +100,7 @@ class Target:
         """The known targets that this one lies between; empty where its own rules are known."""
         versions = self.tflm.alike or (self.version,)
         libraries = [_library(self.library.name, v, self.core.name) for v in self.library.alike] or [self.library]
-        found = [Target(self.core, library, version) for version in versions for library in libraries]
+        found = [Target(self.core, library, version, self.lean) for version in versions for library in libraries]
         return tuple(found) if len(found) > 1 else ()
 
     @property
@@ -116,7 +122,7 @@ class Target:
 
     @classmethod
     def parse(cls, text: str) -> Target:
-        """The target named ``text``: ``VERSION/CORE+LIBRARY[-LIBVERSION]``.
+        """The target named ``text``: ``VERSION/CORE+LIBRARY[-LIBVERSION][+lean]``.
 
         What is left out is the newest version that has the rest, and the core's usual library.
 
@@ -125,7 +131,9 @@ class Target:
         TargetError
             When a part is unknown, or the parts do not go together.
         """
-        return _parse(text.strip().lower())
+        spelled = text.strip().lower()
+        plain = spelled.removesuffix(_LEAN)
+        return _parse(spelled) if plain == spelled else _parse(plain).with_lean()
 
     def with_library(self, name: str) -> Target:
         """The same core with another kernel library, in the same TFLM version where that has it.
@@ -135,9 +143,29 @@ class Target:
         TargetError
             When the library is unknown or not made for the core.
         """
-        if _library_name(name)[0] in self.tflm.libraries:
-            return Target.parse(f"{self.version}/{self.core.name}+{name}")
-        return Target.parse(f"{self.core.name}+{name}")
+        own = f"{self.version}/" if _library_name(name)[0] in self.tflm.libraries else ""
+        found = Target.parse(f"{own}{self.core.name}+{name}")
+        return found.with_lean() if self.lean else found
+
+    def with_lean(self) -> Target:
+        """The same target with lean registrations.
+
+        Raises
+        ------
+        TargetError
+            Where the kernels of its TFLM were not read for them.
+        """
+        unread = [bound for bound in self.bounds or (self,) if bound.library.name not in bound.tflm.lean]
+        if unread:
+            raise TargetError(
+                f"{self}: no lean registrations, the {unread[0].library.name} kernels of {unread[0].version} were not "
+                "read for what they keep"
+            )
+        return replace(self, lean=True)
+
+    def without_lean(self) -> Target:
+        """The same target with TFLM's own registrations."""
+        return replace(self, lean=False)
 
 
 DEFAULT_TARGET = "upstream-2026-08/cortex-m4+cmsis-nn"

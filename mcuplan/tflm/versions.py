@@ -43,6 +43,8 @@ class TflmVersion:
     released: str = ""
     libraries: tuple[str, ...] = ()
     cores: tuple[str, ...] = ()
+    lean: tuple[str, ...] = ()
+    """The libraries whose kernels were read for lean registrations."""
     static_memory: bool = True
     alike: tuple[str, ...] = ()
     newer_than: str = ""
@@ -97,7 +99,7 @@ def known_versions() -> Mapping[str, TflmVersion]:
 
 
 def _version(name: str, row: Mapping[str, Any]) -> TflmVersion:
-    listed = ("libraries", "cores", "alike")
+    listed = ("libraries", "cores", "lean", "alike")
     fields: dict[str, Any] = {key: tuple(value) if key in listed else value for key, value in row.items()}
     return TflmVersion(name, **fields)
 

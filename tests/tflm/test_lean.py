@@ -1,0 +1,125 @@
+"""Lean registrations: what kernels keep lies in flash, and the memory for it is lent while they prepare."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mcuplan.graph import Buffer, Graph
+from mcuplan.tflite import load
+from mcuplan.tflm import Target, TargetError, predict
+from mcuplan.tflm.persistent import prepare
+from mcuplan.tflm.results import PersistentKind
+from mcuplan.zoo import build
+from mcuplan.zoo.builder import Builder
+
+SHARED = os.environ.get("MCUPLAN_SHARED")
+
+TARGET = "upstream-2026-08/cortex-m4+cmsis-nn"
+
+
+def test_a_lean_target_is_spelled_with_a_last_lean():
+    lean = Target.parse("cortex-m4+cmsis-nn+lean")
+    assert lean == Target.parse(TARGET).with_lean()
+    assert (str(lean), lean.short, lean.lean) == (f"{TARGET}+lean", "cortex-m4+cmsis-nn+lean", True)
+    assert Target.parse(str(lean)) == lean
+    assert lean.without_lean() == Target.parse(TARGET) != lean
+    assert str(Target.parse("cortex-m4+lean")) == f"{TARGET}+lean"
+    assert str(lean.with_library("reference")) == "upstream-2026-08/cortex-m4+reference+lean"
+    assert lean.records == 0, "a measured arena of the stock target is none of the lean one"
+
+
+@pytest.mark.parametrize("name", ["arduino-2023-02/cortex-m4+cmsis-nn", "chirale-2.0.0/cortex-m4+cmsis-nn"])
+def test_kernels_nobody_read_for_it_are_refused_in_one_sentence(name):
+    with pytest.raises(TargetError, match=r"^\S+: no lean registrations, the \S+ kernels of \S+ were not read [^\n]*$"):
+        Target.parse(f"{name}+lean")
+
+
+@pytest.mark.parametrize("name", ["cortex-m4+lean+cmsis-nn", "cortex-m4+cmsis-nn+lean+lean", "+lean", "lean"])
+def test_lean_is_last_and_once(name):
+    with pytest.raises(TargetError):
+        Target.parse(name)
+
+
+def test_a_convolution_by_hand():
+    """sine's dense layers keep nothing; person detection's 14 convolutions keep 8 bytes a channel, each array at 16."""
+    sine = build("sine")
+    assert predict(sine, f"{TARGET}+lean").persistent == predict(sine, TARGET).persistent
+
+    graph = build("person-detection")
+    stock, lean = (prepare(graph, Target.parse(t)) for t in (TARGET, f"{TARGET}+lean"))
+    channels = [graph.main.tensors[op.outputs[0]].shape[3] for _, _, op in graph.operators()
+                if op.name in ("CONV_2D", "DEPTHWISE_CONV_2D")]  # fmt: skip
+    assert stock.tail - lean.tail == sum(2 * -(-4 * n // 16) * 16 for n in channels) == 21_920
+    assert not [a for a in lean.allocations if a.kind is PersistentKind.PERSISTENT_BUFFER]
+    assert lean.scratch == stock.scratch
+
+
+def _pointwise(units: int = 64) -> Graph:
+    builder = Builder()
+    x = builder.input((1, 4, 4, 3))
+    return builder.graph([builder.conv2d(x, units, 1)])
+
+
+def test_what_is_lent_counts_while_its_operator_prepares():
+    """One 1x1 convolution of 3 to 64 channels: its Prepare's peak holds temporaries and the lent 2 x 256 bytes.
+
+    The head's request table is 12 x 12; temporaries x, w, y, x, w, b, y of 32 each with quantization 12 + 4 + 4 n (n
+    = 1 for x and y, 64 for w and b). A pointwise convolution asks for no scratch.
+    """
+    graph = _pointwise()
+    stock, lean = (prepare(graph, Target.parse(t)) for t in (TARGET, f"{TARGET}+lean"))
+    temporaries = 7 * 32 + 4 * 20 + 3 * (16 + 4 * 64)
+    assert lean.prepare_peak == 144 + temporaries + 2 * 256 + lean.tail
+    assert stock.prepare_peak == 144 + temporaries + stock.tail
+    assert stock.tail - lean.tail == 2 * 256
+
+
+def test_a_planned_section_smaller_than_what_is_lent_grows_the_arena_exactly():
+    """A planned section of 48 + 80 bytes, 128 channels' arrays of 512 bytes each: preparing rules, not the plan."""
+    builder = Builder()
+    x = builder.input((1, 1, 1, 3))
+    graph = builder.graph([builder.conv2d(builder.conv2d(x, 128, 1), 16, 1)])
+    arena = predict(graph, f"{TARGET}+lean")
+    assert arena.nonpersistent_bytes == 128 + 16 < 2 * 512
+    assert arena.declare_bytes == -(-arena.prepare_peak_bytes // 16) * 16 > arena.final_bytes
+
+
+@given(st.integers(1, 70))
+def test_lean_never_takes_more(units):
+    for library in ("cmsis-nn", "reference"):
+        target = Target.parse(f"cortex-m4+{library}")
+        stock, lean = (predict(_pointwise(units), t) for t in (target, target.with_lean()))
+        assert lean.used_bytes == stock.used_bytes - 2 * -(-4 * units // 16) * 16
+        assert lean.declare_bytes <= stock.declare_bytes
+
+
+def test_filters_that_are_worked_out_stay_in_the_arena():
+    """A node is known by its filter's place in the model; one that the model works out has none."""
+    graph = _pointwise()
+    buffers = tuple(Buffer() if len(b.data or b"") == 3 * 64 else b for b in graph.buffers)
+    worked_out = replace(graph, buffers=buffers)
+    assert predict(worked_out, f"{TARGET}+lean").persistent == predict(worked_out, TARGET).persistent
+
+
+# Smallest arenas found by trial on an emulated Cortex-M4 (LEAN.md), registrations wrapped by hand.
+MEASURED = {
+    "person_detect": 60_400,
+    "mlperf_vww_int8": 78_832,
+    "mlperf_resnet8_int8": 52_320,
+    "mlperf_kws_int8": 18_224,
+    "mcunet_vww": 170_912,
+    "micro_kws_m_int8": 40_976,
+}
+
+
+@pytest.mark.skipif(SHARED is None, reason="MCUPLAN_SHARED is not set: the shared models are not at hand")
+@pytest.mark.parametrize("name", MEASURED)
+def test_measured_arenas(name):
+    graph = load(Path(SHARED or "") / "models" / f"{name}.tflite")
+    assert predict(graph, f"{TARGET}+lean").declare_bytes == MEASURED[name]
