@@ -25,7 +25,7 @@ from mcuplan.estimates.channels import (
 )
 from mcuplan.estimates.errors import EstimateError
 from mcuplan.graph import Buffer, DType, Graph, Operator, Quantization, Record, Subgraph, Tensor
-from mcuplan.operators import OperatorFacts, Options, Trait, constant_values, operators_that, sliding, window_axis
+from mcuplan.operators import OperatorCall, Options, Trait, constant_values, operators_that, sliding, window_axis
 from mcuplan.operators.formulas import UNFIT_SHAPES
 from mcuplan.operators.geometry import VALID
 from mcuplan.rewriting.edit import compact_buffers
@@ -248,7 +248,7 @@ class _Rebuild:
 
     def _window(self, k: int, op: Operator) -> tuple[int, int]:
         """Rows and columns of the output of an operator with a window."""
-        window = OperatorFacts(self.graph, self.main, op).window
+        window = OperatorCall(self.graph, self.main, op).window
         if window is None:
             raise EstimateError(f"operator {k} ({op.label}) has no window that could be moved over another resolution")
         padding = Options(op).padding

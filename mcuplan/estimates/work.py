@@ -11,7 +11,7 @@ from functools import cache
 
 from mcuplan.estimates.instructions import Call, CostModel, call_of, cost_model, model_instructions, planned_addresses
 from mcuplan.graph import CUSTOM, Graph
-from mcuplan.operators import OperatorFacts, operator_macs
+from mcuplan.operators import OperatorCall, operator_macs
 from mcuplan.tflm.target import Target
 
 COUNTED_AS = "cortex-m4+cmsis-nn"
@@ -71,7 +71,7 @@ def invoke_work(graph: Graph) -> Work:
     for row in found.operators:
         subgraph = graph.subgraphs[row.subgraph]
         operator = subgraph.operators[row.operator]
-        call = call_of(OperatorFacts(graph, subgraph, operator))
+        call = call_of(OperatorCall(graph, subgraph, operator))
         macs = (operator_macs(graph, subgraph, operator) or 0) * row.calls
         strain = _strain(call, model) if call is not None and macs else 1.0
         foreign = _foreign(row.name, call, operator.name == CUSTOM, macs) if row.calls else ""

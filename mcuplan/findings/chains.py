@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from mcuplan.graph import Graph, Operator, Subgraph
-from mcuplan.operators import OperatorFacts, Trait, operator_macs, operators_that
+from mcuplan.operators import OperatorCall, Trait, operator_macs, operators_that
 from mcuplan.operators.geometry import Axis
 from mcuplan.operators.geometry.axis_maps import AxisMap, windowed
 from mcuplan.operators.geometry.eligibility import Barrier, OperatorMap, operator_maps
@@ -101,7 +101,7 @@ def chain_of(graph: Graph, subgraph: int = 0) -> Chain:
     while (step := _next(chosen, found, tensor)) is not None:
         op = chosen.operators[step.operator]
         tensor = op.outputs[0]
-        facts = OperatorFacts(graph, chosen, op)
+        facts = OperatorCall(graph, chosen, op)
         if facts.window is not None and _pools_everything(op, step):
             break
         if facts.window is not None:
@@ -147,7 +147,7 @@ def _pools_everything(op: Operator, step: OperatorMap) -> bool:
 
 
 def _layer(
-    graph: Graph, subgraph: Subgraph, step: OperatorMap, facts: OperatorFacts, padding: OperatorMap | None
+    graph: Graph, subgraph: Subgraph, step: OperatorMap, facts: OperatorCall, padding: OperatorMap | None
 ) -> ChainLayer:
     window = facts.window
     assert window is not None

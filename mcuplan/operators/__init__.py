@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from mcuplan.operators.call import OperatorCall
 from mcuplan.operators.calls import called_subgraphs, callees_first, reachable_subgraphs
-from mcuplan.operators.facts import OperatorFacts, TensorFacts, constant_values
+from mcuplan.operators.facts import TensorFacts, constant_values
 from mcuplan.operators.geometry import Axis, Window, window, window_axis
 from mcuplan.operators.loops import loop_turns, never_ends
 from mcuplan.operators.macs import ModelMacs, OperatorMacs, model_macs, operator_macs
@@ -11,7 +12,7 @@ from mcuplan.operators.options import Options
 from mcuplan.operators.table import OperatorInfo, Trait, operator_info, operators_that, sliding
 
 __all__ = [
-    "Axis", "ModelMacs", "OperatorFacts", "OperatorInfo", "OperatorMacs", "Options", "TensorFacts", "Trait", "Window",
+    "Axis", "ModelMacs", "OperatorCall", "OperatorInfo", "OperatorMacs", "Options", "TensorFacts", "Trait", "Window",
     "called_subgraphs", "callees_first", "constant_values", "loop_turns", "model_macs", "never_ends",
     "operator_info", "operator_macs", "operators_that", "reachable_subgraphs", "sliding", "window", "window_axis",
 ]  # fmt: skip

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mcuplan.graph import CUSTOM, Graph, Operator, Subgraph
+from mcuplan.operators.call import OperatorCall
 from mcuplan.operators.calls import called_subgraphs, callees_first
-from mcuplan.operators.facts import OperatorFacts
 from mcuplan.operators.formulas import UNFIT, evaluate
 from mcuplan.operators.loops import loop_turns
 from mcuplan.operators.table import operator_info
@@ -53,7 +53,7 @@ def operator_macs(graph: Graph, subgraph: Subgraph, operator: Operator) -> int |
     if info.macs == 0:
         return 0
     try:
-        count = evaluate(info.macs, OperatorFacts(graph, subgraph, operator))
+        count = evaluate(info.macs, OperatorCall(graph, subgraph, operator))
     except UNFIT:
         return None
     return count if isinstance(count, int) and count >= 0 else None

@@ -6,7 +6,7 @@ import struct
 from dataclasses import replace
 
 from mcuplan.graph import Buffer, DType, Graph, Operator, Record, Subgraph, Tensor
-from mcuplan.operators import OperatorFacts, Options, Trait, operators_that, sliding, window_axis
+from mcuplan.operators import OperatorCall, Options, Trait, operators_that, sliding, window_axis
 from mcuplan.operators.geometry import SAME, VALID, Window
 from mcuplan.rewriting._identities import constant_input, same_quantization, single_assignment
 from mcuplan.rewriting.edit import replace_subgraph
@@ -99,7 +99,7 @@ def _amounts(graph: Graph, subgraph: Subgraph, pad: Operator) -> Amounts | None:
 def _window(graph: Graph, subgraph: Subgraph, k: int) -> Window | None:
     """The window of an operator, None where the shapes in the file do not agree with it."""
     op = subgraph.operators[k]
-    window = OperatorFacts(graph, subgraph, op).window
+    window = OperatorCall(graph, subgraph, op).window
     y = subgraph.tensors[op.outputs[0]]
     if window is None or y.shape[1:3] != (window.rows.output, window.columns.output):
         return None

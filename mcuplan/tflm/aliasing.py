@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from mcuplan.graph import Graph, Operator, Subgraph
-from mcuplan.operators import OperatorFacts, TensorFacts, constant_values
+from mcuplan.operators import OperatorCall, TensorFacts, constant_values
 from mcuplan.operators.formulas import UNFIT, evaluate
 from mcuplan.operators.options import Options
 from mcuplan.tflm.alignment import ARENA_ALIGNMENT, SCRATCH_ALIGNMENT
@@ -62,7 +62,7 @@ class AliasRule:
     when: str = ""
     unless: tuple[str, ...] = ()
 
-    def holds(self, facts: OperatorFacts) -> bool:
+    def holds(self, facts: OperatorCall) -> bool:
         """Whether the rule holds for one operator; never where its facts are not what kernels accept."""
         try:
             holds = not self.when or bool(evaluate(self.when, facts))
@@ -181,7 +181,7 @@ Pair = tuple[TensorFacts, TensorFacts, int, Relation]
 
 
 def _pairs(graph: Graph, subgraph: Subgraph, op: Operator, rule: AliasRule) -> Iterator[Pair]:
-    facts = OperatorFacts(graph, subgraph, op)
+    facts = OperatorCall(graph, subgraph, op)
     match rule.kind:
         case "copy":
             x, y = facts["x"], facts["y"]
@@ -215,7 +215,7 @@ def _pairs(graph: Graph, subgraph: Subgraph, op: Operator, rule: AliasRule) -> I
                 yield y, x, 0, Relation.OVERWRITE
 
 
-def _parts(facts: OperatorFacts, parts: Sequence[TensorFacts], whole: TensorFacts) -> Iterator[Pair]:
+def _parts(facts: OperatorCall, parts: Sequence[TensorFacts], whole: TensorFacts) -> Iterator[Pair]:
     """Parts that follow one another without a gap: every dimension before the axis has size 1."""
     axis = _axis(facts)
     if axis is None:
@@ -234,7 +234,7 @@ def _parts(facts: OperatorFacts, parts: Sequence[TensorFacts], whole: TensorFact
         at += part.bytes
 
 
-def _rows(graph: Graph, facts: OperatorFacts) -> Iterator[Pair]:
+def _rows(graph: Graph, facts: OperatorCall) -> Iterator[Pair]:
     """A GATHER of indices that follow one another is a consecutive piece of its input."""
     x, y, indices = facts["x"], facts["y"], facts["indices"]
     found = constant_values(graph, indices.tensor) if indices.tensor else None
@@ -247,7 +247,7 @@ def _rows(graph: Graph, facts: OperatorFacts) -> Iterator[Pair]:
         yield y, x, found[0] * row, Relation.SHARE
 
 
-def padded_at(graph: Graph, facts: OperatorFacts) -> int | None:
+def padded_at(graph: Graph, facts: OperatorCall) -> int | None:
     """The byte of a PAD's output where its input lies in one piece; None where it lies in several."""
     x, y = facts["x"], facts["y"]
     table = facts["paddings"].tensor
@@ -264,7 +264,7 @@ def padded_at(graph: Graph, facts: OperatorFacts) -> int | None:
     return sides[padded[0]][0] * inner
 
 
-def trails_by(facts: OperatorFacts) -> int | None:
+def trails_by(facts: OperatorCall) -> int | None:
     """How many bytes before its input an operator with a window may begin its output, at least; None where unknown.
 
     Rows are made one after the other: when row ``r`` is being written, everything is still needed from the first row
@@ -281,7 +281,7 @@ def trails_by(facts: OperatorFacts) -> int | None:
     return -(-max(ahead, 0) // 16) * 16
 
 
-def _axis(facts: OperatorFacts) -> int | None:
+def _axis(facts: OperatorCall) -> int | None:
     name = facts.operator.name
     if name in ("SPLIT", "SPLIT_V"):
         tensor = facts["axis"].tensor
@@ -291,7 +291,7 @@ def _axis(facts: OperatorFacts) -> int | None:
     return axis if isinstance(axis, int) else None
 
 
-def slice_begin(graph: Graph, facts: OperatorFacts) -> tuple[int, ...] | None:
+def slice_begin(graph: Graph, facts: OperatorCall) -> tuple[int, ...] | None:
     """First element along each input axis that a SLICE or unit-stride STRIDED_SLICE reads; None where unknown.
 
     Source: lite/kernels/internal/reference/strided_slice.h, ``StartForAxis``.
@@ -315,7 +315,7 @@ def slice_begin(graph: Graph, facts: OperatorFacts) -> tuple[int, ...] | None:
     return tuple(starts)
 
 
-def _slice(graph: Graph, facts: OperatorFacts, x: TensorFacts) -> Iterator[Pair]:
+def _slice(graph: Graph, facts: OperatorCall, x: TensorFacts) -> Iterator[Pair]:
     """A slice of consecutive bytes: leading axes give one index, at most one axis a range, the rest is whole."""
     y = facts["y"]
     begin = slice_begin(graph, facts)
@@ -333,7 +333,7 @@ def _slice(graph: Graph, facts: OperatorFacts, x: TensorFacts) -> Iterator[Pair]
     yield y, x, position * (x.bytes // x.elements), Relation.SHARE
 
 
-def _slice_sizes(facts: OperatorFacts, x: TensorFacts, y: TensorFacts) -> tuple[int, ...] | None:
+def _slice_sizes(facts: OperatorCall, x: TensorFacts, y: TensorFacts) -> tuple[int, ...] | None:
     """Elements taken along each input axis; None where the output's shape does not tell."""
     if facts.operator.name == "SLICE":
         return y.dims if y.rank == x.rank else None
@@ -343,7 +343,7 @@ def _slice_sizes(facts: OperatorFacts, x: TensorFacts, y: TensorFacts) -> tuple[
     return sizes if -1 not in sizes and next(kept, None) is None else None
 
 
-def _elementwise(facts: OperatorFacts, rule: AliasRule) -> Iterator[Pair]:
+def _elementwise(facts: OperatorCall, rule: AliasRule) -> Iterator[Pair]:
     y = facts["y"]
     same = all(facts[name].dims == y.dims for name in rule.inputs)
     for name in rule.inputs:

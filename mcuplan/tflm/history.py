@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 from mcuplan.graph import Graph
-from mcuplan.operators import OperatorFacts
+from mcuplan.operators import OperatorCall
 from mcuplan.operators.formulas import evaluate
 from mcuplan.tflm.results import UNNOTICED, Refusal
 from mcuplan.tflm.target import Target
@@ -152,7 +152,7 @@ def _matches(graph: Graph, target: Target, warning: bool) -> Iterator[tuple[Date
         return
     for s, k, op in graph.operators():
         for rule in rules:
-            if op.label in rule.operators and rule.holds(OperatorFacts(graph, graph.subgraphs[s], op)):
+            if op.label in rule.operators and rule.holds(OperatorCall(graph, graph.subgraphs[s], op)):
                 yield rule, s, k, op.label
                 break
 

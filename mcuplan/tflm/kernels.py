@@ -8,7 +8,7 @@ from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
-from mcuplan.operators import OperatorFacts, TensorFacts
+from mcuplan.operators import OperatorCall, TensorFacts
 from mcuplan.operators.formulas import UNFIT, evaluate
 from mcuplan.tflite.schema import schema
 from mcuplan.tflm.target import Target
@@ -163,7 +163,7 @@ class NodeNeeds:
 class _Names(Mapping[str, Any]):
     """Formula names: ``let`` of the kernel, then what the target and the replay add, then the operator's facts."""
 
-    def __init__(self, facts: OperatorFacts, let: Mapping[str, str], extra: Mapping[str, Any]) -> None:
+    def __init__(self, facts: OperatorCall, let: Mapping[str, str], extra: Mapping[str, Any]) -> None:
         self.facts = facts
         self.let = let
         self._found = dict(extra)
@@ -219,7 +219,7 @@ def _sized(request: Request, names: Mapping[str, Any], lean: bool = False) -> It
         yield Sized(request.scratch, max(int(bytes_), 0), exact, request.keeps if lean else "")
 
 
-def _unknown(facts: OperatorFacts) -> NodeNeeds:
+def _unknown(facts: OperatorCall) -> NodeNeeds:
     """The assumption for a kernel without data: op data of 1 kB, and scratch as large as all its activations."""
     activations = sum(max(t.bytes, 0) for t in (*facts.inputs, *facts.outputs) if not t.constant)
     return NodeNeeds(
@@ -230,7 +230,7 @@ def _unknown(facts: OperatorFacts) -> NodeNeeds:
     )
 
 
-def node_needs(facts: OperatorFacts, target: Target, new_resource: bool = False) -> NodeNeeds:
+def node_needs(facts: OperatorCall, target: Target, new_resource: bool = False) -> NodeNeeds:
     """What the operator's kernel asks for on ``target``.
 
     Parameters

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mcuplan.graph import Graph, Tensor
-from mcuplan.operators import OperatorFacts, TensorFacts
+from mcuplan.operators import OperatorCall, TensorFacts
 from mcuplan.tflm.alignment import LENT_ALIGNMENT, aligned
 from mcuplan.tflm.kernels import NodeNeeds, node_needs, object_sizes, tables
 from mcuplan.tflm.results import PersistentAllocation, PersistentKind
@@ -152,7 +152,7 @@ def prepare(graph: Graph, target: Target, recording: bool = False) -> Prepared:
     needs: dict[tuple[int, int], NodeNeeds] = {}
     for s, k, op in graph.operators():
         first = op.name == "ASSIGN_VARIABLE" and resources.first_assignment(s, op.inputs)
-        needs[s, k] = node_needs(OperatorFacts(graph, graph.subgraphs[s], op), target, first)
+        needs[s, k] = node_needs(OperatorCall(graph, graph.subgraphs[s], op), target, first)
     for (s, k), node in needs.items():
         for asked in node.init:
             tail.take(PersistentKind.OP_DATA, asked.bytes, align, s, k, exact=asked.exact)

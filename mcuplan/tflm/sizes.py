@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mcuplan.graph import Graph, Subgraph, Tensor
-from mcuplan.operators import OperatorFacts
+from mcuplan.operators import OperatorCall
 
 
 def element_count(tensor: Tensor) -> int:
@@ -33,7 +33,7 @@ def reshaped_elements(graph: Graph, subgraph: Subgraph) -> dict[int, int]:
     settled = {}
     for op in subgraph.operators:
         if op.name == "RESHAPE" and op.outputs:
-            x, y = OperatorFacts(graph, subgraph, op)["x"], subgraph.tensors[op.outputs[0]]
+            x, y = OperatorCall(graph, subgraph, op)["x"], subgraph.tensors[op.outputs[0]]
             if y.shape == (0,) and len(op.inputs) == 1:
                 settled[op.outputs[0]] = 1
             elif x.present and y.shape.count(-1) == 1:

@@ -20,7 +20,7 @@ from mcuplan.estimates.resize import divisible, importance, prunable, prune, res
 from mcuplan.estimates.sparsity import sparsity
 from mcuplan.estimates.worth import layers_worth
 from mcuplan.graph import Buffer, Graph, Quantization
-from mcuplan.operators import OperatorFacts
+from mcuplan.operators import OperatorCall
 from mcuplan.tflite import load, read, write
 from mcuplan.tflm import Target, predict
 from mcuplan.tflm.support import unsupported
@@ -117,7 +117,7 @@ def test_pruned_models_are_whole(fraction: float, name: str) -> None:
     small = read(write(prune(graph, fraction)))
     assert not unsupported(small, "cmsis-nn", ())
     for op in small.main.operators:
-        facts = OperatorFacts(small, small.main, op)
+        facts = OperatorCall(small, small.main, op)
         if facts.window is not None:
             y = facts["y"].dims
             assert (facts.window.rows.output, facts.window.columns.output) == y[1:3]

@@ -93,13 +93,13 @@ def test_the_paths_of_depthwise_convolutions() -> None:
 def test_every_path_counts_as_many_parts_as_it_names() -> None:
     """A row of counts for each operator of the zoo's single-operator models, of both libraries."""
     from mcuplan.estimates.instructions import call_of
-    from mcuplan.operators import OperatorFacts
+    from mcuplan.operators import OperatorCall
     from mcuplan.zoo.single import build_operator, operator_models
 
     seen = 0
     for spec in operator_models():
         graph = build_operator(spec)
-        call = call_of(OperatorFacts(graph, graph.main, graph.main.operators[-1])) if graph.main.operators else None
+        call = call_of(OperatorCall(graph, graph.main, graph.main.operators[-1])) if graph.main.operators else None
         for library, features in FEATURES.items():
             if call is None or call.operator not in features:
                 continue

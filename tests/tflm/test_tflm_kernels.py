@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mcuplan.graph import Buffer, DType, Graph, Operator, Quantization, Subgraph, Tensor
-from mcuplan.operators import OperatorFacts, TensorFacts, operator_info
+from mcuplan.operators import OperatorCall, TensorFacts, operator_info
 from mcuplan.operators.formulas import FUNCTIONS, compile_formula
 from mcuplan.tflite.schema import builtin_codes, operator_code, record, schema
 from mcuplan.tflm import Target, predict, target_names
@@ -174,7 +174,7 @@ def test_every_target_predicts_every_operator(target: str) -> None:
     for spec in operator_models()[:: 1 if target.startswith("cortex-m4+") else 7]:
         graph = build_operator(spec)
         for s, _, op in graph.operators():
-            known = node_needs(OperatorFacts(graph, graph.subgraphs[s], op), chosen).known
+            known = node_needs(OperatorCall(graph, graph.subgraphs[s], op), chosen).known
             assert known or op.label in tables(chosen).unknown_operators, (spec.name, op.name)
 
 

@@ -25,7 +25,7 @@ from draws import Entry, drawn
 
 from mcuplan.estimates.instructions import Call, call_of
 from mcuplan.graph import Graph
-from mcuplan.operators import OperatorFacts
+from mcuplan.operators import OperatorCall
 from mcuplan.tflite import write
 from mcuplan.zoo.single import build_operator, expanded
 
@@ -109,7 +109,7 @@ def main(arguments: Sequence[str]) -> int:
     models = list(_models(drawn(options.seed, options.count, options.library)))
     runs = run_models(options.firmware, [data for _, data in models])
     for (graph, _), run in zip(models, runs, strict=True):
-        call = call_of(OperatorFacts(graph, graph.main, graph.main.operators[0]))
+        call = call_of(OperatorCall(graph, graph.main, graph.main.operators[0]))
         if run.ok and call is not None:
             print(json.dumps([options.library, as_row(call), run.calls[0][1]]))
     return 0

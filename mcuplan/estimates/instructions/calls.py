@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from mcuplan.estimates.instructions.call import Call
 from mcuplan.graph import Graph
-from mcuplan.operators import OperatorFacts, TensorFacts, constant_values
+from mcuplan.operators import OperatorCall, TensorFacts, constant_values
 from mcuplan.operators.options import Options
 
 Together = Callable[[TensorFacts, TensorFacts], bool]
@@ -28,7 +28,7 @@ _ELEMENTWISE = (
 )  # fmt: skip
 
 
-def call_of(facts: OperatorFacts, together: Together = apart) -> Call | None:
+def call_of(facts: OperatorCall, together: Together = apart) -> Call | None:
     """The call of one operator; None where its shapes are not known.
 
     ``together`` tells which tensors share an address: kernels that only move data then move none.
@@ -59,7 +59,7 @@ def _other(name: str, inputs: tuple[TensorFacts, ...]) -> tuple[int, ...]:
     return inputs[1].dims if second and len(inputs) > 1 else ()
 
 
-def _detail(name: str, facts: OperatorFacts, together: Together) -> tuple[int, ...]:
+def _detail(name: str, facts: OperatorCall, together: Together) -> tuple[int, ...]:
     graph, inputs = facts.graph, facts.inputs
     if name in ("PAD", "PADV2", "TRANSPOSE", "MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN"):
         return _constant(graph, inputs, 1)
@@ -86,7 +86,7 @@ def _constant(graph: Graph, inputs: tuple[TensorFacts, ...], position: int) -> t
     return (constant_values(graph, tensor) or ()) if tensor is not None else ()
 
 
-def _axis(facts: OperatorFacts, rank: int) -> int:
+def _axis(facts: OperatorCall, rank: int) -> int:
     """The axis of the options, counted from the front; 0 for one that the tensor lacks, which TFLM refuses."""
     axis = Options(facts.operator).axis
     axis = axis + rank if axis < 0 else axis

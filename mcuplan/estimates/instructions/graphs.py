@@ -9,7 +9,7 @@ from mcuplan.estimates.instructions._copies import run
 from mcuplan.estimates.instructions.calls import call_of
 from mcuplan.estimates.instructions.model import Cost, CostModel, cost_model
 from mcuplan.graph import CUSTOM, Graph, Operator, Subgraph
-from mcuplan.operators import OperatorFacts, TensorFacts, called_subgraphs, callees_first, loop_turns
+from mcuplan.operators import OperatorCall, TensorFacts, called_subgraphs, callees_first, loop_turns
 from mcuplan.operators.formulas import UNFIT_SHAPES
 from mcuplan.tflm import PlannedBuffer, predict
 from mcuplan.tflm.target import Target
@@ -128,7 +128,7 @@ class _Counter:
             return self._together((index, a.index), (index, b.index))
 
         try:
-            call = call_of(OperatorFacts(self.graph, subgraph, op), together)
+            call = call_of(OperatorCall(self.graph, subgraph, op), together)
             return None if call is None or op.name == CUSTOM else self.model.cost(call)
         except UNFIT_SHAPES:  # shapes that the kernel would refuse have no cost
             return None

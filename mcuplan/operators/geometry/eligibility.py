@@ -14,7 +14,8 @@ from functools import cache
 from importlib import resources
 
 from mcuplan.graph import Graph, Tensor
-from mcuplan.operators.facts import OperatorFacts, constant_values
+from mcuplan.operators.call import OperatorCall
+from mcuplan.operators.facts import constant_values
 from mcuplan.operators.geometry import axis_maps as maps
 from mcuplan.operators.geometry.axis_maps import AxisMap
 from mcuplan.operators.options import Options
@@ -88,7 +89,7 @@ def operator_map(graph: Graph, index: int, subgraph: int = 0) -> OperatorMap | B
     kind = _kinds().get(op.name)
     if kind is None:
         return Barrier(index, f"{op.label} does not work row by row")
-    facts = OperatorFacts(graph, chosen, op)
+    facts = OperatorCall(graph, chosen, op)
     try:
         for tensor in facts.outputs:
             _check_feature_map(tensor.tensor, "writes")
@@ -117,7 +118,7 @@ def _check_feature_map(tensor: Tensor | None, verb: str) -> None:
 # -- rules --------------------------------------------------------------------------------------------------------
 
 
-def _window(facts: OperatorFacts) -> tuple[InputMap, ...]:
+def _window(facts: OperatorCall) -> tuple[InputMap, ...]:
     window = facts.window
     x = facts["x"]
     constants = [t for t in facts.inputs if t.present and t.index != x.index]
@@ -130,7 +131,7 @@ def _window(facts: OperatorFacts) -> tuple[InputMap, ...]:
     return (InputMap(x.index, maps.windowed(window.rows), maps.windowed(window.columns)),)
 
 
-def _elementwise(facts: OperatorFacts) -> tuple[InputMap, ...]:
+def _elementwise(facts: OperatorCall) -> tuple[InputMap, ...]:
     y = facts.outputs[0].dims
     found = []
     for t in facts.inputs:
@@ -149,7 +150,7 @@ def _elementwise(facts: OperatorFacts) -> tuple[InputMap, ...]:
     return tuple(found)
 
 
-def _concatenation(facts: OperatorFacts) -> tuple[InputMap, ...]:
+def _concatenation(facts: OperatorCall) -> tuple[InputMap, ...]:
     y = facts.outputs[0].dims
     axis = Options(facts.operator).axis % _RANK
     if axis == 0 or any(t.constant for t in facts.inputs):
@@ -164,7 +165,7 @@ def _concatenation(facts: OperatorFacts) -> tuple[InputMap, ...]:
     return tuple(found)
 
 
-def _split(facts: OperatorFacts) -> tuple[InputMap, ...]:
+def _split(facts: OperatorCall) -> tuple[InputMap, ...]:
     x = facts["x"]
     axis = facts["axis"]
     values = constant_values(facts.graph, axis.tensor) if axis.tensor is not None else None
@@ -173,7 +174,7 @@ def _split(facts: OperatorFacts) -> tuple[InputMap, ...]:
     return (InputMap(x.index, maps.identity(x.dims[1]), maps.identity(x.dims[2])),)
 
 
-def _paddings(facts: OperatorFacts) -> tuple[tuple[int, int], ...]:
+def _paddings(facts: OperatorCall) -> tuple[tuple[int, int], ...]:
     table = facts["paddings"]
     values = constant_values(facts.graph, table.tensor) if table.tensor is not None else None
     if values is None or len(values) != 2 * _RANK:
@@ -185,13 +186,13 @@ def _paddings(facts: OperatorFacts) -> tuple[tuple[int, int], ...]:
     return pairs
 
 
-def _pad(facts: OperatorFacts) -> tuple[InputMap, ...]:
+def _pad(facts: OperatorCall) -> tuple[InputMap, ...]:
     x = facts["x"]
     _, rows, columns, _ = _paddings(facts)
     return (InputMap(x.index, maps.padded(x.dims[1], *rows), maps.padded(x.dims[2], *columns)),)
 
 
-def _mirror_pad(facts: OperatorFacts) -> tuple[InputMap, ...]:
+def _mirror_pad(facts: OperatorCall) -> tuple[InputMap, ...]:
     x = facts["x"]
     border = Options(facts.operator).mode == 1
     spatial = _paddings(facts)[1:3]
@@ -204,13 +205,13 @@ def _mirror_pad(facts: OperatorFacts) -> tuple[InputMap, ...]:
     return (InputMap(x.index, rows, columns),)
 
 
-def _factors(facts: OperatorFacts) -> None:
+def _factors(facts: OperatorCall) -> None:
     x, y = facts["x"], facts.outputs[0]
     if any(out % size for size, out in zip(x.dims[1:3], y.dims[1:3], strict=True)):
         raise _RefusedError(f"{facts.operator.label} does not enlarge by a whole factor")
 
 
-def _resize_nearest(facts: OperatorFacts) -> tuple[InputMap, ...]:
+def _resize_nearest(facts: OperatorCall) -> tuple[InputMap, ...]:
     _factors(facts)
     x, y = facts["x"], facts.outputs[0]
     options = Options(facts.operator)
@@ -222,7 +223,7 @@ def _resize_nearest(facts: OperatorFacts) -> tuple[InputMap, ...]:
     return (InputMap(x.index, rows, columns),)
 
 
-def _resize_bilinear(facts: OperatorFacts) -> tuple[InputMap, ...]:
+def _resize_bilinear(facts: OperatorCall) -> tuple[InputMap, ...]:
     _factors(facts)
     if Options(facts.operator).align_corners:
         raise _RefusedError("RESIZE_BILINEAR with aligned corners does not enlarge by a whole factor")
@@ -234,7 +235,7 @@ def _resize_bilinear(facts: OperatorFacts) -> tuple[InputMap, ...]:
     return (InputMap(x.index, rows, columns),)
 
 
-_RULES: Mapping[str, Callable[[OperatorFacts], tuple[InputMap, ...]]] = {
+_RULES: Mapping[str, Callable[[OperatorCall], tuple[InputMap, ...]]] = {
     "window": _window,
     "elementwise": _elementwise,
     "concatenation": _concatenation,

@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from mcuplan.graph import Graph, Operator, Quantization, Tensor
-from mcuplan.operators import OperatorFacts
+from mcuplan.operators import OperatorCall
 from mcuplan.operators.geometry.stages import PatchStage
 from mcuplan.patching.writing.build import MOST_PARTS, NO_ACTIVATION, SubgraphBuilder
 from mcuplan.patching.writing.rows import UnsupportedStageError
@@ -31,7 +31,7 @@ def check_channels(graph: Graph, stage: PatchStage, cuts: Sequence[int]) -> None
     if stage.last - stage.first != 1:
         raise UnsupportedStageError("only one operator at a time is split by channels")
     op = graph.main.operators[stage.first]
-    facts = OperatorFacts(graph, graph.main, op)
+    facts = OperatorCall(graph, graph.main, op)
     if op.name != "CONV_2D":
         raise UnsupportedStageError(f"{op.label} is not split by output channels")
     constants = [facts.inputs[i] for i in range(1, len(facts.inputs)) if facts.inputs[i].present]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from mcuplan.estimates.instructions import Call, CostModel, call_of
-from mcuplan.operators import OperatorFacts, window_axis
+from mcuplan.operators import OperatorCall, window_axis
 from mcuplan.operators.geometry import SAME
 from mcuplan.operators.geometry.stages import PatchStage
 from mcuplan.patching.writing.build import gathers
@@ -107,7 +107,7 @@ class StagePricer:
     def _operator(self, index: int) -> Call | None:
         if index not in self.calls:
             graph, main = self.reader.graph, self.reader.graph.main
-            self.calls[index] = call_of(OperatorFacts(graph, main, main.operators[index]))
+            self.calls[index] = call_of(OperatorCall(graph, main, main.operators[index]))
         return self.calls[index]
 
     def clone(self, layer: Layer, read: tuple[int, ...], made: tuple[int, ...], own_padding: bool) -> Call | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from mcuplan.graph import DType, Graph, Operator, Tensor
-from mcuplan.operators import Axis, OperatorFacts, Window, constant_values, operator_macs
+from mcuplan.operators import Axis, OperatorCall, Window, constant_values, operator_macs
 from mcuplan.operators.geometry import SAME
 from mcuplan.operators.geometry.eligibility import Barrier, operator_map
 from mcuplan.operators.geometry.stages import PatchStage, patch_stages
@@ -119,7 +119,7 @@ class StageReader:
                 main.tensors[inputs[0]].shape[1],
                 out_height,
                 (operator_macs(graph, main, op) or 0) // out_height,
-                OperatorFacts(graph, main, op).window if op.name in WINDOWED else None,
+                OperatorCall(graph, main, op).window if op.name in WINDOWED else None,
                 _paddings(graph, op) if op.name == "PAD" else None,
                 Options(op).padding == SAME,
                 "POOL" in op.name,

@@ -9,7 +9,7 @@ from hashlib import blake2b
 import numpy as np
 
 from mcuplan.graph import DType, Graph, Operator, Subgraph, Tensor
-from mcuplan.operators import OperatorFacts, called_subgraphs
+from mcuplan.operators import OperatorCall, called_subgraphs
 from mcuplan.proof.function.joined import whole_convolutions
 from mcuplan.proof.function.moves import MOVES, Call, split_numbers
 from mcuplan.proof.function.names import (
@@ -335,7 +335,7 @@ class _Follower:
         Not so for float weights that are not finite (0 times infinity is no 0), nor where a float operator has integer
         weights: that finds one scale for its whole input.
         """
-        if OperatorFacts(self.graph, subgraph, op).hybrid:
+        if OperatorCall(self.graph, subgraph, op).hybrid:
             return False
         if weights.dtype is not DType.FLOAT32:
             return x.dtype is not DType.FLOAT32

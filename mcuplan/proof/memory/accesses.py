@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mcuplan.graph import CUSTOM, Graph, Operator, Subgraph
-from mcuplan.operators import OperatorFacts, constant_values
+from mcuplan.operators import OperatorCall, constant_values
 from mcuplan.proof.memory.ranges import Numbers, item_bytes, known_values, outer_inner, runs_of, sliced
 from mcuplan.proof.windows import window
 from mcuplan.tflm.aliasing import AliasRule
@@ -99,7 +99,7 @@ def access(
     rule = rules.get(operator.name)
     if rule is None or not operator.outputs:
         return everything
-    facts = OperatorFacts(graph, subgraph, operator)
+    facts = OperatorCall(graph, subgraph, operator)
     try:
         match rule.kind:
             case "copy":
@@ -121,11 +121,11 @@ def access(
     return everything
 
 
-def _others(facts: OperatorFacts, *moved: int) -> tuple[int, ...]:
+def _others(facts: OperatorCall, *moved: int) -> tuple[int, ...]:
     return tuple(i for i in range(len(facts.inputs)) if i not in moved)
 
 
-def _whole_copy(facts: OperatorFacts) -> Access | None:
+def _whole_copy(facts: OperatorCall) -> Access | None:
     """``memcpy`` of the input's bytes (RESHAPE, SQUEEZE, EXPAND_DIMS)."""
     x, y = facts.inputs[0], facts.outputs[0]
     if not x.present or x.bytes != y.bytes or x.bytes < 0:
@@ -133,7 +133,7 @@ def _whole_copy(facts: OperatorFacts) -> Access | None:
     return Access(_others(facts, 0), (Move(0, 0, 0, 0, x.bytes),), computes=False)
 
 
-def _padded(facts: OperatorFacts) -> Access | None:
+def _padded(facts: OperatorCall) -> Access | None:
     """PAD of one axis with nothing but ones before it: what lies before the input, the input, what lies behind."""
     x, y = facts.inputs[0], facts.outputs[0]
     table = facts.inputs[1].tensor
@@ -151,7 +151,7 @@ def _padded(facts: OperatorFacts) -> Access | None:
     return Access(_others(facts, 0), moves, computes=False)
 
 
-def _gathered(facts: OperatorFacts, known: Numbers) -> Access | None:
+def _gathered(facts: OperatorCall, known: Numbers) -> Access | None:
     """GATHER: for each index one ``memcpy`` of all behind the axis (micro/kernels/gather.cc)."""
     x, y = facts.inputs[0], facts.outputs[0]
     places = known_values(facts, 1, known)
@@ -166,7 +166,7 @@ def _gathered(facts: OperatorFacts, known: Numbers) -> Access | None:
     return Access(_others(facts, 0), moves, computes=False)
 
 
-def _piecewise(facts: OperatorFacts, known: Numbers) -> Access | None:
+def _piecewise(facts: OperatorCall, known: Numbers) -> Access | None:
     name = facts.operator.name
     if name in ("SLICE", "STRIDED_SLICE"):
         return _slice(facts, known)
@@ -181,7 +181,7 @@ def _piecewise(facts: OperatorFacts, known: Numbers) -> Access | None:
     return None
 
 
-def _parts(facts: OperatorFacts, axis: int) -> Access | None:
+def _parts(facts: OperatorCall, axis: int) -> Access | None:
     """CONCATENATION: for each index before the axis, one ``memcpy`` from each input in turn."""
     whole = facts.outputs[0]
     found = outer_inner(whole, axis)
@@ -202,7 +202,7 @@ def _parts(facts: OperatorFacts, axis: int) -> Access | None:
     return Access((), tuple(moves), computes=False)
 
 
-def _split(facts: OperatorFacts) -> Access | None:
+def _split(facts: OperatorCall) -> Access | None:
     """SPLIT and SPLIT_V: for each index before the axis, one run to each output in turn."""
     position = 1 if facts.operator.name == "SPLIT" else 0
     whole, tensor = facts.inputs[position], facts["axis"].tensor
@@ -225,7 +225,7 @@ def _split(facts: OperatorFacts) -> Access | None:
     return Access(_others(facts, position), tuple(moves), computes=False)
 
 
-def _stacked(facts: OperatorFacts, axis: int, packs: bool) -> Access | None:
+def _stacked(facts: OperatorCall, axis: int, packs: bool) -> Access | None:
     """PACK and UNPACK: the single tensors one after the other, each run by run."""
     whole = facts.outputs[0] if packs else facts.inputs[0]
     parts = facts.inputs if packs else facts.outputs
@@ -246,7 +246,7 @@ def _stacked(facts: OperatorFacts, axis: int, packs: bool) -> Access | None:
     return Access(() if packs else _others(facts, 0), tuple(moves), computes=False)
 
 
-def _slice(facts: OperatorFacts, known: Numbers) -> Access:
+def _slice(facts: OperatorCall, known: Numbers) -> Access:
     """SLICE and STRIDED_SLICE: elements in ascending order, each read just before it is written.
 
     SLICE has read where to begin before it writes (``GetBeginAndSizeVectors`` in micro/kernels/slice.cc).
@@ -268,7 +268,7 @@ def _slice(facts: OperatorFacts, known: Numbers) -> Access:
     return Access(_others(facts, 0), tuple(moves), over=over, computes=False)
 
 
-def _elementwise(facts: OperatorFacts, rule: AliasRule) -> Access:
+def _elementwise(facts: OperatorCall, rule: AliasRule) -> Access:
     """Output element ``i`` is written when elements ``i`` of the inputs have been read, in ascending order.
 
     So an output may begin where an input begins, if its elements are no larger. Where shapes differ the kernels
@@ -283,7 +283,7 @@ def _elementwise(facts: OperatorFacts, rule: AliasRule) -> Access:
     return Access(reads, over=frozenset(i for i, x in enumerate(facts.inputs) if x.index in indices))
 
 
-def _window(facts: OperatorFacts, rule: AliasRule) -> Access:
+def _window(facts: OperatorCall, rule: AliasRule) -> Access:
     """Output rows are written from the first to the last, each when the rows that its windows read have been read.
 
     So the end of each row must lie before the first input row that this or a later one reads.
@@ -305,7 +305,7 @@ def _window(facts: OperatorFacts, rule: AliasRule) -> Access:
     return Access(reads, trails={i: trail for i, t in enumerate(facts.inputs) if t.index == x.index})
 
 
-def _update(facts: OperatorFacts, known: Numbers) -> Access | None:
+def _update(facts: OperatorCall, known: Numbers) -> Access | None:
     """DYNAMIC_UPDATE_SLICE: the operand copied unless it is in place, then the update over a part of it."""
     x, update, y = facts.inputs[0], facts.inputs[1], facts.outputs[0]
     if not x.present or x.bytes != y.bytes or x.rank != update.rank or item_bytes(x) != item_bytes(update):

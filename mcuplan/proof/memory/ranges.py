@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mcuplan.operators import OperatorFacts, TensorFacts, constant_values
+from mcuplan.operators import OperatorCall, TensorFacts, constant_values
 
 Numbers = Mapping[int, tuple[int, ...]]
 """Values of integer inputs that are known although they are no constants, by position: a loop's counters."""
@@ -30,7 +30,7 @@ def outer_inner(whole: TensorFacts, axis: int) -> tuple[int, int, int] | None:
     return axis, math.prod(whole.dims[:axis]), math.prod(whole.dims[axis + 1 :])
 
 
-def sliced(facts: OperatorFacts, known: Numbers) -> tuple[tuple[int, int], ...] | None:
+def sliced(facts: OperatorCall, known: Numbers) -> tuple[tuple[int, int], ...] | None:
     """First element and number of elements along each axis that a SLICE or unit-stride STRIDED_SLICE reads.
 
     Source: lite/kernels/internal/reference/slice.h; lite/kernels/internal/strided_slice_logic.h, ``StartForAxis`` and
@@ -66,7 +66,7 @@ def _strided(start: int, stop: int, size: int, begin_masked: int, end_masked: in
     return first, last - first
 
 
-def known_values(facts: OperatorFacts, position: int, known: Numbers) -> tuple[int, ...] | None:
+def known_values(facts: OperatorCall, position: int, known: Numbers) -> tuple[int, ...] | None:
     """The integers of the input at ``position``, where they are ``known`` or constant."""
     if position in known:
         return known[position]
