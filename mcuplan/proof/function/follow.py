@@ -75,17 +75,21 @@ _MALFORMED = (ArithmeticError, AttributeError, LookupError, MemoryError, Recursi
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """The names of a network's outputs, and of all tensors of the main subgraph as they were last held."""
+    """The names of a network's outputs, and of all tensors of the main subgraph as they were last held.
+
+    ``effects`` names all that operators did beside their outputs (variables, custom operators), in its sequence.
+    """
 
     outputs: Sequence[Names]
     tensors: Mapping[int, Names]
+    effects: int
 
 
 def follow(graph: Graph) -> Followed:
     """Name everything that a model computes.
 
     Raises UntraceableError, and nothing else, where that cannot be: the model is one that TFLM refuses, it has
-    effects beside its outputs, or its loops do not count their turns.
+    branches, or its loops do not count their turns.
     """
     try:
         for refused in refusals(graph, Target.parse(DEFAULT_TARGET))[:1]:
@@ -107,6 +111,7 @@ class _Follower:
         self._constants: dict[tuple[int, int, bool], Value] = {}
         self._keys: dict[tuple[int, int], np.uint64] = {}
         self._running: list[int] = []
+        self._effects = number("nothing done yet")
 
     def main(self) -> Followed:
         main = self.graph.main
@@ -118,7 +123,8 @@ class _Follower:
             key = number("input", i, main.tensors[t].shape, kind(main.tensors[t]))
             inputs.append(Value(spread(key, main.tensors[t])))
         outputs, held = self._run(0, inputs)
-        return Followed([value.names for value in outputs], {t: value.names for t, value in held.items()})
+        tensors = {t: value.names for t, value in held.items()}
+        return Followed([value.names for value in outputs], tensors, int(self._effects))
 
     def _count(self, shape: tuple[int, int], times: int = 1) -> None:
         """Account for names that are about to be made."""
@@ -212,8 +218,12 @@ class _Follower:
 
     def _operator(self, index: int, k: int, op: Operator, read: Sequence[Value]) -> list[Value]:
         subgraph = self.graph.subgraphs[index]
-        if called_subgraphs(op) or has_effects(subgraph, op):
-            raise UntraceableError(f"{op.label} has effects beside its outputs")
+        if op.name == "CALL_ONCE":
+            return self._once(op)
+        if called_subgraphs(op):
+            raise UntraceableError(f"{op.label} runs what values say that are not known")
+        if op.name == "READ_VARIABLE" or has_effects(subgraph, op):
+            return self._effect(index, k, op, read)
         if op.name == "SPLIT_V" and all(t >= 0 for t in op.inputs):
             inputs, outputs = ([subgraph.tensors[t] for t in side] for side in (op.inputs, op.outputs))
             parts = split_numbers(op, inputs, outputs, read)
@@ -239,17 +249,39 @@ class _Follower:
             raise UntraceableError(f"{op.label} has {len(op.inputs)} inputs")
         return move(Call(op, tuple(subgraph.tensors[t] for t in op.inputs), subgraph.tensors[op.outputs[0]], read))
 
-    def _opaque(self, index: int, k: int, op: Operator, read: Sequence[Value]) -> list[Value]:
-        """Operators of which each output depends on all of all inputs, for all that is known."""
+    def _opaque(self, index: int, k: int, op: Operator, read: Sequence[Value], *state: int) -> list[Value]:
+        """Operators of which each output depends on all of all inputs, for all that is known, and on ``state``."""
+        tensors = self.graph.subgraphs[index].tensors
+        done = self._done(index, k, op, read, *state)
+        return [Value(spread(number("output", done, position), tensors[t])) for position, t in enumerate(op.outputs)]
+
+    def _done(self, index: int, k: int, op: Operator, read: Sequence[Value], *state: int) -> int:
+        """A name for an operator's run, from all that goes into it."""
         tensors = self.graph.subgraphs[index].tensors
         shapes = tuple(tensors[t].shape if t >= 0 else None for t in (*op.inputs, *op.outputs))
-        key = np.array([[number("opaque", int(self._key(index, k)), op.option("padding"), shapes)]])
+        key = np.array([[number("opaque", int(self._key(index, k)), op.option("padding"), shapes, *state)]])
         for position, value in enumerate(read):
             key = mixed(key + weight(position, 1) * whole(value.names))
-        return [
-            Value(spread(number("output", int(key.item()), position), tensors[t]))
-            for position, t in enumerate(op.outputs)
-        ]
+        return int(key.item())
+
+    # -- effects -----------------------------------------------------------------------------------------------------
+
+    def _effect(self, index: int, k: int, op: Operator, read: Sequence[Value]) -> list[Value]:
+        """An operator that reads or changes more than its tensors: what it does depends on all such ones before it."""
+        before = int(self._effects)
+        made = self._opaque(index, k, op, read, before)
+        self._effects = number("effect", self._done(index, k, op, read, before))
+        return made
+
+    def _once(self, op: Operator) -> list[Value]:
+        """CALL_ONCE: its subgraph runs before the first call alone, so that what it does has a name of its own."""
+        (called,) = called_subgraphs(op) or (-1,)
+        if not 0 <= called < len(self.graph.subgraphs) or called in self._running or len(self._running) > MOST_DEPTH:
+            raise UntraceableError("CALL_ONCE runs a subgraph that is not there, or itself")
+        before, self._effects = self._effects, number("once")
+        self._run(called, ())
+        self._effects = number("effect", int(before), int(self._effects))
+        return []
 
     def _key(self, index: int, k: int) -> np.uint64:
         """A name for an operator, without its padding and the sizes of its maps."""

@@ -3,8 +3,10 @@
 A position of a feature map (a row and a column, all channels) gets a name (:mod:`mcuplan.proof.function.names`): a
 64-bit number that stands for how it was computed, from the operator, its constants, and the names of the positions
 that it read. Slices, concatenations, updates, padding and masks move names or put that of zero; loops that count are
-followed turn by turn. So a model whose operators run on strips or patches names its outputs as the original does,
-exactly where it computes each position alike. Two different computations share a name by chance once in 2^64.
+followed turn by turn. What operators do beside their outputs (variables, custom operators) has a name too, from what
+it reads and all that was done before it. So a model whose operators run on strips or patches names its outputs as the
+original does, exactly where it computes each position alike. Two different computations share a name by chance once in
+2^64.
 
 Names carry type, scale and zero point: bytes that are moved into a tensor of another kind, or bound to a loop's
 variable of another kind, are not followed. Nor is a model that TFLM refuses, whose shapes mean nothing. Models are
@@ -40,15 +42,16 @@ def positions_agree(original: Graph, planned: Graph) -> bool | None:
 
 def compare_positions(original: Graph, planned: Graph) -> Comparison:
     """Follow both models position by position and compare their outputs. Never raises, whatever the models are."""
-    outputs = []
+    followed = []
     for what, graph in (("the original", original), ("the planned model", planned)):
         try:
-            outputs.append(follow(graph).outputs)
+            followed.append(follow(graph))
         except UntraceableError as untraceable:
             return Comparison(None, f"{what} cannot be followed position by position: {untraceable}")
-    ours, theirs = outputs
-    alike = len(ours) == len(theirs) and _interface(original) == _interface(planned)
-    return Comparison(alike and all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True)))
+    ours, theirs = followed
+    alike = ours.effects == theirs.effects and _interface(original) == _interface(planned)
+    pairs = zip(ours.outputs, theirs.outputs, strict=True)
+    return Comparison(alike and all(np.array_equal(a, b) for a, b in pairs))
 
 
 def _interface(graph: Graph) -> list[list[object]]:
