@@ -32,9 +32,9 @@ class Words:
         namespaces = tuple(c_identifier(part, "firmware") for part in namespace.split("::")) if namespace else ()
         return cls(stem, camel, f"{stem.rstrip('_')}_tflite", namespaces)
 
-    def file(self, what: str) -> str:
+    def file(self, what: str, suffix: str = "h") -> str:
         """File name of a header beside the model's: ``arena.h``, or ``person_arena.h`` for another name."""
-        return f"{what}.h" if self.stem == "model" else f"{self.stem}_{what}.h"
+        return f"{what}.{suffix}" if self.stem == "model" else f"{self.stem}_{what}.{suffix}"
 
     def guard(self, what: str) -> str:
         """Include guard; no two underscores side by side, which C++ reserves."""

@@ -122,9 +122,14 @@ def _fits(registration: _Registration, subgraph: Subgraph, op: Operator) -> bool
     return there and typed(op.inputs, registration.inputs) and typed(op.outputs, registration.outputs)
 
 
-def resolver_header(words: Words, operators: Sequence[Registered], saved: int, build: str, target: Target) -> str:
-    """The header with an op resolver of ``operators``; ``saved`` bytes of flash go into its comment."""
-    headers = sorted({r.header for r in operators if r.header})
+def resolver_header(
+    words: Words, operators: Sequence[Registered], saved: int, build: str, target: Target, last: str = ""
+) -> str:
+    """The header with an op resolver of ``operators``; ``saved`` bytes of flash go into its comment.
+
+    ``last`` is the call that makes its registrations lean, "" for none.
+    """
+    headers = sorted({r.header for r in operators if r.header} | ({words.file("lean")} if last else set()))
     includes = [f'"{h}"' for h in (*headers, "tensorflow/lite/micro/micro_mutable_op_resolver.h")]
     comments = [
         "An op resolver with exactly the operators of the model.",
@@ -136,6 +141,7 @@ def resolver_header(words: Words, operators: Sequence[Registered], saved: int, b
     brought = {r.operator: _parameter(i, r.operator) for i, r in enumerate(operators) if r.method == ADD_CUSTOM}
     parameters = "".join(f", {kernel} {p}" for p in brought.values())
     calls = "".join(f"  TF_LITE_ENSURE_STATUS(resolver.{_call(r, brought)});\n" for r in operators)
+    calls += f"  TF_LITE_ENSURE_STATUS({last});\n" if last else ""
     body = (
         f"using {resolver} = ::tflite::MicroMutableOpResolver<{max(len(operators), 1)}>;\n\n"
         f"inline TfLiteStatus Register{words.camel}Ops({resolver}& resolver{parameters}) {{\n"

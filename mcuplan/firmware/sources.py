@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mcuplan.files import write_text
+from mcuplan.firmware.lean import lean_call, lean_files
 from mcuplan.firmware.names import Words, comment, header, made_by
 from mcuplan.firmware.resolver import ADD_CUSTOM, ExportError, Registered, registered, resolver_header, saved_bytes
 from mcuplan.graph import Graph
@@ -112,11 +113,14 @@ def firmware_sources(
     arena = predict(graph, target)
     operators = tuple(registered(graph, target))
     saved = saved_bytes(graph, operators, target, build)
+    lean = tuple(SourceFile(name, text) for name, text in lean_files(words, graph, data, target))
+    last = lean_call(words) if lean else ""
     files = (
         SourceFile(f"{words.stem}.h", _model_header(words, data)),
         SourceFile(f"{words.stem}.cc", _model_source(words, data)),
         SourceFile(words.file("arena"), _arena_header(words, graph, arena)),
-        SourceFile(words.file("op_resolver"), resolver_header(words, operators, saved, build, target)),
+        SourceFile(words.file("op_resolver"), resolver_header(words, operators, saved, build, target, last)),
+        *lean,
     )
     brought = tuple(r.operator for r in operators if r.method == ADD_CUSTOM)
     return Export(files, len(data), arena.declare_bytes, operators, saved, build, brought)

@@ -41,6 +41,8 @@ from mcuplan.tflite.text import decode
 _FIELDS = {(table.name, field.name): field for table in schema().tables.values() for field in table.fields}
 _DTYPES = {int(dtype): dtype for dtype in DType}
 _NO_BUFFER = Buffer()
+_DATA_SLOT = 4 + 2 * _FIELDS["Buffer", "data"].slot
+"""Where a vtable has the offset of a buffer's data."""
 
 
 def read_verified(data: memoryview, name: str) -> Graph:
@@ -51,6 +53,17 @@ def read_verified(data: memoryview, name: str) -> Graph:
     range where an object must be looked up.
     """
     return _Reader(data, name).graph()
+
+
+def buffer_positions(data: bytes | memoryview) -> tuple[int, ...]:
+    """Where the constant bytes of each buffer begin in ``data``, a FlatBuffer that was read before; -1 for none."""
+    model = Model.GetRootAs(data, 0)
+    return tuple(_position(model.Buffers(i)) for i in range(model.BuffersLength()))
+
+
+def _position(buffer: Any) -> int:
+    slot = buffer._tab.Offset(_DATA_SLOT)
+    return int(buffer._tab.Vector(slot)) if slot else -1
 
 
 def _optional(read: Callable[[str, int], Any], has: Mapping[str, int], name: str, default: Any = None) -> Any:

@@ -2,6 +2,7 @@
 #ifndef TFLM_STUBS_MICRO_MUTABLE_OP_RESOLVER_H_
 #define TFLM_STUBS_MICRO_MUTABLE_OP_RESOLVER_H_
 
+#include "tensorflow/lite/micro/micro_op_resolver.h"
 #include "tensorflow/lite/micro/stub_common.h"
 
 // Methods that take a registration, with a default; that take a pointer to one, with a default; that take nothing.
@@ -34,10 +35,11 @@
 namespace tflite {
 
 template <unsigned int tOpCount>
-class MicroMutableOpResolver {
+class MicroMutableOpResolver : public MicroOpResolver {
  public:
   static_assert(tOpCount > 0, "a resolver of nothing");
 
+  const TFLMRegistration* FindOp(BuiltinOperator) const override { return nullptr; }
   TfLiteStatus AddCustom(const char*, const TFLMRegistration*) { return kTfLiteOk; }
 
 #define X(name) \

@@ -1,9 +1,38 @@
 #ifndef TFLM_STUBS_STUB_COMMON_H_
 #define TFLM_STUBS_STUB_COMMON_H_
 
+#include <cstddef>
+#include <cstdint>
+
 enum TfLiteStatus { kTfLiteOk = 0, kTfLiteError = 1 };
 
+struct TfLiteIntArray {
+  int size;
+  int data[1];
+};
+
+union TfLitePtrUnion {
+  void* data;
+};
+
+struct TfLiteEvalTensor {
+  TfLitePtrUnion data;
+  TfLiteIntArray* dims;
+};
+
+struct TfLiteNode {
+  TfLiteIntArray* inputs;
+  void* user_data;
+};
+
+struct TfLiteContext {
+  void* impl_;
+  void* (*AllocatePersistentBuffer)(TfLiteContext* context, std::size_t bytes);
+};
+
 struct TFLMRegistration {
+  void* (*init)(TfLiteContext* context, const char* buffer, std::size_t length) = nullptr;
+  TfLiteStatus (*prepare)(TfLiteContext* context, TfLiteNode* node) = nullptr;
   int builtin_code = 0;
 };
 

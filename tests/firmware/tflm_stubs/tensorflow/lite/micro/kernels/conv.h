@@ -5,6 +5,11 @@
 
 namespace tflite {
 
+struct OpDataConv {
+  std::int32_t* per_channel_output_multiplier;
+  std::int32_t* per_channel_output_shift;
+};
+
 TFLMRegistration Register_CONV_2D();
 TFLMRegistration Register_CONV_2D_INT16();
 TFLMRegistration Register_CONV_2D_INT4();

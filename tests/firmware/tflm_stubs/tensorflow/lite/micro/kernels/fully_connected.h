@@ -5,6 +5,11 @@
 
 namespace tflite {
 
+struct OpDataFullyConnected {
+  std::int32_t* per_channel_output_multiplier;
+  std::int32_t* per_channel_output_shift;
+};
+
 TFLMRegistration Register_FULLY_CONNECTED();
 TFLMRegistration Register_FULLY_CONNECTED_INT16();
 TFLMRegistration Register_FULLY_CONNECTED_INT4();
