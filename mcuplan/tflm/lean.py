@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mcuplan.graph import Graph
-from mcuplan.operators import OperatorFacts, TensorFacts
+from mcuplan.operators import OperatorCall, TensorFacts
 from mcuplan.tflm.kernels import node_needs
 from mcuplan.tflm.target import Target
 
@@ -49,7 +49,7 @@ def kept(graph: Graph, target: Target) -> tuple[Kept, ...]:
 
 def _kept(graph: Graph, target: Target) -> Iterator[Kept]:
     for s, _, op in graph.operators():
-        facts = OperatorFacts(graph, graph.subgraphs[s], op)
+        facts = OperatorCall(graph, graph.subgraphs[s], op)
         requests = [r for r in node_needs(facts, target).prepare if r.in_flash]
         if not requests:
             continue
@@ -60,7 +60,7 @@ def _kept(graph: Graph, target: Target) -> Iterator[Kept]:
         yield Kept(op.label, w.tensor.buffer, count, parts, values)
 
 
-def _values(part: str, facts: OperatorFacts, count: int) -> tuple[int, ...]:
+def _values(part: str, facts: OperatorCall, count: int) -> tuple[int, ...]:
     if part == "sums":
         bias = _constants(facts, facts["b"], "<i4") if facts["b"].present else None
         return _sums(facts, count, _zero_point(facts["w"]), bias)
@@ -70,7 +70,7 @@ def _values(part: str, facts: OperatorFacts, count: int) -> tuple[int, ...]:
     return multipliers if part == "multipliers" else shifts
 
 
-def _requantization(facts: OperatorFacts, count: int) -> Iterator[tuple[int, int]]:
+def _requantization(facts: OperatorCall, count: int) -> Iterator[tuple[int, int]]:
     """Multiplier and shift of each channel: of input scale x filter scale / output scale, in double.
 
     Source: kernels/kernel_util.cc, ``PopulateConvolutionQuantizationParams``; the same in
@@ -111,7 +111,7 @@ def quantized_multiplier(real: float) -> tuple[int, int]:
     return (0, 0) if shift < -31 else (int(scaled), shift)
 
 
-def _sums(facts: OperatorFacts, count: int, zero_point: int, bias: NDArray[int64] | None) -> tuple[int, ...]:
+def _sums(facts: OperatorCall, count: int, zero_point: int, bias: NDArray[int64] | None) -> tuple[int, ...]:
     """CMSIS-NN's kernel sums for MVE: of each filter less ``zero_point``, times the input's offset, plus the bias.
 
     Source: CMSIS-NN, Source/FullyConnectedFunctions/arm_vector_sum_s8.c; its callers are
@@ -124,7 +124,7 @@ def _sums(facts: OperatorFacts, count: int, zero_point: int, bias: NDArray[int64
     return tuple(int(v) for v in (sums if bias is None else sums + bias).astype(np.int32))
 
 
-def _constants(facts: OperatorFacts, tensor: TensorFacts, code: str) -> NDArray[int64]:
+def _constants(facts: OperatorCall, tensor: TensorFacts, code: str) -> NDArray[int64]:
     import numpy as np
 
     assert tensor.tensor is not None
