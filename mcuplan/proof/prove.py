@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mcuplan.graph import DType, Graph
+from mcuplan.operators.input_rows import streamed_inputs
 from mcuplan.proof.function.same_function import Difference, DifferenceKind, same_function
+from mcuplan.proof.interface import network_inputs, network_outputs
 from mcuplan.proof.memory.static_check import static_check
 from mcuplan.proof.runtimes.children import RuntimeMissingError, RuntimeRun, run_litert, run_tflm
 from mcuplan.proof.taken import custom_operators, refusals, sentence
-from mcuplan.rewriting.strip import int8_io
+from mcuplan.proof.whole_inputs import WholeInputError, with_whole_inputs
+from mcuplan.rewriting.strip import int8_inputs, int8_io
 from mcuplan.tflite.files import read, write
 from mcuplan.tflm import predict
 from mcuplan.tflm.aliasing import kernel_rules
@@ -87,28 +90,47 @@ def prove(
     :func:`~mcuplan.proof.function.same_function.same_function`. With TFLM's and LiteRT's wheels installed also the
     outputs, bit for bit, on inputs drawn from ``seeds``, and the arena that TFLM prints; without them those checks are
     skipped and say so. A model that LiteRT cannot run is judged on TFLM alone. Where the planned model has integers at
-    the ends that the original quantizes, both are compared from there on.
+    the ends that the original quantizes, both are compared from there on. An input that comes by rows
+    (``MCUPLAN_ROWS``) is run whole, each row a SLICE of it: the wheels have no such operator.
 
     Raises ModelError for bytes that are no model.
     """
     before, after = _as_graph(original), _as_graph(planned)
     baseline = _baseline(before, after)
     note = "" if baseline is before else " (the original without quantizing at its ends)"
-    models = (_as_bytes(original, before, baseline), _as_bytes(planned, after, after))
+    whole, unrun = _with_whole_inputs(after)
+    models = (_as_bytes(original, before, baseline), _as_bytes(planned, after, whole))
     target = Target.parse(target) if isinstance(target, str) else target
     taken = _taken(before, after, target)
     refused = taken is not None and taken.status is Status.FAILED
     checks = [taken] if taken is not None else []
     checks += [_static(after, target, refused), _same(baseline, after, note)]
+    if unrun:
+        names = [TFLM_OUTPUTS] * on_tflm + [LITERT_OUTPUTS] * on_litert
+        return Proof((*checks, *(Check(name, Status.SKIPPED, unrun) for name in names)))
     heads = None
     ran = False
     if on_tflm:
-        made, heads = _tflm(baseline, after, models, seeds)
+        made, heads = _tflm(baseline, whole, models, seeds)
         checks += made
         ran = made[0].status is Status.PASSED
     if on_litert:
         checks.append(_litert(baseline, models, seeds, ran))
+    if whole is not after:
+        checks = [replace(c, detail=c.detail + _ROWS_RUN) if c.name in _RUN and c.detail else c for c in checks]
     return Proof(tuple(checks), heads)
+
+
+_RUN = (TFLM_OUTPUTS, TFLM_ARENA, LITERT_OUTPUTS)
+_ROWS_RUN = " (rows taken from a whole input: the wheel has no MCUPLAN_ROWS)"
+
+
+def _with_whole_inputs(graph: Graph) -> tuple[Graph, str]:
+    """The planned model as runtimes at hand can run it, and why none can."""
+    try:
+        return with_whole_inputs(graph), ""
+    except WholeInputError as error:
+        return graph, str(error)
 
 
 def _as_graph(model: Graph | bytes) -> Graph:
@@ -121,16 +143,18 @@ def _as_bytes(given: Graph | bytes, read_from_it: Graph, wanted: Graph) -> bytes
 
 
 def _ends(graph: Graph) -> list[tuple[DType, tuple[int, ...]]]:
-    main = graph.main
-    return [(main.tensors[t].dtype, main.tensors[t].shape) for t in (*main.inputs, *main.outputs)]
+    inputs = (tensor for tensor, _ in network_inputs(graph))
+    return [(tensor.dtype, tensor.shape) for tensor in (*inputs, *network_outputs(graph))]
 
 
 def _baseline(before: Graph, after: Graph) -> Graph:
     """The original, or the original with integers at its ends where that is what the planned model has."""
     if _ends(before) == _ends(after):
         return before
-    integers, done = int8_io(before)
-    return integers if done and _ends(integers) == _ends(after) else before
+    for integers in (int8_io(before)[0], int8_inputs(before, streamed_inputs(after))):
+        if integers is not before and _ends(integers) == _ends(after):
+            return integers
+    return before
 
 
 # -- without running -----------------------------------------------------------------------------------------------

@@ -113,6 +113,18 @@ def _renumber_signatures(graph: Graph, index: int, numbers: Mapping[int, int]) -
     return tuple(map(renumber, graph.signatures))
 
 
+def without_signed_input(graph: Graph, tensor: int) -> Graph:
+    """The graph with signatures that do not name tensor ``tensor`` of the main subgraph among their inputs."""
+
+    def without(signature: Record) -> Record:
+        if signature.get("subgraph_index", 0) or not signature.get("inputs"):
+            return signature
+        inputs = tuple(entry for entry in signature["inputs"] if entry["tensor_index"] != tensor)
+        return replace(signature, fields={**signature.fields, "inputs": inputs})
+
+    return replace(graph, signatures=tuple(map(without, graph.signatures)))
+
+
 def keep_tensors(graph: Graph, index: int, keep: Collection[int]) -> Graph:
     """The graph with only the tensors ``keep`` of one subgraph, renumbered; every reference must be among them."""
     subgraph = graph.subgraphs[index]

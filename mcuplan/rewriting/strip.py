@@ -5,7 +5,7 @@ Flash is a budget too. TFLM keeps the file as it is in flash, names and all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mcuplan.graph import DType, Graph, Metadata, Operator, Quantization, Record, Subgraph, Tensor
@@ -180,8 +180,20 @@ def int8_io(graph: Graph) -> tuple[Graph, tuple[StripSaving, ...]]:
 _INTEGERS = (DType.INT8, DType.INT16)
 
 
-def _without_quantize(graph: Graph) -> Graph:
-    for t in graph.main.inputs:
+def int8_inputs(graph: Graph, numbers: Collection[int]) -> Graph:
+    """The graph without QUANTIZE of the inputs with these numbers, as :func:`int8_io` does; itself where none has."""
+    if not may_renumber(graph):
+        return graph
+    smaller = _without_quantize(graph, numbers)
+    if smaller is graph:
+        return graph
+    return compact_buffers(drop_unreferenced_tensors(set_offline_plan(smaller, None)))
+
+
+def _without_quantize(graph: Graph, numbers: Collection[int] | None = None) -> Graph:
+    for i, t in enumerate(graph.main.inputs):
+        if numbers is not None and i not in numbers:
+            continue
         main = graph.main
         users = main.consumers.get(t, ())
         quantizers = [main.operators[k] for k in users]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from mcuplan.estimates.instructions.call import Call
 from mcuplan.graph import Graph
 from mcuplan.operators import OperatorCall, TensorFacts, constant_values
+from mcuplan.operators.input_rows import ROWS_OPERATOR
 from mcuplan.operators.options import Options
 
 Together = Callable[[TensorFacts, TensorFacts], bool]
@@ -37,6 +38,8 @@ def call_of(facts: OperatorCall, together: Together = apart) -> Call | None:
     if not inputs or not outputs or any(d < 0 for t in (*inputs, *outputs) for d in t.dims):
         return None
     name = facts.operator.label
+    if name == ROWS_OPERATOR:
+        return Call(name, outputs[0].dtype, outputs[0].dims, outputs[0].dims)
     position = _SECOND.get(name, 0)
     x, y = inputs[min(position, len(inputs) - 1)], outputs[0]
     made = y.dtype if y.dtype != x.dtype else ""

@@ -11,6 +11,7 @@ from mcuplan.estimates.instructions.model import Cost, CostModel, cost_model
 from mcuplan.graph import CUSTOM, Graph, Operator, Subgraph
 from mcuplan.operators import OperatorCall, TensorFacts, called_subgraphs, callees_first, loop_turns
 from mcuplan.operators.formulas import UNFIT_SHAPES
+from mcuplan.operators.input_rows import is_rows_operator
 from mcuplan.tflm import PlannedBuffer, predict
 from mcuplan.tflm.target import Target
 
@@ -129,7 +130,8 @@ class _Counter:
 
         try:
             call = call_of(OperatorCall(self.graph, subgraph, op), together)
-            return None if call is None or op.name == CUSTOM else self.model.cost(call)
+            known = op.name != CUSTOM or is_rows_operator(op)
+            return None if call is None or not known else self.model.cost(call)
         except UNFIT_SHAPES:  # shapes that the kernel would refuse have no cost
             return None
 

@@ -18,6 +18,7 @@ from typing import Any
 from mcuplan.estimates.instructions._copies import run
 from mcuplan.estimates.instructions.call import Call
 from mcuplan.estimates.instructions.paths import FEATURES, PARTS, kernel_key
+from mcuplan.operators.input_rows import ROWS_OPERATOR
 from mcuplan.tflm.target import Target
 
 
@@ -75,6 +76,8 @@ class CostModel:
 
     def _cost(self, call: Call) -> Cost:
         """Instructions of one call, without the interpreter's dispatch; bounded where no kernel was measured."""
+        if call.operator == ROWS_OPERATOR:
+            return self._rows(call)
         features = self._features.get(call.operator)
         if features is not None:
             path, counts = features(call)
@@ -83,6 +86,12 @@ class CostModel:
                 if known is not None:
                     return Cost(sum(n * each for n, each in zip(counts, known, strict=True)))
         return Cost(self._bound(call), False)
+
+    def _rows(self, call: Call) -> Cost:
+        """``MCUPLAN_ROWS``: its own, and one copy of the rows by the firmware's function; not what it waits for."""
+        copied = self.cost(call._replace(operator="RESHAPE"))
+        rows = call.result[1] if len(call.result) > 1 else 1
+        return Cost(copied.instructions + _ROWS_CALL + _ROWS_ROW * rows, copied.modelled)
 
     def _bound(self, call: Call) -> float:
         """The dearest that was measured of the operator's kind, for each element it reads or writes, or MAC."""
@@ -95,6 +104,9 @@ class CostModel:
         window = math.prod(call.kernel)
         return self._dearest["call"] + self._dearest[kind] * work * window
 
+
+_ROWS_CALL, _ROWS_ROW = 100.0, 40.0
+"""Instructions of ``MCUPLAN_ROWS`` beside the copy of the rows: each call, and each row."""
 
 _COPIES = frozenset({"CONCATENATION", "DYNAMIC_UPDATE_SLICE", "GATHER", "RESHAPE", "SLICE", "SPLIT", "SPLIT_V"})
 """Operators that move elements of any type by one template: a type that was not measured takes what another takes."""

@@ -21,13 +21,15 @@ _FILLED = frozenset({DType.FLOAT32, DType.INT32, DType.INT8})
 class Draft:
     """A rewritten graph with what its planner must know: ties, loops, and tensors whose place is the rewriting's.
 
-    ``own`` are the tensors that the rewriting added; other aliases leave them alone.
+    ``own`` are the tensors that the rewriting added; other aliases leave them alone. ``streamed`` is the tensor of an
+    input whose rows the firmware is to give: its stage is written without it.
     """
 
     graph: Graph
     ties: tuple[Tie, ...] = ()
     loops: tuple[Loop, ...] = ()
     own: frozenset[Place] = frozenset()
+    streamed: int | None = None
 
     def tidy(self) -> Draft:
         """The draft without tensors that nothing names, everything renumbered."""

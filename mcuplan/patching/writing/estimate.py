@@ -55,14 +55,16 @@ class Least:
 def least_of_strips(net: StageNet, strips: Sequence[StripRows], run: Run | None) -> Least:
     """The least that strips take, written out or, with ``run``, partly as one loop."""
     if run is None:
-        inside = max(_live(net, list(_steps(net, strips)), {net.source: net.height(net.source)}))
+        there = {net.source: net.height(net.source)} if net.feed is None else {}
+        inside = max(_live(net, list(_steps(net, strips)), there, {net.source} - there.keys()))
         return Least(inside, _growth(net, strips))
     source, result = (net.height(t) * net.row_bytes(t) for t in (net.source, net.result))
+    source = source if net.feed is None else 0
     # A loop's variables are whole, one over the other at best; the result comes when there is a row of it.
     ends = [source] * run.first + [max(source, result)] * (run.last - run.first) + [result] * (len(strips) - run.last)
     steps = [list(_steps(net, [strip])) for strip in strips]
     whole = [end for end, own in zip(ends, steps, strict=True) for _ in own]
-    live = _live(net, [step for own in steps for step in own], {})
+    live = _live(net, [step for own in steps for step in own], {}, {net.source, net.result})
     copies = [*strips[: run.first + 1], *strips[run.last :]]
     growth = _growth(net, copies) + _turn_growth(net, strips[run.first], (), streams=False)
     return Least(max(map(sum, zip(whole, live, strict=True))), growth)
@@ -74,7 +76,7 @@ def least_of_flow(flow: Flow) -> Least:
     ends = ends_bytes(net, displaced(flow))
     turns = [flow.strip, flow.later(1), flow.later(2)]
     before = {t: window.new for t, window in flow.strip.items() if t != net.source}
-    live = list(_live(net, list(_steps(net, turns)), before))
+    live = list(_live(net, list(_steps(net, turns)), before, {net.source, net.result}))
     turn = len(live) // len(turns)
     growth = _growth(net, turns[:1]) + _turn_growth(net, flow.strip, flow.inside, streams=True)
     return Least(ends + max(live[turn : 2 * turn]), growth)
@@ -154,14 +156,13 @@ def _alive(need: _Need, t: int, have: Mapping[int, int]) -> int:
     return max(min(end, have.get(t, 0)) - begin, 0)
 
 
-def _live(net: StageNet, steps: Sequence[_Step], there: Mapping[int, int]) -> Iterator[int]:
+def _live(net: StageNet, steps: Sequence[_Step], there: Mapping[int, int], left_out: Collection[int]) -> Iterator[int]:
     """Bytes live at each step.
 
     ``there`` are the rows that are there before the first step: with the source among them its rows count until they
-    are read for the last time, and the result's from when they are made; else both are left out.
+    are read for the last time, and the result's from when they are made; tensors ``left_out`` do not count.
     """
     row = {t: net.row_bytes(t) for t in net.tensors}
-    left_out = set() if net.source in there else {net.source, net.result}
     have = dict(there)
     need, behind = _needs(steps)
     held = {t: _alive(need, t, have) * row[t] for t in there if t not in left_out}

@@ -18,9 +18,10 @@ from mcuplan.graph import DType, Quantization, Subgraph, Tensor
 from mcuplan.operators import Axis
 from mcuplan.operators.geometry.stages import PatchStage
 from mcuplan.patching.writing.build import GATHERED, GraphBuilder, SubgraphBuilder, padding_rows, stored
+from mcuplan.patching.writing.feed import RowsWriter
 from mcuplan.patching.writing.loop import MOST_FETCHED, Tables, Variables, begin_over_source, displacement
 from mcuplan.patching.writing.reader import UnsupportedStageError
-from mcuplan.patching.writing.rows import Layer, RowWindow, StageNet, StripRows
+from mcuplan.patching.writing.rows import Feed, Layer, RowWindow, StageNet, StripRows
 from mcuplan.patching.writing.strips import StripWriter
 
 _ENDLESS = 1 << 30
@@ -66,7 +67,7 @@ class Flow:
     @property
     def uneven(self) -> bool:
         """Whether rows do not divide the source's or the result's height: then single rows are looked up."""
-        ends = (self.net.source, self.net.result)
+        ends = (self.net.source, self.net.result) if self.net.feed is None else (self.net.result,)
         return any(self.net.height(t) % self.rows[t] or self.starts[t] % self.rows[t] for t in ends)
 
     def source_rows(self, turn: int) -> range:
@@ -93,15 +94,27 @@ class Flow:
     def tables(self, gathers: bool) -> list[list[list[int]]]:
         """What turns look up: rows of the source, one by one where they are gathered, of windows, and of the result."""
         turns = range(self.turns)
-        if self.uneven:
+        if self.net.feed is not None:
+            found = [self.fed(self.net.feed)]
+        elif self.uneven:
             found = [[self.read_rows(i) for i in turns]]
-            found += [[self.written(i) for i in turns]] if any(self.written(i)[0] for i in turns) else []
         elif gathers:
             found = [[list(self.source_rows(i)) for i in turns]]
         else:
             found = [[[0, self.source_rows(i)[0], 0, 0] for i in turns]]
+        found += [[self.written(i) for i in turns]] if self.moves_result else []
         found += [self.gathered(t) for t in self.inside]
         return [*found, [[0, self.result_row(i), 0, 0] for i in turns]]
+
+    def fed(self, feed: Feed) -> list[list[int]]:
+        """Where each turn's rows begin in a picture that comes by rows: each row comes once."""
+        first, rows = self.starts[self.net.source] - feed.top, self.rows[self.net.source]
+        return [[0, first + turn * rows, -feed.left, 0] for turn in range(self.turns)]
+
+    @property
+    def moves_result(self) -> bool:
+        """Whether some turn's rows of the result do not all lie inside it."""
+        return self.uneven and any(self.written(i)[0] for i in range(self.turns))
 
     def written(self, turn: int) -> list[int]:
         """Which of a turn's rows of the result are written from :meth:`result_row` on: those inside, then any."""
@@ -120,7 +133,8 @@ def find_flow(net: StageNet, result_rows: int, gathers: bool = False) -> Flow:
         cannot be masked.
     """
     height = net.height(net.result)
-    looked_up = gathers and all(net.tensors[t].dtype in GATHERED for t in (net.source, net.result))
+    ends = (net.source, net.result) if net.feed is None else (net.result,)
+    looked_up = gathers and all(net.tensors[t].dtype in GATHERED for t in ends)
     if height % result_rows and not looked_up:
         raise UnsupportedStageError(f"{result_rows} rows do not divide the result's {height}")
     endless, masked, inside = _with_padding(net, GATHERED if gathers else frozenset())
@@ -130,7 +144,8 @@ def find_flow(net: StageNet, result_rows: int, gathers: bool = False) -> Flow:
     starts = min(ways, key=lambda way: _lag_and_windows(endless, rows, way))
     turns = (height - starts[net.result]) // result_rows
     height = net.height(net.source)
-    if rows[net.source] > height or (height % rows[net.source] and not looked_up):
+    uneven = rows[net.source] > height or (height % rows[net.source] and not looked_up)
+    if net.feed is None and uneven:
         raise UnsupportedStageError(f"{rows[net.source]} rows do not divide the source's {height}")
     endless, masked = _without_idle_masks(endless, masked, rows, starts, turns)
     leaving = {t: (a, b) for t, (a, b) in inside.items() if starts[t] < a or starts[t] + turns * rows[t] > b}
@@ -175,6 +190,9 @@ def _with_padding(
             (t,) = inputs
             if layer.pools:
                 raise UnsupportedStageError("a pooling with padded rows has no value to put in their place")
+            if net.feed is not None and t == net.source:  # the rows outside that come are padding
+                layers.append(replace(layer, rows=_open(layer.rows)))
+                continue
             tensor = net.tensors[t]
             if tensor.dtype in gathered and not (layer.pads and layer.output == net.result):
                 before = layer.rows.before if layer.pads else 0
@@ -190,7 +208,7 @@ def _with_padding(
                 layers.append(Layer(-1, (t,), masks[t], _open(Axis(tensor.shape[1], 0, 1, 1, 1, 0, 0)), masks=True))
             inputs = (masks[t],)
         layers.append(replace(layer, inputs=inputs, rows=_open(layer.rows)))
-    return StageNet(tuple(layers), tensors, net.source, net.result), {m: t for t, m in masks.items()}, inside
+    return replace(net, layers=tuple(layers), tensors=tensors), {m: t for t, m in masks.items()}, inside
 
 
 def _open(axis: Axis) -> Axis:
@@ -317,15 +335,18 @@ class FlowWriter:
         net, strip = flow.net, flow.strip
         source, result = net.tensors[net.source], net.tensors[net.result]
         kept = sorted(t for t, w in strip.items() if w.kept and t != net.result)
-        outer = [main.integers([0]), self.stage.source, self._begun(), *(self._above(t) for t in kept)]
+        given_source = [self.stage.source] if net.feed is None else []
+        outer = [main.integers([0]), *given_source, self._begun(), *(self._above(t) for t in kept)]
         variables = Variables.declare(main, condition, body, outer)
-        given = variables.given
-        variables.done[2] = self.stage.result
+        given, at = variables.given, 1 + len(given_source)
+        variables.done[at] = self.stage.result
 
         rows = flow.rows[net.source]
         tables = self._tables(given[0], self.parent.gathers(source, rows))
         name = f"{source.name}/turn"
-        if flow.uneven:
+        if net.feed is not None:
+            piece = RowsWriter(net, 0).rows(body, tables.row(flow.fed(net.feed)), rows, name)
+        elif flow.uneven:
             piece = body.gathered(given[1], tables.row([flow.read_rows(i) for i in range(flow.turns)]), name)
         else:
             begins = [(flow.source_rows(i)[0], 0) for i in range(flow.turns)]
@@ -334,16 +355,16 @@ class FlowWriter:
         writer.streams_source = writer.turns = True
         writer.masks = self._masks(tables)
         writer.inside = {t: tables.row(flow.gathered(t)) for t in flow.inside}
-        writer.kept = {t: given[3 + i] for i, t in enumerate(kept)}
+        writer.kept = {t: given[at + 1 + i] for i, t in enumerate(kept)}
         part = writer.write(piece, strip[net.source].low, strip, flow.later(1), "turn")
         assert part is not None
-        if flow.uneven and any(flow.written(i)[0] for i in range(flow.turns)):
+        if flow.moves_result:
             part = body.gathered(part, tables.row([flow.written(i) for i in range(flow.turns)]), f"{result.name}/rows")
         written = body.tensor(result, f"{result.name}/written")
         place = tables.place([(flow.result_row(i), 0) for i in range(flow.turns)])
-        body.operation("DYNAMIC_UPDATE_SLICE", [given[2], part, place], [written], "DynamicUpdateSliceOptions")
-        body.tie(written, given[2])
-        variables.back = [tables.next_turn(flow.turns), given[1], written, *(writer.kept[t] for t in kept)]
+        body.operation("DYNAMIC_UPDATE_SLICE", [given[at], part, place], [written], "DynamicUpdateSliceOptions")
+        body.tie(written, given[at])
+        variables.back = [tables.next_turn(flow.turns), *given[1:at], written, *(writer.kept[t] for t in kept)]
 
         return variables.close(main, condition, body, flow.turns, tables.step)
 

@@ -19,6 +19,7 @@ from mcuplan.patching.writing.estimate import (
     least_of_patches,
     least_of_strips,
 )
+from mcuplan.patching.writing.feed import RowsWriter, rows_again
 from mcuplan.patching.writing.flow import FlowWriter, displaced, find_flow
 from mcuplan.patching.writing.loop import LoopWriter, find_run
 from mcuplan.patching.writing.patches import Patches, PatchWriter, find_patches
@@ -26,6 +27,7 @@ from mcuplan.patching.writing.price import StagePricer
 from mcuplan.patching.writing.reader import Form, StageReader, UnsupportedStageError
 from mcuplan.patching.writing.rows import StageNet, StripRows, stage_macs, strip_windows
 from mcuplan.patching.writing.strips import StripWriter
+from mcuplan.rewriting.edit import without_signed_input
 
 
 class Kind(enum.StrEnum):
@@ -111,6 +113,8 @@ def stage_cost(reader: StageReader, stage: PatchStage, form: StageForm, pricer: 
     UnsupportedStageError
         Where the stage cannot be written in this form.
     """
+    if form.kind in (Kind.CHANNELS, Kind.PATCHES):
+        _check_whole(reader, stage)
     if form.kind is Kind.CHANNELS:
         check_channels(reader.graph, stage, form.cuts)
         net = reader.net(stage, "crop")
@@ -134,6 +138,12 @@ def stage_cost(reader: StageReader, stage: PatchStage, form: StageForm, pricer: 
         instructions = pricer.strips(net, strips, run, form.fast) if pricer else 0.0
     whole = pricer.whole(stage) if pricer else 0.0
     return StageCost(_whole_macs(net), macs, least, whole, instructions)
+
+
+def _check_whole(reader: StageReader, stage: PatchStage) -> None:
+    """Raise UnsupportedStageError where a form that looks at its source anywhere gets it by rows."""
+    if stage.source == reader.streamed:
+        raise UnsupportedStageError("patches and parts by channels read all of their source, which comes by rows")
 
 
 def _is_over(reader: StageReader, stage: PatchStage) -> bool:
@@ -184,13 +194,15 @@ def write_stage(draft: Draft, stage: PatchStage, form: StageForm) -> Draft:
 
     Write the last stage of a graph first: operators behind a stage get other indices.
     """
-    reader = StageReader(draft.graph)
+    reader = StageReader(draft.graph, draft.streamed)
     parent = GraphBuilder(draft, form.fast)
     main = draft.graph.main
     builder = SubgraphBuilder(parent, 0, list(main.tensors))
     builder.operators.extend(main.operators[: stage.first])
     over = _is_over(reader, stage)
     loops: tuple[Subgraph, ...] = ()
+    if form.kind in (Kind.CHANNELS, Kind.PATCHES):
+        _check_whole(reader, stage)
     if form.kind is Kind.CHANNELS:
         write_channels(builder, stage, form.cuts)
     elif form.kind is Kind.PATCHES:
@@ -206,21 +218,31 @@ def write_stage(draft: Draft, stage: PatchStage, form: StageForm) -> Draft:
             _unrolled(builder, StripWriter(builder, net, main.operators), stage, strips)
     added = len(builder.operators) - stage.last
     builder.operators.extend(main.operators[stage.last :])
-    subgraph = replace(main, tensors=tuple(builder.tensors), operators=tuple(builder.operators))
+    fed = stage.source == draft.streamed
+    inputs = tuple(t for t in main.inputs if not (fed and t == stage.source))
+    subgraph = replace(main, tensors=tuple(builder.tensors), operators=tuple(builder.operators), inputs=inputs)
     older = [replace(loop, operator=loop.operator + added) for loop in draft.loops]
     graph = replace(
         draft.graph,
         buffers=tuple(parent.buffers),
         subgraphs=(subgraph, *draft.graph.subgraphs[1:], *loops),
     )
-    return Draft(graph, tuple(parent.ties), (*older, *parent.loops), frozenset(parent.own))
+    graph = without_signed_input(graph, stage.source) if fed else graph
+    streamed = None if fed else draft.streamed
+    return Draft(graph, tuple(parent.ties), (*older, *parent.loops), frozenset(parent.own), streamed)
 
 
 def _unrolled(builder: SubgraphBuilder, writer: StripWriter, stage: PatchStage, strips: Sequence[StripRows]) -> None:
     parts = []
+    net = writer.net
+    feed = None if net.feed is None else RowsWriter(net, rows_again(net, strips))
     for j, strip in enumerate(strips):
         after = strips[j + 1] if j + 1 < len(strips) else None
-        part = writer.write(stage.source, 0, strip, after, f"strip{j}")
+        if feed is None:
+            part = writer.write(stage.source, 0, strip, after, f"strip{j}")
+        else:
+            given = feed.strip(builder, strip, f"{feed.feed.picture.name}/rows{j}")
+            part = writer.write(given, strip[net.source].low, strip, after, f"strip{j}")
         if part is not None:
             parts.append(part)
     result = builder.tensors[stage.result]

@@ -17,6 +17,7 @@ from itertools import pairwise
 from mcuplan.graph import DType, Operator, Subgraph, Tensor
 from mcuplan.operators.geometry.stages import PatchStage
 from mcuplan.patching.writing.build import GraphBuilder, SubgraphBuilder
+from mcuplan.patching.writing.feed import RowsWriter, rows_again
 from mcuplan.patching.writing.reader import UnsupportedStageError
 from mcuplan.patching.writing.rows import StageNet, StripRows
 from mcuplan.patching.writing.strips import StripWriter
@@ -84,7 +85,7 @@ def displacement(net: StageNet, written: Sequence[int], needed: Sequence[int]) -
     Apart they must lie where their elements differ in type, or where that takes no more than one over the other.
     """
     source, result = net.tensors[net.source], net.tensors[net.result]
-    if source.dtype != result.dtype:
+    if source.dtype != result.dtype or net.feed is not None:
         return None
     rows = net.height(net.source)
     ahead = [
@@ -100,6 +101,8 @@ def displacement(net: StageNet, written: Sequence[int], needed: Sequence[int]) -
 def ends_bytes(net: StageNet, displaced: int | None) -> int:
     """Bytes of source and result together, apart or with the source ``displaced`` bytes behind the result."""
     source, result = (net.height(t) * net.row_bytes(t) for t in (net.source, net.result))
+    if net.feed is not None:
+        return result
     return source + result if displaced is None else max(result, displaced + source)
 
 
@@ -307,6 +310,7 @@ class LoopWriter:
         self.operators: tuple[Operator, ...] = parent.draft.graph.main.operators
         written = [strip[net.result].high for strip in strips]
         self.displaced = displacement(net, written, still_needed(net, strips)) if over else None
+        self.feed = None if net.feed is None else RowsWriter(net, rows_again(net, strips))
         count = len(parent.draft.graph.subgraphs)
         self.condition = SubgraphBuilder(parent, count)
         self.body = SubgraphBuilder(parent, count + 1)
@@ -319,14 +323,21 @@ class LoopWriter:
         if self.displaced is not None:
             result = begin_over_source(main, net, stage.source, self.displaced)
         for j in range(run.first):
-            part = writer.write(stage.source, 0, self.strips[j], self.strips[j + 1], f"strip{j}")
+            part = self._border(writer, stage.source, j)
             result = self._put(part, self.strips[j], result, last=False)
         source, result = self._loop(writer, result)
         for j in range(run.last, len(self.strips)):
-            after = self.strips[j + 1] if j + 1 < len(self.strips) else None
-            part = writer.write(source, 0, self.strips[j], after, f"strip{j}")
-            result = self._put(part, self.strips[j], result, last=after is None)
+            part = self._border(writer, source, j)
+            result = self._put(part, self.strips[j], result, last=j + 1 == len(self.strips))
         return self._subgraphs
+
+    def _border(self, writer: StripWriter, source: int, j: int) -> int | None:
+        """Write a strip that is no turn of the loop."""
+        strip, after = self.strips[j], self.strips[j + 1] if j + 1 < len(self.strips) else None
+        if self.feed is None:
+            return writer.write(source, 0, strip, after, f"strip{j}")
+        given = self.feed.strip(self.main, strip, f"{self.feed.feed.picture.name}/rows{j}")
+        return writer.write(given, strip[self.net.source].low, strip, after, f"strip{j}")
 
     def _put(self, part: int | None, strip: StripRows, result: int | None, last: bool) -> int | None:
         """Put a border strip's rows into the result."""
@@ -359,31 +370,37 @@ class LoopWriter:
         turns = range(run.last - run.first)
         x_rows = [strip[net.source].low + i * run.source_rows for i in turns]
         y_rows = [strip[net.result].low + i * run.result_rows for i in turns]
-        outer = [main.integers([0]), self.stage.source, result, *(writer.kept[t] for t in kept)]
+        source = [self.stage.source] if self.feed is None else []
+        outer = [main.integers([0]), *source, result, *(writer.kept[t] for t in kept)]
         variables = Variables.declare(main, condition, body, outer)
         given, done = variables.given, variables.done
+        at = 1 + len(source)
         if run.last == len(self.strips):
-            done[2] = self.stage.result
+            done[at] = self.stage.result
 
         window = strip[net.source]
         rows, columns = window.high - window.low, net.tensors[net.source].shape[2]
-        tables = Tables(body, given[0], rows)
+        tables = Tables(body, given[0], rows if self.feed is None else 0)
         begins = [(row, 0) for row in x_rows]
-        piece = tables.piece(given[1], begins, (rows, columns), f"{net.tensors[net.source].name}/strip")
+        name = f"{net.tensors[net.source].name}/strip"
+        if self.feed is None:
+            piece = tables.piece(given[1], begins, (rows, columns), name)
+        else:
+            piece = self.feed.rows(body, tables.row([self.feed.place(row) for row in x_rows]), rows, name)
         inner = StripWriter(body, net, self.operators)
         inner.turns = True
-        inner.kept = {t: given[3 + i] for i, t in enumerate(kept)}
+        inner.kept = {t: given[at + 1 + i] for i, t in enumerate(kept)}
         part = inner.write(piece, window.low, strip, after, "strip")
         if part is None or set(inner.kept) != set(kept):
             raise UnsupportedStageError("what strips keep changes from strip to strip")
         written = body.tensor(net.tensors[net.result], f"{net.tensors[net.result].name}/written")
         place = tables.place([(row, 0) for row in y_rows])
-        body.operation("DYNAMIC_UPDATE_SLICE", [given[2], part, place], [written], "DynamicUpdateSliceOptions")
-        body.tie(written, given[2])
-        variables.back = [tables.next_turn(len(turns)), given[1], written, *(inner.kept[t] for t in kept)]
+        body.operation("DYNAMIC_UPDATE_SLICE", [given[at], part, place], [written], "DynamicUpdateSliceOptions")
+        body.tie(written, given[at])
+        variables.back = [tables.next_turn(len(turns)), *given[1:at], written, *(inner.kept[t] for t in kept)]
         self._subgraphs = variables.close(main, condition, body, len(turns), tables.step)
-        writer.kept = {t: done[3 + i] for i, t in enumerate(kept)}
-        return done[1], done[2]
+        writer.kept = {t: done[at + 1 + i] for i, t in enumerate(kept)}
+        return done[1], done[at]
 
 
 def _moving(tensor: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from mcuplan.estimates.instructions import Call, CostModel, call_of
 from mcuplan.operators import OperatorCall, window_axis
 from mcuplan.operators.geometry import SAME
 from mcuplan.operators.geometry.stages import PatchStage
+from mcuplan.operators.input_rows import ROWS_OPERATOR
 from mcuplan.patching.writing.build import gathers
 from mcuplan.patching.writing.flow import Flow
 from mcuplan.patching.writing.loop import LEAST_FETCHED, MOST_FETCHED, Run
@@ -51,13 +52,16 @@ class StagePricer:
         """Strips written out or, with ``run``, partly as one loop."""
         writer = _Strip(self, net, fast)
         total = 0.0
+        fed = net.feed is not None
         for j, strip in enumerate(strips):
             rolled = run is not None and run.first <= j < run.last
             after = strips[j + 1] if j + 1 < len(strips) else None
-            total += self._sum(writer.strip(strip, after, streams=False, piece=rolled))
+            total += self._sum(writer.strip(strip, after, streams=False, piece=rolled or fed))
+            if rolled or fed:
+                total += self._sum(writer.piece(strip))
             if rolled:
                 kept = sum(1 for w in after.values() if w.kept) if after else 0
-                total += self._turn(_VARIABLES + kept) + self._sum(writer.piece(strip)) + self._sum(writer.lookups(2))
+                total += self._turn(_VARIABLES - fed + kept) + self._sum(writer.lookups(2))
             total += self._sum(writer.result(strip, joined=run is None))
         return total + (self.model.control.loop + self._ends(net) if run is not None else 0.0)
 
@@ -66,7 +70,8 @@ class StagePricer:
         writer = _Strip(self, flow.net, fast, flow.inside)
         strip, after = flow.strip, flow.later(1)
         kept = sum(1 for t, w in strip.items() if w.kept and t != flow.net.result)
-        turn = self._sum(writer.strip(strip, after, streams=True)) + self._turn(_VARIABLES + kept)
+        variables = _VARIABLES - (flow.net.feed is not None)
+        turn = self._sum(writer.strip(strip, after, streams=True)) + self._turn(variables + kept)
         source = flow.net.tensors[flow.net.source]
         tables = {
             tuple(map(tuple, table)) for table in flow.tables(fast and gathers(source, flow.rows[flow.net.source]))
@@ -133,7 +138,8 @@ class StagePricer:
         return own.turn + 3 * variables * own.variable + 2 * self._instructions(_LOOKUP)
 
     def _ends(self, net: StageNet) -> float:
-        return _FILL_A_BYTE * max(net.height(t) * net.row_bytes(t) for t in (net.source, net.result))
+        ends = (net.source, net.result) if net.feed is None else (net.result,)
+        return _FILL_A_BYTE * max(net.height(t) * net.row_bytes(t) for t in ends)
 
 
 _LOOKUP = Call("SLICE", "int32", (100,), (4,))
@@ -209,11 +215,20 @@ class _Strip:
     def piece(self, strip: StripRows) -> Iterator[Call]:
         """The strip's rows of the source."""
         window = strip[self.net.source]
-        yield self._rows(self.net.source, window.high - window.low)
+        if self.net.feed is None:
+            yield self._rows(self.net.source, window.high - window.low)
+        elif window.low < window.high:
+            yield self._fed(window.high - window.low)
 
     def turn_piece(self, flow: Flow) -> Iterator[Call]:
         """The turn's new rows of the source."""
-        yield self._rows(self.net.source, flow.rows[self.net.source])
+        rows = flow.rows[self.net.source]
+        yield self._rows(self.net.source, rows) if self.net.feed is None else self._fed(rows)
+
+    def _fed(self, rows: int) -> Call:
+        """Rows that the firmware gives."""
+        shape, dtype = self._shape(self.net.source, rows), self._dtype(self.net.source)
+        return Call(ROWS_OPERATOR, dtype, shape, shape)
 
     def fetched(self, lengths: Sequence[int]) -> Iterator[Call]:
         """Rows of constant tables, together where that takes less."""

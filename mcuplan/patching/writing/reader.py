@@ -12,6 +12,7 @@ from mcuplan.operators.geometry import SAME
 from mcuplan.operators.geometry.eligibility import Barrier, operator_map
 from mcuplan.operators.geometry.stages import PatchStage, patch_stages
 from mcuplan.operators.options import Options
+from mcuplan.patching.writing.feed import fed_net
 from mcuplan.patching.writing.rows import Layer, StageNet, UnsupportedStageError
 
 __all__ = ["Form", "StageReader", "UnsupportedStageError"]
@@ -93,10 +94,14 @@ class _Rows:
 
 
 class StageReader:
-    """A graph's main subgraph as stages see it; remembers what it has worked out of each operator."""
+    """A graph's main subgraph as stages see it; remembers what it has worked out of each operator.
 
-    def __init__(self, graph: Graph) -> None:
+    ``streamed`` is the input, if any, whose rows the firmware gives.
+    """
+
+    def __init__(self, graph: Graph, streamed: int | None = None) -> None:
         self.graph = graph
+        self.streamed = streamed
         self._reasons: dict[int, str | None] = {}
         self._rows: dict[int, _Rows] = {}
         self._nets: dict[tuple[PatchStage, Form], StageNet] = {}
@@ -187,7 +192,8 @@ class StageReader:
             else:
                 layer = Layer(k, op.inputs, op.output, axis, row_macs=op.row_macs, crops=True, pools=op.pools)
                 layers.append(replace(layer, across=across, same=True))
-        return StageNet(tuple(layers), tensors, stage.source, stage.result)
+        net = StageNet(tuple(layers), tensors, stage.source, stage.result)
+        return fed_net(net, main.inputs.index(stage.source)) if stage.source == self.streamed else net
 
 
 def _padded(tensor: Tensor, around: tuple[int, int, int, int]) -> Tensor:

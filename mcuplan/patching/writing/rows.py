@@ -107,14 +107,37 @@ def _cropped(rows: Axis, begin: int, end: int) -> RowsRead:
     return min(found, key=lambda row: row[:3])[3]
 
 
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """That a stage's source is no tensor: its rows come from the firmware (``MCUPLAN_ROWS``).
+
+    ``number`` is which input of the network that is, ``picture`` as it was. Its first position is row ``top``, column
+    ``left`` of the stage's source: where the first operators pad the picture, the source is the padded one.
+    """
+
+    number: int
+    picture: Tensor
+    top: int = 0
+    left: int = 0
+
+    def asked(self, begin: int, end: int) -> tuple[int, int]:
+        """The rows of the picture among rows ``[begin, end)`` of the source."""
+        rows = self.picture.shape[1]
+        return min(max(begin - self.top, 0), rows), min(max(end - self.top, 0), rows)
+
+
 @dataclass(frozen=True)
 class StageNet:
-    """The operators of a stage in order, its tensors (padded ones that the stage adds included) and its two ends."""
+    """The operators of a stage in order, its tensors (padded ones that the stage adds included) and its two ends.
+
+    With a ``feed`` there is no source in memory, and rows above and below it are padding.
+    """
 
     layers: tuple[Layer, ...]
     tensors: Mapping[int, Tensor]
     source: int
     result: int
+    feed: Feed | None = None
 
     def height(self, tensor: int) -> int:
         """Rows of a tensor."""

@@ -40,22 +40,25 @@ class StripWriter:
             for t in layer.inputs:
                 self.readers[t] = self.readers.get(t, 0) + 1
 
-    def write(self, source: int, source_low: int, strip: StripRows, after: StripRows | None, label: str) -> int | None:
+    def write(
+        self, source: int | None, source_low: int, strip: StripRows, after: StripRows | None, label: str
+    ) -> int | None:
         """Write one strip; returns the tensor with the result's new rows.
 
         Parameters
         ----------
         source, source_low
-            The subgraph's tensor with the stage's source, and which of its rows is the tensor's first.
+            The subgraph's tensor with the stage's source (None where the strip reads nothing of it), and which of its
+            rows is the tensor's first.
         strip, after
             The windows of this strip and of the one that follows it (for what to keep), None for the last one.
         label
             Goes into tensors' names.
         """
-        parts = [self.kept.pop(self.net.source), source] if self.net.source in self.kept else [source]
+        given = () if source is None else (source,)
+        parts = (self.kept.pop(self.net.source), *given) if self.net.source in self.kept else given
         first = self._name(self.net.source)
-        held = self._joined(self.net.source, parts, f"{label}/source", first)
-        self.held = {self.net.source: held}
+        self.held = {self.net.source: self._joined(self.net.source, parts, f"{label}/source", first)} if parts else {}
         lows = {t: w.low for t, w in strip.items()} | {self.net.source: source_low}
         part = None
         for i, layer in enumerate(self.net.layers):

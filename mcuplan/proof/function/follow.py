@@ -8,10 +8,11 @@ from hashlib import blake2b
 
 import numpy as np
 
-from mcuplan.graph import DType, Graph, Operator, Subgraph, Tensor
+from mcuplan.graph import CUSTOM, DType, Graph, Operator, Subgraph, Tensor
 from mcuplan.operators import OperatorCall, called_subgraphs
+from mcuplan.operators.input_rows import input_rows, is_rows_operator
 from mcuplan.proof.function.joined import whole_convolutions
-from mcuplan.proof.function.moves import MOVES, Call, split_numbers
+from mcuplan.proof.function.moves import MOVES, Call, fed, split_numbers
 from mcuplan.proof.function.names import (
     ABSENT,
     FORMATS,
@@ -33,6 +34,7 @@ from mcuplan.proof.function.names import (
     zero_element,
 )
 from mcuplan.proof.function.value_numbers import canonical
+from mcuplan.proof.interface import network_inputs
 from mcuplan.proof.taken import refusals, sentence
 from mcuplan.proof.windows import Taps, window
 from mcuplan.rewriting.dead import has_effects
@@ -55,7 +57,7 @@ MOST_NUMBERS = 1 << 16
 MOST_DEPTH = 32
 """Loops inside loops."""
 
-_COUNTING = frozenset({*MOVES, "SPLIT_V", "WHILE"})
+_COUNTING = frozenset({*MOVES, "SPLIT_V", "WHILE", CUSTOM})
 """Operators of which the values of constants are looked at."""
 
 _ELEMENTWISE = frozenset({
@@ -112,16 +114,22 @@ class _Follower:
         self._keys: dict[tuple[int, int], np.uint64] = {}
         self._running: list[int] = []
         self._effects = number("nothing done yet")
+        self._pictures: dict[int, tuple[Tensor, Value]] = {}
 
     def main(self) -> Followed:
         main = self.graph.main
         inputs = []
-        for i, t in enumerate(main.inputs):
-            if t < 0 or self.graph.is_constant(main.tensors[t]):
+        for i, (tensor, t) in enumerate(network_inputs(self.graph)):
+            if self.graph.is_constant(tensor) or (t < 0 and not is_map(tensor)):
                 raise UntraceableError(f"input {i} is no tensor that the application writes")
-            self._count(grid(main.tensors[t]))
-            key = number("input", i, main.tensors[t].shape, kind(main.tensors[t]))
-            inputs.append(Value(spread(key, main.tensors[t])))
+            self._count(grid(tensor))
+            given = Value(spread(number("input", i, tensor.shape, kind(tensor)), tensor))
+            if t < 0:
+                self._pictures[i] = tensor, given
+            else:
+                inputs.append(given)
+        if any(t < 0 for t in main.inputs):
+            raise UntraceableError("an input is no tensor")
         outputs, held = self._run(0, inputs)
         tensors = {t: value.names for t, value in held.items()}
         return Followed([value.names for value in outputs], tensors, int(self._effects))
@@ -218,6 +226,8 @@ class _Follower:
 
     def _operator(self, index: int, k: int, op: Operator, read: Sequence[Value]) -> list[Value]:
         subgraph = self.graph.subgraphs[index]
+        if is_rows_operator(op):
+            return [self._fed(subgraph, op, read)]
         if op.name == "CALL_ONCE":
             return self._once(op)
         if called_subgraphs(op):
@@ -239,6 +249,15 @@ class _Follower:
         if found.names.shape != grid(subgraph.tensors[op.outputs[0]]):
             raise UntraceableError(f"{op.label} does not give the shape that its output has in the file")
         return [found]
+
+    def _fed(self, subgraph: Subgraph, op: Operator, read: Sequence[Value]) -> Value:
+        """Rows of an input that the firmware gives: row r is row r; what lies outside holds the byte to fill with."""
+        options = input_rows(op)
+        if options is None or len(op.inputs) != 1 or len(op.outputs) != 1 or options.input not in self._pictures:
+            raise UntraceableError(f"{op.label} has options that its source does not know")
+        tensor, picture = self._pictures[options.input]
+        call = Call(op, (subgraph.tensors[op.inputs[0]],), subgraph.tensors[op.outputs[0]], read)
+        return fed(call, options, tensor, picture)
 
     def _moved(self, subgraph: Subgraph, op: Operator, read: Sequence[Value]) -> Value | None:
         """Operators that move positions, or count; None for others and where they do more than that."""

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from mcuplan.graph import DType, Operator, Tensor
+from mcuplan.operators.input_rows import InputRows
 from mcuplan.proof.function.names import (
     UntraceableError,
     Value,
     as_kind,
     counted,
     filled,
+    grid,
     is_map,
     plain_integers,
     same_kind,
@@ -69,6 +71,24 @@ def _slice(call: Call) -> Value | None:
     if not is_map(source) or not is_map(out) or out.shape[3] != source.shape[3] or not same_kind(source, out):
         return None
     return Value(call.read[0].names[begin[1] : ends[1], begin[2] : ends[2]])
+
+
+def fed(call: Call, options: InputRows, picture: Tensor, held: Value) -> Value:
+    """``MCUPLAN_ROWS``: rows of an input from a known place on, filled above, below and beside it."""
+    out, begin = call.out, call.integers(0)
+    if begin is None or len(begin) != _RANK or begin[0] or begin[3]:
+        raise UntraceableError(f"where {call.op.label} begins is not known")
+    if picture.shape[1:3] != (options.rows, options.columns) or not same_kind(picture, out) or not is_map(out):
+        raise UntraceableError(f"{call.op.label} gives rows of another kind than its input's")
+    _, top, left, _ = begin
+    right = out.shape[2] + left - options.columns
+    if left > 0 or right < 0 or out.shape[3] != picture.shape[3]:
+        raise UntraceableError(f"{call.op.label} does not give whole rows")
+    element = bytes([options.fill]) * ((out.dtype.bits or 8) // 8)
+    names = np.full(grid(out), filled(out, element))
+    first, last = min(max(top, 0), options.rows), min(max(top + out.shape[1], 0), options.rows)
+    names[first - top : last - top, -left : options.columns - left] = held.names[first:last]
+    return Value(names)
 
 
 def split_numbers(

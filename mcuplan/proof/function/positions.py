@@ -25,6 +25,7 @@ import numpy as np
 from mcuplan.graph import Graph
 from mcuplan.proof.function.follow import follow
 from mcuplan.proof.function.names import UntraceableError, kind
+from mcuplan.proof.interface import network_inputs, network_outputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,5 +56,5 @@ def compare_positions(original: Graph, planned: Graph) -> Comparison:
 
 
 def _interface(graph: Graph) -> list[list[object]]:
-    main = graph.main
-    return [[(kind(main.tensors[t]), main.tensors[t].shape) for t in ends] for ends in (main.inputs, main.outputs)]
+    inputs = [tensor for tensor, _ in network_inputs(graph)]
+    return [[(kind(tensor), tensor.shape) for tensor in ends] for ends in (inputs, network_outputs(graph))]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from mcuplan.graph import Graph, Tensor
 from mcuplan.proof.function.positions import compare_positions
 from mcuplan.proof.function.value_numbers import Model, Numbers, Source, Valued, tensor_facts
+from mcuplan.proof.interface import network_inputs, network_outputs
 from mcuplan.rewriting.cleanup import clean_up
 
 MOST_DIFFERENCES = 10
@@ -87,7 +88,7 @@ def same_function(original: Graph, planned: Graph) -> tuple[Difference, ...]:
 
 
 def _differences(a: Model, b: Model) -> Iterator[Difference]:
-    yield from _interface(a.main, b.main)
+    yield from _interface(a.graph, b.graph)
     seen: set[tuple[Source, Source]] = set()
     for i, (x, y) in enumerate(zip(a.main.outputs, b.main.outputs, strict=False)):
         if x != y:
@@ -98,16 +99,15 @@ def _differences(a: Model, b: Model) -> Iterator[Difference]:
         yield Difference(DifferenceKind.EFFECTS, "the original", "the planned model", detail)
 
 
-def _interface(a: Valued, b: Valued) -> Iterator[Difference]:
-    for side, ours, theirs in (
-        ("input", a.subgraph.inputs, b.subgraph.inputs),
-        ("output", a.subgraph.outputs, b.subgraph.outputs),
-    ):
+def _interface(a: Graph, b: Graph) -> Iterator[Difference]:
+    inputs = ([tensor for tensor, _ in network_inputs(graph)] for graph in (a, b))
+    outputs = (network_outputs(graph) for graph in (a, b))
+    for side, (ours, theirs) in (("input", inputs), ("output", outputs)):
         if len(ours) != len(theirs):
             detail = f"{len(ours)} and {len(theirs)} network {side}s"
             yield Difference(DifferenceKind.INTERFACE, "the original", "the planned model", detail)
         for i, (x, y) in enumerate(zip(ours, theirs, strict=False)):
-            changed = _changed(a.subgraph.tensors[x], b.subgraph.tensors[y])
+            changed = _changed(x, y)
             if changed:
                 yield Difference(DifferenceKind.INTERFACE, f"{side} {i}", f"{side} {i}", changed)
 

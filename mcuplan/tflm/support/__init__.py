@@ -13,10 +13,17 @@ from collections.abc import Collection, Iterator, Sequence
 
 from mcuplan.graph import CUSTOM, DType, Graph, Operator, Subgraph, Tensor
 from mcuplan.operators import reachable_subgraphs
+from mcuplan.operators.row_calls import misordered, row_calls
 from mcuplan.tflm import history
 from mcuplan.tflm.offline import METADATA_NAME as OFFLINE_PLAN
 from mcuplan.tflm.results import UNNOTICED, Refusal
-from mcuplan.tflm.support import shapes, shapes_of_arithmetic, shapes_of_moves, signal  # noqa: F401 - they register
+from mcuplan.tflm.support import (  # noqa: F401 - they register their checks and rules
+    input_rows,
+    shapes,
+    shapes_of_arithmetic,
+    shapes_of_moves,
+    signal,
+)
 from mcuplan.tflm.support.call import Call, Finding, Shape, has_data, words
 from mcuplan.tflm.support.checks import CHECKS
 from mcuplan.tflm.support.flow import missing_vectors, operator_vectors, too_large, unwritten
@@ -85,6 +92,7 @@ def unsupported(
         found.extend(refused)
         if index in reachable and not any(refusal.rule == "subgraph" for refusal in found):
             found.extend(_unwritten(graph, index, table, refused))
+    found.extend(() if found else _row_order(graph, table))
     if target is not None:
         said = {(refusal.subgraph, refusal.operator) for refusal in found}
         older = history.refusals(graph, target)
@@ -142,6 +150,15 @@ def _offline_plan(graph: Graph, table: SupportTable) -> Iterator[Refusal]:
     if count != tensors or len(data) < 12 + 4 * count:
         text = f"the {OFFLINE_PLAN} metadata have offsets for {count} tensors, and the model has {tensors}"
         yield Refusal(text, table.remedy("offline-plan"), "offline-plan")
+
+
+def _row_order(graph: Graph, table: SupportTable) -> Iterator[Refusal]:
+    """``MCUPLAN_ROWS`` ends Invoke with an error where rows are asked for that its source gave long ago."""
+    wrong = misordered(row_calls(graph) or ())
+    if wrong is not None:
+        s, k = wrong.call.subgraph, wrong.call.operator
+        label = graph.subgraphs[s].operators[k].label
+        yield Refusal(f"{label} {wrong}", table.remedy("row-order"), "row-order", s, k, label)
 
 
 def _recursion(graph: Graph, table: SupportTable) -> Iterator[Refusal]:
