@@ -109,20 +109,33 @@ _Role = _Weights | _Bias | _Typed | _Output
 
 
 def _roles(subgraph: Subgraph, per_unit: bool) -> Mapping[int, _Role]:
-    """What the tensors are whose int8 form is not simply int8 with one scale; ``per_unit``: dense layers by unit."""
+    """What the tensors are whose int8 form is not simply int8 with one scale; ``per_unit``: dense layers by unit.
+
+    Raises
+    ------
+    EstimateError
+        Where one tensor is weights here and a bias there: one is int8, the other int32.
+    """
     found: dict[int, _Role] = {}
+    weights, biases = set[int](), set[int]()
     for op in subgraph.operators:
         rule = int8_rules()[op.label]
         at = dict(enumerate(op.inputs))
         by_unit = 0 if per_unit and op.name == "FULLY_CONNECTED" else None
-        found |= {
+        weighed = {
             at[i]: _Weights(by_unit if axis is None else axis) for i, axis in rule.weights.items() if at.get(i, -1) >= 0
         }
-        biased = ((i, w) for i, w in rule.biases.items() if min(at.get(i, -1), at.get(w, -1)) >= 0)
-        found |= {at[i]: _Bias(at[w]) for i, w in biased}
+        pairs = ((i, w) for i, w in rule.biases.items() if min(at.get(i, -1), at.get(w, -1)) >= 0)
+        biased = {at[i]: _Bias(at[w]) for i, w in pairs}
+        weights |= {*weighed, *(bias.weights for bias in biased.values())}
+        biases |= set(biased)
+        found |= {**weighed, **biased}
         found |= {at[i]: _Typed(dtype) for i, dtype in rule.types.items() if at.get(i, -1) >= 0}
         if rule.output is not None:
             found |= {t: _Output(*rule.output) for t in op.outputs}
+    for t in sorted(weights & biases):
+        name = subgraph.tensors[t].name
+        raise EstimateError(f"{name!r} is read as weights and as a bias: it has no one int8 form")
     return found
 
 

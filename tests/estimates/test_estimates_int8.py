@@ -178,3 +178,14 @@ def test_rules_name_operators_of_the_schema() -> None:
     from mcuplan.tflite import operator_code
 
     assert all(operator_code(name) for name in int8_rules())
+
+
+@pytest.mark.parametrize("inputs", [(0, 2, 2), (0, 2, 1)])
+def test_weights_that_are_a_bias_too(inputs: tuple[int, ...]) -> None:
+    """One tensor cannot be int8 and int32: said, not derived from itself for ever."""
+    graph = small()
+    conv, *rest = graph.main.operators
+    crossed = replace(conv, inputs=tuple(conv.inputs[i] for i in inputs))
+    main = replace(graph.main, operators=(crossed, replace(conv, outputs=(conv.outputs[0],)), *rest))
+    with pytest.raises(EstimateError, match="read as weights and as a bias"):
+        to_int8(replace(graph, subgraphs=(main,)))
