@@ -17,6 +17,7 @@ from importlib import resources
 from mcuplan.estimates.errors import EstimateError
 from mcuplan.graph import Graph, Operator, Tensor
 from mcuplan.operators import Options, Trait, constant_values, operators_that, sliding
+from mcuplan.operators.call import all_from_front, from_front
 from mcuplan.tflm.support import contradiction
 
 
@@ -200,10 +201,9 @@ def _layout(graph: Graph, groups: ChannelGroups, k: int, op: Operator, known: li
         return None
     if op.name in ("CONV_2D", "FULLY_CONNECTED", "DEPTHWISE_CONV_2D"):
         return _weighted(graph, groups, k, op, first)
-    if op.name == "CONCATENATION" and len(known) == len(op.inputs):
-        axis = Options(op).axis
-        if axis in (-1, y.rank - 1):
-            return Concatenated(tuple(known))
+    joins = op.name == "CONCATENATION" and len(known) == len(op.inputs)
+    if joins and from_front(Options(op).axis, y.rank) == y.rank - 1:
+        return Concatenated(tuple(known))
     if first is None and op.name not in flow()["binary"]:
         return None
     if op.name in flow()["binary"] or op.name == "CONCATENATION":
@@ -215,8 +215,8 @@ def _layout(graph: Graph, groups: ChannelGroups, k: int, op: Operator, known: li
         return first if amounts and len(amounts) == 2 * x.rank and amounts[-2:] == (0, 0) else None
     if op.name in flow()["reduce"]:
         axes = constant_values(graph, tensors[op.inputs[1]])
-        kept = axes is not None and all(0 <= axis % max(x.rank, 1) < x.rank - 1 for axis in axes)
-        return first if kept else None
+        gone = None if axes is None else all_from_front(axes, x.rank)
+        return None if gone is None or x.rank - 1 in gone else first
     if op.name in operators_that(Trait.RESHAPES):
         return _reshaped(x, y, op.inputs[0], first)
     return None

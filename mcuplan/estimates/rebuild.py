@@ -26,6 +26,7 @@ from mcuplan.estimates.channels import (
 from mcuplan.estimates.errors import EstimateError
 from mcuplan.graph import Buffer, DType, Graph, Operator, Quantization, Record, Subgraph, Tensor
 from mcuplan.operators import OperatorCall, Options, Trait, constant_values, operators_that, sliding, window_axis
+from mcuplan.operators.call import all_from_front, from_front
 from mcuplan.operators.formulas import UNFIT_SHAPES
 from mcuplan.operators.geometry import VALID
 from mcuplan.rewriting.edit import compact_buffers
@@ -188,7 +189,7 @@ class _Rebuild:
         elif name in flow()["binary"]:
             self._binary(k, op)
         elif name == "CONCATENATION":
-            self._concatenation(op)
+            self._concatenation(k, op)
         elif name in ("PAD", "PADV2", "MIRROR_PAD"):
             self._pad(k, op)
         elif name in flow()["reduce"]:
@@ -307,10 +308,13 @@ class _Rebuild:
             raise EstimateError(f"operator {k} ({op.label}) fixes the resolution: its inputs no longer match") from None
         self._set_shape(op.outputs[0], tuple(shape))
 
-    def _concatenation(self, op: Operator) -> None:
+    def _concatenation(self, k: int, op: Operator) -> None:
         y = op.outputs[0]
         shapes = [self._shape(t) for t in op.inputs]
-        axis = Options(op).axis % max(self.main.tensors[y].rank, 1)
+        axis = from_front(Options(op).axis, self.main.tensors[y].rank)
+        if axis is None:
+            self._unchanged(k, op)
+            return
         joined = list(shapes[0])
         joined[axis] = sum(shape[axis] for shape in shapes)
         self._set_shape(y, tuple(joined))
@@ -327,10 +331,10 @@ class _Rebuild:
     def _reduce(self, k: int, op: Operator) -> None:
         axes = constant_values(self.graph, self.main.tensors[op.inputs[1]])
         shape = self._shape(op.inputs[0])
-        if axes is None:
+        gone = None if axes is None else all_from_front(axes, len(shape))
+        if gone is None:
             self._unchanged(k, op)
             return
-        gone = {axis % len(shape) for axis in axes}
         keep = Options(op).keep_dims
         self._set_shape(
             op.outputs[0], tuple(1 if i in gone else n for i, n in enumerate(shape) if keep or i not in gone)

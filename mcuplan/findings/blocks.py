@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mcuplan.graph import Graph, Operator, Subgraph
+from mcuplan.operators import Options
 
 INVERTED_RESIDUAL = "inverted residual"
 SEPARABLE_PAIR = "depthwise-separable pair"
@@ -105,7 +106,7 @@ def _is_residual(graph: Graph, subgraph: Subgraph, first: int, last: int) -> boo
 
 def _inverted(subgraph: Subgraph, run: Sequence[Operator]) -> bool:
     """Whether a depthwise convolution is followed by a 1x1 convolution without activation (linear bottleneck)."""
-    return _depthwise_then_pointwise(subgraph, run) and run[-1].option("fused_activation_function", _LINEAR) == _LINEAR
+    return _depthwise_then_pointwise(subgraph, run) and Options(run[-1]).activation == _LINEAR
 
 
 def _depthwise_then_pointwise(subgraph: Subgraph, run: Sequence[Operator]) -> bool:

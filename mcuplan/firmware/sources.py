@@ -17,6 +17,7 @@ from mcuplan.firmware.lean import lean_call, lean_files
 from mcuplan.firmware.names import Words, comment, header, made_by
 from mcuplan.firmware.resolver import ADD_CUSTOM, ExportError, Registered, registered, resolver_header, saved_bytes
 from mcuplan.graph import Graph
+from mcuplan.operators import Options
 from mcuplan.tflite.carray import format_c_array
 from mcuplan.tflite.files import read, write
 from mcuplan.tflm import DEFAULT_BUILD, predict
@@ -147,7 +148,7 @@ def _model_source(words: Words, data: bytes) -> str:
 def _arena_header(words: Words, graph: Graph, arena: ArenaPrediction) -> str:
     name = f"k{words.camel}ArenaBytes"
     body = f"constexpr std::size_t {name} = {arena.declare_bytes};\n"
-    handles = {(op.option("container"), op.option("shared_name")) for _, _, op in graph.operators()
+    handles = {Options(op).resource for _, _, op in graph.operators()
                if op.name == "VAR_HANDLE"}  # fmt: skip
     if handles:
         body += (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mcuplan.operators.call import OperatorCall
+from mcuplan.operators.call import OperatorCall, all_from_front, from_front
 from mcuplan.operators.calls import called_subgraphs, callees_first, reachable_subgraphs
 from mcuplan.operators.facts import TensorFacts, constant_values
 from mcuplan.operators.geometry import Axis, Window, window, window_axis
@@ -13,6 +13,7 @@ from mcuplan.operators.table import OperatorInfo, Trait, operator_info, operator
 
 __all__ = [
     "Axis", "ModelMacs", "OperatorCall", "OperatorInfo", "OperatorMacs", "Options", "TensorFacts", "Trait", "Window",
-    "called_subgraphs", "callees_first", "constant_values", "loop_turns", "model_macs", "never_ends",
-    "operator_info", "operator_macs", "operators_that", "reachable_subgraphs", "sliding", "window", "window_axis",
+    "all_from_front", "called_subgraphs", "callees_first", "constant_values", "from_front", "loop_turns", "model_macs",
+    "never_ends", "operator_info", "operator_macs", "operators_that", "reachable_subgraphs", "sliding", "window",
+    "window_axis",
 ]  # fmt: skip

@@ -2,25 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
 from mcuplan.graph import Graph, Operator, Subgraph
-from mcuplan.operators.facts import TensorFacts
+from mcuplan.operators.facts import TensorFacts, constant_values
 from mcuplan.operators.geometry.axes import Window, window
+from mcuplan.operators.options import Options, own_options
 from mcuplan.operators.table import operator_info
+
+_JOINS = frozenset({"CONCATENATION", "PACK"})
+"""Operators whose axis is one of their output."""
 
 _NO_WINDOW = frozenset({"kh", "kw", "stride_h", "stride_w", "dil_h", "dil_w", "pad_h", "pad_w", "pad_h2", "pad_w2"})
 
 
-class OperatorCall(Mapping[str, Any]):
-    """One operator's tensors, options and geometry as a mapping from formula names to values.
+def from_front(axis: int, rank: int) -> int | None:
+    """An axis of a tensor of ``rank`` dimensions counted from the front, a negative one from behind.
 
-    Names: ``inputs[i]`` and ``outputs[i]`` (:class:`TensorFacts`); the roles that the operator table gives to inputs
-    (``x`` data, ``w`` filter, ``b`` bias, ...); ``y`` the first output; ``kh kw stride_h stride_w dil_h dil_w`` and
-    the padding before (``pad_h pad_w``) and after (``pad_h2 pad_w2``) of operators with a window; every option by its
-    schema name. Unknown names raise KeyError.
+    None where the tensor has no such axis: no kernel runs such an operator, so nothing is worked out of it.
+
+    Examples
+    --------
+    >>> from_front(-1, 4), from_front(0, 4), from_front(4, 4), from_front(-5, 4), from_front(0, 0)
+    (3, 0, None, None, None)
+    """
+    return axis % rank if -rank <= axis < rank else None
+
+
+def all_from_front(axes: Iterable[int], rank: int) -> frozenset[int] | None:
+    """Several axes by the same rule, each once; None where the tensor lacks one of them."""
+    found = frozenset(from_front(axis, rank) for axis in axes)
+    return None if None in found else frozenset(axis for axis in found if axis is not None)
+
+
+class OperatorCall(Mapping[str, Any]):
+    """One operator where it stands: its tensors, options and geometry. The one view that rooms share.
+
+    It is a mapping from the names of formulas to values: ``inputs[i]`` and ``outputs[i]`` (:class:`TensorFacts`); the
+    roles that the operator table gives to inputs (``x`` data, ``w`` filter, ``b`` bias, ...); ``y`` the first output;
+    ``kh kw stride_h stride_w dil_h dil_w`` and the padding before (``pad_h pad_w``) and after (``pad_h2 pad_w2``) of
+    operators with a window; every option by its schema name. Unknown names raise KeyError.
     """
 
     def __init__(self, graph: Graph, subgraph: Subgraph, operator: Operator) -> None:
@@ -29,6 +52,11 @@ class OperatorCall(Mapping[str, Any]):
         self.operator = operator
         self.info = operator_info(operator.label)
         self._cache: dict[str, Any] = {}
+
+    @cached_property
+    def options(self) -> Options:
+        """The options by name and type; all 0 where the file has none or another operator's."""
+        return Options(self.operator)
 
     def _tensor(self, index: int) -> TensorFacts:
         tensor = self.subgraph.tensors[index] if index >= 0 else None
@@ -62,14 +90,10 @@ class OperatorCall(Mapping[str, Any]):
         kind = self.info.window
         if kind is None:
             return None
-        option = self.operator.option
-        strides = (option("stride_h", 1), option("stride_w", 1))
-        dilations = (option("dilation_h_factor", 1), option("dilation_w_factor", 1))
-        padding = option("padding", 0)
-        x = self["x"]
-        if kind == "pool":
-            kernel = (option("filter_height", 1), option("filter_width", 1))
-        else:
+        options, x = self.options, self["x"]
+        strides, dilations = options.strides, options.dilations
+        kernel = options.pool
+        if kind != "pool":
             filter_dims = self["w"].dims
             if len(filter_dims) != 4:
                 return None
@@ -77,7 +101,25 @@ class OperatorCall(Mapping[str, Any]):
         if x.rank != 4 or min(*strides, *dilations, *kernel) < 1:
             return None
         source = self["y"].dims if kind == "transpose" else x.dims
-        return window(source, kernel, strides, dilations, padding) if len(source) == 4 else None
+        return window(source, kernel, strides, dilations, options.padding) if len(source) == 4 else None
+
+    @cached_property
+    def axis(self) -> int | None:
+        """The axis that is joined, split, packed, unpacked or looked up along, counted from the front.
+
+        Of SPLIT and SPLIT_V it is a constant input, of others an option. None where it is not known from the file, or
+        where the tensor (the output of what joins, else the data) has no such axis.
+        """
+        whole: TensorFacts = self["y"] if self.operator.name in _JOINS else self["x"]
+        if "axis" not in self.info.inputs:
+            return from_front(self.options.axis, whole.rank)
+        given = self.constants("axis")
+        return from_front(given[0], whole.rank) if given else None
+
+    def constants(self, role: str) -> tuple[int, ...] | None:
+        """The constant integers of the input in a role, such as ``axes``; None where it is no constant of integers."""
+        tensor: TensorFacts = self[role]
+        return None if tensor.tensor is None else constant_values(self.graph, tensor.tensor)
 
     def _window_name(self, name: str) -> int:
         if self.window is None:
@@ -104,9 +146,7 @@ class OperatorCall(Mapping[str, Any]):
             return self.inputs[position] if position < len(self.inputs) else TensorFacts(self.graph, None, -1)
         if name in _NO_WINDOW:
             return self._window_name(name)
-        if self.operator.options is not None and name in self.operator.options.fields:
-            return self.operator.options.fields[name]
-        raise KeyError(name)
+        return own_options(self.operator)[name]
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._cache:

@@ -6,6 +6,7 @@ import struct
 from dataclasses import dataclass
 
 from mcuplan.graph import DType, Graph, Operator, Subgraph
+from mcuplan.operators.calls import called_subgraphs
 from mcuplan.operators.facts import constant_values
 from mcuplan.operators.options import Options
 
@@ -58,7 +59,7 @@ class _Loop:
 
 
 def _loop(graph: Graph, operator: Operator) -> _Loop | None:
-    condition, body = (_called(graph, operator, name) for name in ("cond_subgraph_index", "body_subgraph_index"))
+    condition, body = (_called(graph, operator, place) for place in range(2))
     if condition is None or body is None or not condition.outputs:
         return None
     test = _producer(condition, condition.outputs[0])
@@ -122,8 +123,10 @@ def _table(graph: Graph, subgraph: Subgraph, lookup: Operator) -> tuple[int, ...
     return constant_values(graph, tensor)
 
 
-def _called(graph: Graph, operator: Operator, option: str) -> Subgraph | None:
-    index = operator.option(option, -1)
+def _called(graph: Graph, operator: Operator, place: int) -> Subgraph | None:
+    """The subgraph that control flow names in that place: of a WHILE 0 is the condition, 1 the body."""
+    called = called_subgraphs(operator)
+    index = called[place] if place < len(called) else -1
     return graph.subgraphs[index] if 0 <= index < len(graph.subgraphs) else None
 
 

@@ -50,8 +50,8 @@ class Options:
 
     @property
     def dilations(self) -> tuple[int, int]:
-        """Rows, columns."""
-        return self._whole("dilation_h_factor"), self._whole("dilation_w_factor")
+        """Rows, columns; 1 for operators without such an option."""
+        return self._fields.get("dilation_h_factor", 1), self._fields.get("dilation_w_factor", 1)
 
     @property
     def pool(self) -> tuple[int, int]:
@@ -125,6 +125,21 @@ class Options:
         """Whether time comes before the batch in a recurrent layer."""
         return bool(self._whole("time_major"))
 
+    @property
+    def ellipsis_mask(self) -> int:
+        """Numbers of a strided slice that stand for any number of whole axes."""
+        return self._whole("ellipsis_mask")
+
+    @property
+    def new_axis_mask(self) -> int:
+        """Numbers of a strided slice that make an axis of size 1."""
+        return self._whole("new_axis_mask")
+
+    @property
+    def offset(self) -> bool:
+        """Whether the ends of a strided slice count from its begins."""
+        return bool(self._whole("offset"))
+
     # -- counts and modes ----------------------------------------------------------------------------------------
 
     @property
@@ -161,3 +176,15 @@ class Options:
     def half_pixel_centers(self) -> bool:
         """Whether a resize takes centres of pixels to centres."""
         return bool(self._whole("half_pixel_centers"))
+
+    @property
+    def beta(self) -> float | None:
+        """What SOFTMAX multiplies its input by; None where the file does not say."""
+        return self._fields.get("beta")
+
+    # -- resource variables --------------------------------------------------------------------------------------
+
+    @property
+    def resource(self) -> tuple[str | None, str | None]:
+        """Container and shared name by which VAR_HANDLE names its variable; None for what the file leaves out."""
+        return self._fields.get("container"), self._fields.get("shared_name")

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mcuplan.graph import Operator
+from mcuplan.operators import Options
 
 _SAME, _VALID = 0, 1
 _RANK = 4
@@ -58,8 +59,9 @@ def window(op: Operator, source: tuple[int, ...], weights: tuple[int, ...] | Non
     """Rows and columns that a convolution (with ``weights`` of that shape) or a pooling (None) reads of ``source``."""
     if len(source) != _RANK or (weights is not None and len(weights) != _RANK):
         return None
-    high, wide = weights[1:3] if weights else (op.option("filter_height", 0), op.option("filter_width", 0))
-    padding = op.option("padding", _SAME)
-    rows = taps(source[1], high, op.option("stride_h", 0), op.option("dilation_h_factor", 1), padding)
-    columns = taps(source[2], wide, op.option("stride_w", 0), op.option("dilation_w_factor", 1), padding)
+    options = Options(op)
+    high, wide = weights[1:3] if weights else options.pool
+    (down, across), (tall, broad) = options.strides, options.dilations
+    rows = taps(source[1], high, down, tall, options.padding)
+    columns = taps(source[2], wide, across, broad, options.padding)
     return None if rows is None or columns is None else (rows, columns)

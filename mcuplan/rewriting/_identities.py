@@ -107,8 +107,9 @@ def _always(graph: Graph, subgraph: Subgraph, op: Operator) -> bool:  # noqa: AR
 
 def _unit_strides(graph: Graph, subgraph: Subgraph, op: Operator) -> bool:
     strides = constant_input(graph, subgraph, op, 3)
-    masks = ("ellipsis_mask", "new_axis_mask", "shrink_axis_mask")
-    return strides is not None and set(strides) <= {1} and not any(op.option(mask, 0) for mask in masks)
+    options = Options(op)
+    masks = options.ellipsis_mask, options.new_axis_mask, options.shrink_axis_mask
+    return strides is not None and set(strides) <= {1} and not any(masks)
 
 
 def _no_padding(graph: Graph, subgraph: Subgraph, op: Operator) -> bool:

@@ -16,9 +16,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from mcuplan.graph import Graph, Operator, Subgraph
-from mcuplan.operators import OperatorCall, TensorFacts, constant_values
+from mcuplan.operators import OperatorCall, TensorFacts
 from mcuplan.operators.formulas import UNFIT, evaluate
-from mcuplan.operators.options import Options
 from mcuplan.tflm.alignment import ARENA_ALIGNMENT, SCRATCH_ALIGNMENT
 from mcuplan.tflm.target import KernelLibrary, Target
 from mcuplan.tflm.versions import document, find_version
@@ -192,14 +191,14 @@ def _pairs(graph: Graph, subgraph: Subgraph, op: Operator, rule: AliasRule) -> I
         case "pieces":
             x = facts["x"]
             if op.name in ("SLICE", "STRIDED_SLICE"):
-                yield from _slice(graph, facts, x)
+                yield from _slice(facts, x)
             else:
                 yield from _parts(facts, facts.outputs, x)
         case "rows":
-            yield from _rows(graph, facts)
+            yield from _rows(facts)
         case "padded":
             x, y = facts["x"], facts["y"]
-            at = padded_at(graph, facts)
+            at = padded_at(facts)
             if at is not None and x.bytes < y.bytes:
                 yield x, y, at, Relation.SHARE
         case "elementwise":
@@ -217,11 +216,8 @@ def _pairs(graph: Graph, subgraph: Subgraph, op: Operator, rule: AliasRule) -> I
 
 def _parts(facts: OperatorCall, parts: Sequence[TensorFacts], whole: TensorFacts) -> Iterator[Pair]:
     """Parts that follow one another without a gap: every dimension before the axis has size 1."""
-    axis = _axis(facts)
-    if axis is None:
-        return
-    axis += whole.rank if axis < 0 else 0
-    if not 0 <= axis < max(whole.rank, 1) or math.prod(whole.dims[:axis]) != 1:
+    axis = facts.axis
+    if axis is None or math.prod(whole.dims[:axis]) != 1:
         return
     if sum(part.bytes for part in parts) != whole.bytes:
         return
@@ -234,24 +230,20 @@ def _parts(facts: OperatorCall, parts: Sequence[TensorFacts], whole: TensorFacts
         at += part.bytes
 
 
-def _rows(graph: Graph, facts: OperatorCall) -> Iterator[Pair]:
+def _rows(facts: OperatorCall) -> Iterator[Pair]:
     """A GATHER of indices that follow one another is a consecutive piece of its input."""
-    x, y, indices = facts["x"], facts["y"], facts["indices"]
-    found = constant_values(graph, indices.tensor) if indices.tensor else None
-    axis = Options(facts.operator).axis
-    axis += x.rank if axis < 0 else 0
-    if not found or Options(facts.operator).batch_dims or not 0 <= axis < x.rank or math.prod(x.dims[:axis]) != 1:
+    x, y, found, axis = facts["x"], facts["y"], facts.constants("indices"), facts.axis
+    if not found or facts.options.batch_dims or axis is None or math.prod(x.dims[:axis]) != 1:
         return
     row = x.bytes // x.dims[axis] if x.dims[axis] else 0
     if list(found) == list(range(found[0], found[0] + len(found))) and found[0] >= 0 and found[-1] < x.dims[axis]:
         yield y, x, found[0] * row, Relation.SHARE
 
 
-def padded_at(graph: Graph, facts: OperatorCall) -> int | None:
+def padded_at(facts: OperatorCall) -> int | None:
     """The byte of a PAD's output where its input lies in one piece; None where it lies in several."""
     x, y = facts["x"], facts["y"]
-    table = facts["paddings"].tensor
-    values = constant_values(graph, table) if table else None
+    values = facts.constants("paddings")
     if values is None or len(values) != 2 * x.rank or x.rank != y.rank or not x.elements or min(values) < 0:
         return None
     sides = list(zip(values[::2], values[1::2], strict=True))
@@ -281,44 +273,33 @@ def trails_by(facts: OperatorCall) -> int | None:
     return -(-max(ahead, 0) // 16) * 16
 
 
-def _axis(facts: OperatorCall) -> int | None:
-    name = facts.operator.name
-    if name in ("SPLIT", "SPLIT_V"):
-        tensor = facts["axis"].tensor
-        values = constant_values(facts.graph, tensor) if tensor else None
-        return values[0] if values else None
-    axis = facts.operator.option("axis")
-    return axis if isinstance(axis, int) else None
-
-
-def slice_begin(graph: Graph, facts: OperatorCall) -> tuple[int, ...] | None:
+def slice_begin(facts: OperatorCall) -> tuple[int, ...] | None:
     """First element along each input axis that a SLICE or unit-stride STRIDED_SLICE reads; None where unknown.
 
     Source: lite/kernels/internal/reference/strided_slice.h, ``StartForAxis``.
     """
     x = facts["x"]
-    begin = constant_values(graph, facts["begin"].tensor) if facts["begin"].tensor else None
+    begin = facts.constants("begin")
     if begin is None or len(begin) != x.rank:
         return None
     if facts.operator.name == "SLICE":
         return begin
-    option = facts.operator.option
-    strides = constant_values(graph, facts["strides"].tensor) if facts["strides"].tensor else None
-    if strides is None or any(s != 1 for s in strides) or option("ellipsis_mask") or option("new_axis_mask"):
+    options, strides = facts.options, facts.constants("strides")
+    if strides is None or any(s != 1 for s in strides):
         return None
-    if option("offset"):
+    if options.ellipsis_mask or options.new_axis_mask or options.offset:
         return None
     starts = []
     for axis, (start, size) in enumerate(zip(begin, x.dims, strict=True)):
-        masked = option("begin_mask", 0) >> axis & 1
+        masked = options.begin_mask >> axis & 1
         starts.append(0 if masked else min(max(start + (size if start < 0 else 0), 0), size))
     return tuple(starts)
 
 
-def _slice(graph: Graph, facts: OperatorCall, x: TensorFacts) -> Iterator[Pair]:
+def _slice(facts: OperatorCall, x: TensorFacts) -> Iterator[Pair]:
     """A slice of consecutive bytes: leading axes give one index, at most one axis a range, the rest is whole."""
     y = facts["y"]
-    begin = slice_begin(graph, facts)
+    begin = slice_begin(facts)
     if begin is None or not x.elements or not y.elements:
         return
     sizes = _slice_sizes(facts, x, y)
@@ -337,7 +318,7 @@ def _slice_sizes(facts: OperatorCall, x: TensorFacts, y: TensorFacts) -> tuple[i
     """Elements taken along each input axis; None where the output's shape does not tell."""
     if facts.operator.name == "SLICE":
         return y.dims if y.rank == x.rank else None
-    shrink = Options(facts.operator).shrink_axis_mask
+    shrink = facts.options.shrink_axis_mask
     kept = iter(y.dims)
     sizes = tuple(1 if shrink >> axis & 1 else next(kept, -1) for axis in range(x.rank))
     return sizes if -1 not in sizes and next(kept, None) is None else None

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mcuplan.graph import Graph, Tensor
-from mcuplan.operators import OperatorCall, TensorFacts
+from mcuplan.operators import OperatorCall, Options, TensorFacts
 from mcuplan.tflm.alignment import LENT_ALIGNMENT, aligned
 from mcuplan.tflm.kernels import NodeNeeds, node_needs, object_sizes, tables
 from mcuplan.tflm.results import PersistentAllocation, PersistentKind
@@ -124,7 +124,7 @@ class _Resources:
         self._allocated: set[int] = set()
         for s, _, op in graph.operators():
             if op.name == "VAR_HANDLE" and op.outputs:
-                container, name = op.option("container"), op.option("shared_name")
+                container, name = Options(op).resource
                 same = (i for i, (c, n) in enumerate(known) if n == name and container in (None, c))
                 number = next(same, len(known))
                 if number == len(known):

@@ -21,7 +21,7 @@ def _single(name: str, inputs: list[tuple[int, ...] | None], output: tuple[int, 
         OperatorCode(name),
         inputs=tuple(-1 if shape is None else next(numbers) for shape in inputs),
         outputs=(len(tensors) - 1,),
-        options=Record("Options", options),
+        options=Record(operator_info(name).options, options),
     )
     return Graph((Subgraph(tuple(tensors), (op,), (0,), (len(tensors) - 1,)),), (Buffer(),))
 

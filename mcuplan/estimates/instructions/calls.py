@@ -8,7 +8,6 @@ from mcuplan.estimates.instructions.call import Call
 from mcuplan.graph import Graph
 from mcuplan.operators import OperatorCall, TensorFacts, constant_values
 from mcuplan.operators.input_rows import ROWS_OPERATOR
-from mcuplan.operators.options import Options
 
 Together = Callable[[TensorFacts, TensorFacts], bool]
 """Whether two tensors of the operator's subgraph begin at one address."""
@@ -22,6 +21,9 @@ def apart(_a: TensorFacts, _b: TensorFacts) -> bool:
 _SECOND = {"SPLIT": 1, "TRANSPOSE_CONV": 2}
 """Where an operator's data comes as another input than the first."""
 
+_ALONG = ("CONCATENATION", "SPLIT", "SPLIT_V", "PACK", "UNPACK", "GATHER")
+"""Operators whose cost depends on an axis."""
+
 _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 _ELEMENTWISE = (
     "ADD", "SUB", "MUL", "DIV", "MINIMUM", "MAXIMUM", "LESS", "LESS_EQUAL", "GREATER", "GREATER_EQUAL", "EQUAL",
@@ -30,7 +32,7 @@ _ELEMENTWISE = (
 
 
 def call_of(facts: OperatorCall, together: Together = apart) -> Call | None:
-    """The call of one operator; None where its shapes are not known.
+    """The call of one operator; None where its shapes are not known, or it goes along an axis that is not there.
 
     ``together`` tells which tensors share an address: kernels that only move data then move none.
     """
@@ -43,7 +45,12 @@ def call_of(facts: OperatorCall, together: Together = apart) -> Call | None:
     position = _SECOND.get(name, 0)
     x, y = inputs[min(position, len(inputs) - 1)], outputs[0]
     made = y.dtype if y.dtype != x.dtype else ""
-    call = Call(name, x.dtype, x.dims, y.dims, _other(name, inputs), detail=_detail(name, facts, together), made=made)
+    axis = facts.axis if name in _ALONG else 0
+    if axis is None:
+        return None
+    call = Call(
+        name, x.dtype, x.dims, y.dims, _other(name, inputs), detail=_detail(name, facts, axis, together), made=made
+    )
     window = facts.window
     if window is None:
         return call
@@ -62,21 +69,18 @@ def _other(name: str, inputs: tuple[TensorFacts, ...]) -> tuple[int, ...]:
     return inputs[1].dims if second and len(inputs) > 1 else ()
 
 
-def _detail(name: str, facts: OperatorCall, together: Together) -> tuple[int, ...]:
+def _detail(name: str, facts: OperatorCall, axis: int, together: Together) -> tuple[int, ...]:
     graph, inputs = facts.graph, facts.inputs
     if name in ("PAD", "PADV2", "TRANSPOSE", "MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN"):
         return _constant(graph, inputs, 1)
     if name == "CONCATENATION":
-        axis = _axis(facts, facts.outputs[0].rank)
         return (axis, *(t.dims[axis] for t in inputs if axis < t.rank))
     if name in ("SPLIT", "SPLIT_V"):
-        axis = (*_constant(graph, inputs, 0 if name == "SPLIT" else 2), 0)[0] % max(facts.outputs[0].rank, 1)
         return (axis, *(t.dims[axis] for t in facts.outputs if axis < t.rank))
     if name in ("PACK", "UNPACK"):
-        rank = (facts.outputs[0] if name == "PACK" else inputs[0]).rank
-        return (_axis(facts, rank), len(inputs) if name == "PACK" else len(facts.outputs))
+        return (axis, len(inputs) if name == "PACK" else len(facts.outputs))
     if name == "GATHER":
-        return (_axis(facts, inputs[0].rank),)
+        return (axis,)
     if name == "FULLY_CONNECTED":
         return (1,) if len(inputs) > 1 and inputs[1].scales > 1 else ()
     if name in ("DYNAMIC_UPDATE_SLICE", "RESHAPE", "SQUEEZE", "EXPAND_DIMS"):
@@ -87,10 +91,3 @@ def _detail(name: str, facts: OperatorCall, together: Together) -> tuple[int, ..
 def _constant(graph: Graph, inputs: tuple[TensorFacts, ...], position: int) -> tuple[int, ...]:
     tensor = inputs[position].tensor if position < len(inputs) else None
     return (constant_values(graph, tensor) or ()) if tensor is not None else ()
-
-
-def _axis(facts: OperatorCall, rank: int) -> int:
-    """The axis of the options, counted from the front; 0 for one that the tensor lacks, which TFLM refuses."""
-    axis = Options(facts.operator).axis
-    axis = axis + rank if axis < 0 else axis
-    return axis if 0 <= axis < rank else 0

@@ -15,10 +15,8 @@ from importlib import resources
 
 from mcuplan.graph import Graph, Tensor
 from mcuplan.operators.call import OperatorCall
-from mcuplan.operators.facts import constant_values
 from mcuplan.operators.geometry import axis_maps as maps
 from mcuplan.operators.geometry.axis_maps import AxisMap
-from mcuplan.operators.options import Options
 from mcuplan.operators.table import Trait, operators_that, sliding
 
 _RANK = 4
@@ -152,8 +150,8 @@ def _elementwise(facts: OperatorCall) -> tuple[InputMap, ...]:
 
 def _concatenation(facts: OperatorCall) -> tuple[InputMap, ...]:
     y = facts.outputs[0].dims
-    axis = Options(facts.operator).axis % _RANK
-    if axis == 0 or any(t.constant for t in facts.inputs):
+    axis = facts.axis
+    if not axis or any(t.constant for t in facts.inputs):
         raise _RefusedError("CONCATENATION joins something else than feature maps of the input")
     found, offset = [], 0
     for t in facts.inputs:
@@ -167,16 +165,13 @@ def _concatenation(facts: OperatorCall) -> tuple[InputMap, ...]:
 
 def _split(facts: OperatorCall) -> tuple[InputMap, ...]:
     x = facts["x"]
-    axis = facts["axis"]
-    values = constant_values(facts.graph, axis.tensor) if axis.tensor is not None else None
-    if values is None or len(values) != 1 or values[0] % _RANK != _CHANNELS:
+    if facts.axis != _CHANNELS:
         raise _RefusedError("SPLIT does not split channels")
     return (InputMap(x.index, maps.identity(x.dims[1]), maps.identity(x.dims[2])),)
 
 
 def _paddings(facts: OperatorCall) -> tuple[tuple[int, int], ...]:
-    table = facts["paddings"]
-    values = constant_values(facts.graph, table.tensor) if table.tensor is not None else None
+    values = facts.constants("paddings")
     if values is None or len(values) != 2 * _RANK:
         raise _RefusedError(f"the amounts of {facts.operator.label} are not fixed")
     pairs = tuple(zip(values[::2], values[1::2], strict=True))
@@ -194,7 +189,7 @@ def _pad(facts: OperatorCall) -> tuple[InputMap, ...]:
 
 def _mirror_pad(facts: OperatorCall) -> tuple[InputMap, ...]:
     x = facts["x"]
-    border = Options(facts.operator).mode == 1
+    border = facts.options.mode == 1
     spatial = _paddings(facts)[1:3]
     reach = 0 if border else 1
     if any(
@@ -214,7 +209,7 @@ def _factors(facts: OperatorCall) -> None:
 def _resize_nearest(facts: OperatorCall) -> tuple[InputMap, ...]:
     _factors(facts)
     x, y = facts["x"], facts.outputs[0]
-    options = Options(facts.operator)
+    options = facts.options
     align, half = options.align_corners, options.half_pixel_centers
     rows, columns = (
         maps.nearest(size, out, align_corners=align, half_pixel_centers=half)
@@ -225,10 +220,10 @@ def _resize_nearest(facts: OperatorCall) -> tuple[InputMap, ...]:
 
 def _resize_bilinear(facts: OperatorCall) -> tuple[InputMap, ...]:
     _factors(facts)
-    if Options(facts.operator).align_corners:
+    if facts.options.align_corners:
         raise _RefusedError("RESIZE_BILINEAR with aligned corners does not enlarge by a whole factor")
     x, y = facts["x"], facts.outputs[0]
-    half = Options(facts.operator).half_pixel_centers
+    half = facts.options.half_pixel_centers
     rows, columns = (
         maps.bilinear(size, out, half_pixel_centers=half) for size, out in zip(x.dims[1:3], y.dims[1:3], strict=True)
     )

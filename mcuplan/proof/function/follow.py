@@ -9,7 +9,7 @@ from hashlib import blake2b
 import numpy as np
 
 from mcuplan.graph import CUSTOM, DType, Graph, Operator, Subgraph, Tensor
-from mcuplan.operators import OperatorCall, called_subgraphs
+from mcuplan.operators import OperatorCall, Options, called_subgraphs
 from mcuplan.operators.input_rows import input_rows, is_rows_operator
 from mcuplan.proof.function.joined import whole_convolutions
 from mcuplan.proof.function.moves import MOVES, Call, fed, split_numbers
@@ -198,13 +198,14 @@ class _Follower:
             [inside.tensors[t] for t in ends]
             for inside, ends in ((condition, condition.inputs), (body, body.inputs), (body, body.outputs))
         )
+        deciding, turning = called_subgraphs(op)
         while True:
-            (answer, *_), _ = self._run(op.option("cond_subgraph_index"), _bound(held, variables, asked))
+            (answer, *_), _ = self._run(deciding, _bound(held, variables, asked))
             if answer.numbers is None or answer.numbers.size != 1:
                 raise UntraceableError("a loop does not count its turns")
             if not answer.numbers.item():
                 return held
-            made, _ = self._run(op.option("body_subgraph_index"), _bound(held, variables, entries))
+            made, _ = self._run(turning, _bound(held, variables, entries))
             held = _bound(made, results, variables)
 
     def _called(self, op: Operator) -> tuple[Subgraph, Subgraph]:
@@ -278,7 +279,7 @@ class _Follower:
         """A name for an operator's run, from all that goes into it."""
         tensors = self.graph.subgraphs[index].tensors
         shapes = tuple(tensors[t].shape if t >= 0 else None for t in (*op.inputs, *op.outputs))
-        key = np.array([[number("opaque", int(self._key(index, k)), op.option("padding"), shapes, *state)]])
+        key = np.array([[number("opaque", int(self._key(index, k)), Options(op).padding, shapes, *state)]])
         for position, value in enumerate(read):
             key = mixed(key + weight(position, 1) * whole(value.names))
         return int(key.item())
@@ -337,7 +338,7 @@ class _Follower:
             return None
         if op.name in _CONVOLUTIONS | _POOLS:
             return self._windowed(subgraph, op, read, out, self._key(index, k))
-        axis = op.option("axis", 0) if op.name == "CONCATENATION" else None
+        axis = Options(op).axis if op.name == "CONCATENATION" else None
         if op.name in _ELEMENTWISE or axis in (_CHANNELS, -1):
             return self._elementwise(subgraph, op, read, out, self._key(index, k))
         return None

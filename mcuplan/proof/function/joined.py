@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from mcuplan.graph import Buffer, Graph, Operator, Quantization, Subgraph, Tensor
+from mcuplan.operators import Options
 
 _CHANNELS = 3
 _RANK = 4
@@ -39,7 +40,7 @@ def _parts(graph: Graph, subgraph: Subgraph, op: Operator, written: Counter[int]
         return None
     tensors = subgraph.tensors
     joined = [tensors[t] for t in (*op.inputs, *op.outputs) if t >= 0]
-    if op.option("axis", 0) not in (_CHANNELS, -1) or op.option("fused_activation_function", 0):
+    if Options(op).axis not in (_CHANNELS, -1) or Options(op).activation:
         return None
     if any(t.rank != _RANK or _kind(t) != _kind(joined[0]) for t in joined) or len(joined) <= len(op.inputs):
         return None

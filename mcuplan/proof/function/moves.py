@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mcuplan.graph import DType, Operator, Tensor
+from mcuplan.operators import Options
 from mcuplan.operators.input_rows import InputRows
 from mcuplan.proof.function.names import (
     UntraceableError,
@@ -39,6 +40,11 @@ class Call:
     tensors: tuple[Tensor, ...]
     out: Tensor
     read: Sequence[Value]
+
+    @property
+    def options(self) -> Options:
+        """Its options by name and type."""
+        return Options(self.op)
 
     def integers(self, position: int) -> list[int] | None:
         """The known numbers of an input: where to begin, how many, how much padding."""
@@ -108,9 +114,9 @@ def split_numbers(
 
 def _gather(call: Call) -> Value | None:
     """Pieces along one axis at known places (micro/kernels/gather.cc)."""
-    source, out, axis = call.tensors[0], call.out, call.op.option("axis", 0)
+    source, out, axis = call.tensors[0], call.out, call.options.axis
     places = call.integers(1)
-    if places is None or call.op.option("batch_dims", 0) or call.tensors[1].rank != 1 or not same_kind(source, out):
+    if places is None or call.options.batch_dims or call.tensors[1].rank != 1 or not same_kind(source, out):
         return None
     if not isinstance(axis, int) or not -source.rank <= axis < source.rank:
         raise UntraceableError("GATHER has no such axis")
@@ -142,11 +148,11 @@ def _pad(call: Call) -> Value | None:
 
 
 def _concatenation(call: Call) -> Value | None:
-    out, axis = call.out, call.op.option("axis", 0)
+    out, axis = call.out, call.options.axis
     if not isinstance(axis, int) or not -out.rank <= axis < out.rank:
         raise UntraceableError("CONCATENATION has no such axis")
     axis %= out.rank
-    fused = call.op.option("fused_activation_function", 0) != 0
+    fused = call.options.activation != 0
     if axis not in (1, 2) or fused or not all(map(is_map, (*call.tensors, out))) or not same_kind(*call.tensors, out):
         return None
     other = 3 - axis
@@ -184,7 +190,7 @@ def _masked(call: Call) -> Value | None:
         return None
     call.require_shape(x.shape)
     ones = numbers.reshape(-1)
-    if call.op.option("fused_activation_function", 0) != 0 or not np.isin(ones, (0, 1)).all():
+    if call.options.activation != 0 or not np.isin(ones, (0, 1)).all():
         return None
     if ones.all() and x.dtype is mask.dtype is DType.FLOAT32:
         return Value(call.read[0].names)
@@ -217,7 +223,7 @@ def _sum(call: Call) -> Value | None:
     a, b = (value.numbers for value in call.read)
     if a is None or b is None or not plain_integers((*call.tensors, call.out), DType.INT32):
         return None
-    if call.op.option("fused_activation_function", 0) != 0:
+    if call.options.activation != 0:
         return None
     found = _together(call, a, b, np.add)
     if found.size and not (_INT32.min <= found.min() and found.max() <= _INT32.max):

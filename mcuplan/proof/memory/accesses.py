@@ -155,8 +155,8 @@ def _gathered(facts: OperatorCall, known: Numbers) -> Access | None:
     """GATHER: for each index one ``memcpy`` of all behind the axis (micro/kernels/gather.cc)."""
     x, y = facts.inputs[0], facts.outputs[0]
     places = known_values(facts, 1, known)
-    found = outer_inner(x, facts.operator.option("axis", 0))
-    if places is None or found is None or facts.operator.option("batch_dims", 0) or not 0 < len(places) <= MOST_ROWS:
+    found = outer_inner(x, facts.options.axis)
+    if places is None or found is None or facts.options.batch_dims or not 0 < len(places) <= MOST_ROWS:
         return None
     axis, outer, inner = found
     run = inner * item_bytes(x)
@@ -171,11 +171,11 @@ def _piecewise(facts: OperatorCall, known: Numbers) -> Access | None:
     if name in ("SLICE", "STRIDED_SLICE"):
         return _slice(facts, known)
     if name == "CONCATENATION":
-        return _parts(facts, facts["axis"])
+        return _parts(facts, facts.options.axis)
     if name == "PACK":
-        return _stacked(facts, facts["axis"], packs=True)
+        return _stacked(facts, facts.options.axis, packs=True)
     if name == "UNPACK":
-        return _stacked(facts, facts["axis"], packs=False)
+        return _stacked(facts, facts.options.axis, packs=False)
     if name in ("SPLIT", "SPLIT_V"):
         return _split(facts)
     return None

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from mcuplan.graph import DType, Graph, Operator
-from mcuplan.operators import constant_values
+from mcuplan.operators import Options, constant_values
 from mcuplan.proof.memory.accesses import Fill, Move
 from mcuplan.proof.memory.byte_names import UNKNOWN, Content, Memory, Segment, cut, overlaid
 from mcuplan.proof.memory.clobbers import APPLICATION, SCRATCH, Clobber, ClobberKind, Place
@@ -229,7 +229,7 @@ class Ledger:
         """Work out the sum that an ADD of known integers has just written."""
         if operator.name != "ADD" or len(operator.inputs) != 2 or len(operator.outputs) != 1:
             return
-        if operator.option("fused_activation_function", 0) != 0:
+        if Options(operator).activation:
             return
         s, out = node[0], operator.outputs[0]
         terms = [self.integers(state, (s, t)) for t in operator.inputs if t >= 0]

@@ -46,13 +46,13 @@ def sliced(facts: OperatorCall, known: Numbers) -> tuple[tuple[int, int], ...] |
             return None
         found = [(b, n - b if s == -1 else s) for b, s, n in zip(begin, size, x.dims, strict=True)]
     else:
-        option = facts.operator.option
+        options = facts.options
         end, strides = known_values(facts, 2, known), known_values(facts, 3, known)
         if end is None or len(end) != x.rank or strides != (1,) * x.rank:
             return None
-        if option("ellipsis_mask", 0) or option("new_axis_mask", 0) or option("offset", False):
+        if options.ellipsis_mask or options.new_axis_mask or options.offset:
             return None
-        masks = tuple(option(f"{name}_mask", 0) for name in ("begin", "end", "shrink_axis"))
+        masks = options.begin_mask, options.end_mask, options.shrink_axis_mask
         found = [_strided(begin[i], end[i], n, *(mask >> i & 1 for mask in masks)) for i, n in enumerate(x.dims)]
     inside = all(b >= 0 and count > 0 and b + count <= n for (b, count), n in zip(found, x.dims, strict=True))
     return tuple(found) if inside and math.prod(count for _, count in found) == y.elements else None

@@ -24,7 +24,7 @@ from mcuplan.tflm.support import (  # noqa: F401 - they register their checks an
     shapes_of_moves,
     signal,
 )
-from mcuplan.tflm.support.call import Call, Finding, Shape, has_data, words
+from mcuplan.tflm.support.call import Finding, KernelCall, Shape, has_data, words
 from mcuplan.tflm.support.checks import CHECKS
 from mcuplan.tflm.support.flow import missing_vectors, operator_vectors, too_large, unwritten
 from mcuplan.tflm.support.inference import output_findings, resolved_shapes
@@ -304,7 +304,7 @@ class _Verdict:
             yield self._refusal(found, k, op)
         if form:
             return
-        call = Call(self.graph, self.subgraph, op, rule, self.shapes)
+        call = KernelCall(self.graph, self.subgraph, op, rule, self.shapes)
         mismatch, broken = type_mismatch(call), False
         if mismatch is not None and (dtype := self._dtype(mismatch.finding.tensor)) not in self.table.unsized:
             remedy = self.table.type_remedy(mismatch.finding.rule, dtype, mismatch.accepted)

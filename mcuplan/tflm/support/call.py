@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from mcuplan.graph import DType, Graph, Operator, Subgraph, Tensor
-from mcuplan.operators.options import Options, own_options
+from mcuplan.operators.call import OperatorCall
+from mcuplan.operators.options import own_options
 from mcuplan.tflm.support.table import CheckSpec, Operand, OperatorRule
 
 Shape = tuple[int, ...]
@@ -57,20 +58,27 @@ def scale_count(tensor: Tensor) -> int:
     return len(tensor.quantization.scales) if tensor.quantization and quantized(tensor) else 0
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """An operator with its operands by the names that its rule gives them."""
+class KernelCall(OperatorCall):
+    """A call as the table of conditions names its operands, with the shapes that they have after ``Prepare``.
 
-    graph: Graph
-    subgraph: Subgraph
-    op: Operator
-    rule: OperatorRule
-    shapes: Sequence[Shape | None]
-    operands: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    ``rule`` is the operator's row, ``shapes`` holds the shape of each tensor of the subgraph, None where it is not
+    worked out; ``operands`` the indices of tensors by operand, absent ones left out.
+    """
 
-    def __post_init__(self) -> None:
-        self._name(self.rule.inputs, self.op.inputs)
-        self._name(self.rule.outputs, self.op.outputs)
+    def __init__(
+        self,
+        graph: Graph,
+        subgraph: Subgraph,
+        operator: Operator,
+        rule: OperatorRule,
+        shapes: Sequence[Shape | None],
+    ) -> None:
+        super().__init__(graph, subgraph, operator)
+        self.rule = rule
+        self.shapes = shapes
+        self.operands: dict[str, tuple[int, ...]] = {}
+        self._name(rule.inputs, operator.inputs)
+        self._name(rule.outputs, operator.outputs)
 
     def _name(self, operands: Iterable[Operand], indices: Sequence[int]) -> None:
         for position, operand in enumerate(operands):
@@ -110,7 +118,7 @@ class Call:
         return known if len(known) == len(found) else None
 
     def integers(self, name: str) -> tuple[int, ...] | None:
-        """The constant integers of an operand; None where it is not a constant of integers."""
+        """The integers of an operand as TFLM finds them in the model; None where it is no constant of integers."""
         tensor = self.tensor(name)
         if tensor is not None and tensor.elements == 0:
             return ()
@@ -121,13 +129,8 @@ class Call:
         return struct.unpack_from(f"<{count}{letter}", data)
 
     def option(self, name: str, default: Any = 0) -> Any:
-        """An option that the table names, as TFLM's parser reads it (:mod:`mcuplan.operators.options`)."""
-        return own_options(self.op).get(name, default)
-
-    @property
-    def options(self) -> Options:
-        """The options by name and type."""
-        return Options(self.op)
+        """An option whose name is data of the table; code asks :attr:`options`, by name and type."""
+        return own_options(self.operator).get(name, default)
 
     def applies(self, spec: CheckSpec) -> bool:
         """True where the operands have the types for which the check holds."""

@@ -10,10 +10,11 @@ import struct
 from collections.abc import Callable, Iterator
 
 from mcuplan.graph import DType
-from mcuplan.tflm.support.call import Call, Finding, has_data, quantized, scale, scale_count, words, zero_point
+from mcuplan.tflm.support.call import Finding, KernelCall, has_data, quantized, scale, scale_count, words, zero_point
 from mcuplan.tflm.support.table import CheckSpec
 
-Check = Callable[[Call, CheckSpec], Iterator[Finding]]
+Check = Callable[[KernelCall, CheckSpec], Iterator[Finding]]
+PlainCheck = Callable[[KernelCall], Iterator[Finding]]
 
 CHECKS: dict[str, Check] = {}
 
@@ -28,10 +29,10 @@ def check(name: str) -> Callable[[Check], Check]:
     return register
 
 
-def plain_check(name: str) -> Callable[[Callable[[Call], Iterator[Finding]]], Callable[[Call], Iterator[Finding]]]:
+def plain_check(name: str) -> Callable[[PlainCheck], PlainCheck]:
     """As :func:`check`, for a function that the table has nothing to tell."""
 
-    def register(function: Callable[[Call], Iterator[Finding]]) -> Callable[[Call], Iterator[Finding]]:
+    def register(function: PlainCheck) -> PlainCheck:
         CHECKS[name] = lambda call, _: function(call)
         return function
 
@@ -44,10 +45,10 @@ def number(value: float) -> str:
 
 
 @check("count")
-def _count(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+def _count(call: KernelCall, spec: CheckSpec) -> Iterator[Finding]:
     if (exactly := spec.args.get("exactly")) is not None:
-        if len(call.op.inputs) != exactly:
-            yield Finding("operand-count", f"takes {exactly} inputs, not {len(call.op.inputs)}")
+        if len(call.operator.inputs) != exactly:
+            yield Finding("operand-count", f"takes {exactly} inputs, not {len(call.operator.inputs)}")
         return
     count = len(call.operands.get(spec.of[0], ()))
     least, most = spec.args.get("min", 0), spec.args.get("max", math.inf)
@@ -58,44 +59,44 @@ def _count(call: Call, spec: CheckSpec) -> Iterator[Finding]:
 
 
 @check("present")
-def _present(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+def _present(call: KernelCall, spec: CheckSpec) -> Iterator[Finding]:
     for name in spec.of:
         if call.tensor(name) is None:
             yield Finding("missing-operand", f"needs a {words(name)} for these types")
 
 
 @check("no-hole")
-def _no_hole(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+def _no_hole(call: KernelCall, spec: CheckSpec) -> Iterator[Finding]:
     """An optional input may end the list early, but not be left out in its place."""
     for name in spec.of:
         position = next(i for i, operand in enumerate(call.rule.inputs) if operand.name == name)
-        if call.op.inputs[position : position + 1] == (-1,):
+        if call.operator.inputs[position : position + 1] == (-1,):
             yield Finding("missing-operand", f"needs its {words(name)}, or an input less")
 
 
 @check("absent")
-def _absent(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+def _absent(call: KernelCall, spec: CheckSpec) -> Iterator[Finding]:
     for _, index, _ in call.each(spec.of):
         yield Finding("unsupported-variant", f"knows no {spec.args['words']}", index)
         return
 
 
 @check("variable")
-def _variable(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+def _variable(call: KernelCall, spec: CheckSpec) -> Iterator[Finding]:
     for name, index, tensor in call.each(spec.of):
         if not tensor.is_variable:
             yield Finding("state-not-variable", f"needs its {words(name)} to be a variable tensor", index)
 
 
 @check("constant")
-def _constant(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+def _constant(call: KernelCall, spec: CheckSpec) -> Iterator[Finding]:
     for name, index, tensor in call.each(spec.of):
         if not has_data(call.graph, tensor):
             yield Finding("non-constant-operand", f"needs its {words(name)} to be constant", index)
 
 
 @check("rank")
-def _rank(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+def _rank(call: KernelCall, spec: CheckSpec) -> Iterator[Finding]:
     least, most = spec.args.get("min", 0), spec.args.get("max", math.inf)
     for name, index, _ in call.each(spec.of):
         shape = call.shapes[index]
@@ -106,7 +107,7 @@ def _rank(call: Call, spec: CheckSpec) -> Iterator[Finding]:
 
 
 @check("elements")
-def _elements(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+def _elements(call: KernelCall, spec: CheckSpec) -> Iterator[Finding]:
     least, most = spec.args.get("min", 0), spec.args.get("max", math.inf)
     for name, index, _ in call.each(spec.of):
         shape = call.shapes[index]
@@ -117,7 +118,7 @@ def _elements(call: Call, spec: CheckSpec) -> Iterator[Finding]:
 
 
 @check("same-shape")
-def _same_shape(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+def _same_shape(call: KernelCall, spec: CheckSpec) -> Iterator[Finding]:
     found = list(call.each(spec.of))
     for name, index, _ in found[1:]:
         one, other = call.shapes[found[0][1]], call.shapes[index]
@@ -129,7 +130,7 @@ def _same_shape(call: Call, spec: CheckSpec) -> Iterator[Finding]:
 
 
 @check("same-type")
-def _same_type(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+def _same_type(call: KernelCall, spec: CheckSpec) -> Iterator[Finding]:
     found = list(call.each(spec.of))
     for name, index, tensor in found[1:]:
         if tensor.dtype is not found[0][2].dtype:
@@ -138,14 +139,14 @@ def _same_type(call: Call, spec: CheckSpec) -> Iterator[Finding]:
 
 
 @check("quantized")
-def _quantized(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+def _quantized(call: KernelCall, spec: CheckSpec) -> Iterator[Finding]:
     for name, index, tensor in call.each(spec.of):
         if not quantized(tensor):
             yield Finding("missing-quantization", f"needs a scale and a zero point on its {words(name)}", index)
 
 
 @check("int16-quantization")
-def _int16_quantization(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+def _int16_quantization(call: KernelCall, spec: CheckSpec) -> Iterator[Finding]:
     """ABS of int16: either no quantization at all, or one with zero points of 0 on both sides."""
     source = call.tensor(spec.of[0])
     if source is not None and quantized(source):
@@ -154,14 +155,14 @@ def _int16_quantization(call: Call, spec: CheckSpec) -> Iterator[Finding]:
 
 
 @check("not-quantized")
-def _not_quantized(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+def _not_quantized(call: KernelCall, spec: CheckSpec) -> Iterator[Finding]:
     for name, index, tensor in call.each(spec.of):
         if quantized(tensor):
             yield Finding("quantized-int32", f"takes int32 only without a scale, and its {words(name)} has one", index)
 
 
 @check("per-tensor")
-def _per_tensor(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+def _per_tensor(call: KernelCall, spec: CheckSpec) -> Iterator[Finding]:
     for name, index, tensor in call.each(spec.of):
         if scale_count(tensor) > 1:
             text = f"takes one scale on its {words(name)} for these types, not {scale_count(tensor)}"
@@ -169,7 +170,7 @@ def _per_tensor(call: Call, spec: CheckSpec) -> Iterator[Finding]:
 
 
 @check("channel-scales")
-def _channel_scales(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+def _channel_scales(call: KernelCall, spec: CheckSpec) -> Iterator[Finding]:
     """PopulateConvolutionQuantizationParams, CalculateOpDataFullyConnected: one scale or one for each channel."""
     for name, index, tensor in call.each(spec.of):
         shape, count = call.shapes[index], scale_count(tensor)
@@ -181,7 +182,7 @@ def _channel_scales(call: Call, spec: CheckSpec) -> Iterator[Finding]:
             yield Finding("channel-scales", text, index)
 
 
-def _zero_points(call: Call, spec: CheckSpec, least: int, most: int) -> Iterator[Finding]:
+def _zero_points(call: KernelCall, spec: CheckSpec, least: int, most: int) -> Iterator[Finding]:
     for name, index, tensor in call.each(spec.of):
         if not least <= (found := zero_point(tensor)) <= most:
             wanted = f"zero point {least}" if least == most else f"a zero point of {least} to {most}"
@@ -189,14 +190,14 @@ def _zero_points(call: Call, spec: CheckSpec, least: int, most: int) -> Iterator
 
 
 @check("zero-point")
-def _zero_point(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+def _zero_point(call: KernelCall, spec: CheckSpec) -> Iterator[Finding]:
     value = spec.args.get("value")
     least, most = (spec.args["min"], spec.args["max"]) if value is None else (value, value)
     yield from _zero_points(call, spec, least, most)
 
 
 @check("same-quantization")
-def _same_quantization(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+def _same_quantization(call: KernelCall, spec: CheckSpec) -> Iterator[Finding]:
     found = list(call.each(spec.of))
     for name, index, tensor in found[:-1]:
         last, _, wanted = found[-1]
@@ -207,7 +208,7 @@ def _same_quantization(call: Call, spec: CheckSpec) -> Iterator[Finding]:
 
 
 @check("scale")
-def _scale(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+def _scale(call: KernelCall, spec: CheckSpec) -> Iterator[Finding]:
     value, tolerance = spec.args["value"], spec.args["tolerance"]
     for name, index, tensor in call.each(spec.of):
         if abs(scale(tensor) - value) > tolerance:
@@ -216,7 +217,7 @@ def _scale(call: Call, spec: CheckSpec) -> Iterator[Finding]:
 
 
 @check("scale-log2")
-def _scale_log2(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+def _scale_log2(call: KernelCall, spec: CheckSpec) -> Iterator[Finding]:
     """CheckedLog2 (quantization_util.cc): within 0.001 of a power of two, which has to be the given one."""
     wanted = spec.args["value"]
     for name, index, tensor in call.each(spec.of):
@@ -226,7 +227,7 @@ def _scale_log2(call: Call, spec: CheckSpec) -> Iterator[Finding]:
 
 
 @check("scale-below")
-def _scale_below(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+def _scale_below(call: KernelCall, spec: CheckSpec) -> Iterator[Finding]:
     """QuantizeMultiplierSmallerThanOneExp aborts unless the scale is between 0 and 1."""
     for name, index, tensor in call.each(spec.of):
         if quantized(tensor) and not 0 < scale(tensor) < spec.args["below"]:
@@ -235,7 +236,7 @@ def _scale_below(call: Call, spec: CheckSpec) -> Iterator[Finding]:
 
 
 @check("scale-ratio")
-def _scale_ratio(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+def _scale_ratio(call: KernelCall, spec: CheckSpec) -> Iterator[Finding]:
     """HARD_SWISH: input scale / output scale / 128 has to be below 1 (hard_swish_common.cc)."""
     source, target, index = call.tensor(spec.of[0]), call.tensor(spec.of[1]), call.index(spec.of[0])
     if source is None or target is None:
@@ -246,9 +247,9 @@ def _scale_ratio(call: Call, spec: CheckSpec) -> Iterator[Finding]:
 
 
 @check("softmax-input-scale")
-def _softmax_input_scale(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+def _softmax_input_scale(call: KernelCall, spec: CheckSpec) -> Iterator[Finding]:
     """PreprocessSoftmaxScaling aborts unless beta x scale x 2^26 is above 1."""
-    beta = 1.0 if call.op.name == "LOG_SOFTMAX" else call.option("beta", None)
+    beta = 1.0 if call.operator.name == "LOG_SOFTMAX" else call.options.beta
     for name, index, tensor in call.each(spec.of):
         if beta is not None and not beta * scale(tensor) * 2**26 > 1:
             text = f"needs a positive scale (times beta, above 2^-26) on its {words(name)}"
@@ -256,7 +257,7 @@ def _softmax_input_scale(call: Call, spec: CheckSpec) -> Iterator[Finding]:
 
 
 @check("add-scales")
-def _add_scales(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+def _add_scales(call: KernelCall, spec: CheckSpec) -> Iterator[Finding]:
     """Inputs are rescaled to twice the greatest input scale, the sum (``shift`` bits up) to the output scale.
 
     QuantizeMultiplierSmallerThanOneExp aborts on a multiplier that is not between 0 and 1.
@@ -272,7 +273,7 @@ def _add_scales(call: Call, spec: CheckSpec) -> Iterator[Finding]:
 
 
 @check("input-scales")
-def _input_scales(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+def _input_scales(call: KernelCall, spec: CheckSpec) -> Iterator[Finding]:
     """Inputs are rescaled to twice the greater input scale: QuantizeMultiplierSmallerThanOneExp, as for add-scales."""
     found = list(call.each(spec.of))
     scales = [scale(tensor) for _, _, tensor in found]
@@ -281,7 +282,7 @@ def _input_scales(call: Call, spec: CheckSpec) -> Iterator[Finding]:
 
 
 @check("bias-scale")
-def _bias_scale(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+def _bias_scale(call: KernelCall, spec: CheckSpec) -> Iterator[Finding]:
     """GetQuantizedConvolutionMultipler (kernel_util.cc:322); not looked at with a scale for each channel."""
     source, weights, bias, output = (call.tensor(name) for name in spec.of)
     if source is None or weights is None or bias is None or output is None:
@@ -297,7 +298,7 @@ def _bias_scale(call: Call, spec: CheckSpec) -> Iterator[Finding]:
 
 
 @check("svdf-bias-scale")
-def _svdf_bias_scale(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+def _svdf_bias_scale(call: KernelCall, spec: CheckSpec) -> Iterator[Finding]:
     bias, state, weights = (call.tensor(name) for name in spec.of)
     if bias is None or state is None or weights is None:
         return
@@ -308,7 +309,7 @@ def _svdf_bias_scale(call: Call, spec: CheckSpec) -> Iterator[Finding]:
 
 
 @check("option")
-def _option(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+def _option(call: KernelCall, spec: CheckSpec) -> Iterator[Finding]:
     named = spec.args["option"]
     for name in [named] if isinstance(named, str) else named:
         value = call.option(name, None)
@@ -325,13 +326,13 @@ def _option(call: Call, spec: CheckSpec) -> Iterator[Finding]:
 
 
 @check("options-exclusive")
-def _options_exclusive(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+def _options_exclusive(call: KernelCall, spec: CheckSpec) -> Iterator[Finding]:
     if all(call.option(name) for name in spec.args["option"]):
         yield Finding("option", f"takes only one of {' and '.join(map(words, spec.args['option']))}")
 
 
 @check("tensor-type")
-def _tensor_type(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+def _tensor_type(call: KernelCall, spec: CheckSpec) -> Iterator[Finding]:
     """ConvertTensorType (flatbuffer_conversions.cc), as parsers use it for options that name a type."""
     named = spec.args["option"]
     for name in [named] if isinstance(named, str) else named:
@@ -343,7 +344,7 @@ def _tensor_type(call: Call, spec: CheckSpec) -> Iterator[Finding]:
 _TENSOR_TYPES = frozenset(map(int, DType))
 
 
-def _constants(call: Call, name: str) -> tuple[float, ...] | None:
+def _constants(call: KernelCall, name: str) -> tuple[float, ...] | None:
     """The constant numbers of an operand, integers or float32; None where it is not constant."""
     tensor = call.tensor(name)
     if tensor is None or tensor.dtype is not DType.FLOAT32 or not has_data(call.graph, tensor):
@@ -353,7 +354,7 @@ def _constants(call: Call, name: str) -> tuple[float, ...] | None:
 
 
 @check("no-zero")
-def _no_zero(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+def _no_zero(call: KernelCall, spec: CheckSpec) -> Iterator[Finding]:
     """A division by 0 ends the process or the call."""
     for name in spec.of:
         if 0 in (_constants(call, name) or ()):
@@ -361,7 +362,7 @@ def _no_zero(call: Call, spec: CheckSpec) -> Iterator[Finding]:
 
 
 @check("rsqrt-range")
-def _rsqrt_range(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+def _rsqrt_range(call: KernelCall, spec: CheckSpec) -> Iterator[Finding]:
     """RSQRT refuses a number below the zero point when it meets one (elementwise.cc).
 
     int8 tensors that come from a converter cannot hold one: their range begins at 0.

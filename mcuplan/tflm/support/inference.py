@@ -11,12 +11,12 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 
 from mcuplan.graph import Graph, Subgraph
-from mcuplan.tflm.support.call import Call, Finding, Shape
+from mcuplan.tflm.support.call import Finding, KernelCall, Shape
 from mcuplan.tflm.support.table import Gives, OperatorRule
 
 Inferred = Shape | list[Shape] | Finding | None
 
-Rule = Callable[[Call], Inferred]
+Rule = Callable[[KernelCall], Inferred]
 
 RULES: dict[str, Rule] = {}
 
@@ -31,7 +31,7 @@ def rule(name: str) -> Callable[[Rule], Rule]:
     return register
 
 
-def inferred_shapes(call: Call) -> list[Shape] | Finding | None:
+def inferred_shapes(call: KernelCall) -> list[Shape] | Finding | None:
     """The shapes of the outputs, in order (perhaps of the first only); None where they are not known."""
     if call.rule.gives is None:
         return None
@@ -39,7 +39,7 @@ def inferred_shapes(call: Call) -> list[Shape] | Finding | None:
     return [found] if isinstance(found, tuple) else found
 
 
-def output_findings(call: Call) -> Iterator[Finding]:
+def output_findings(call: KernelCall) -> Iterator[Finding]:
     """Where the outputs' shapes in the file are not those that the operator gives."""
     gives, found = call.rule.gives, inferred_shapes(call)
     if gives is None or found is None:
@@ -47,7 +47,7 @@ def output_findings(call: Call) -> Iterator[Finding]:
     if isinstance(found, Finding):
         yield found
         return
-    for index, wanted in zip(call.op.outputs, found, strict=False):
+    for index, wanted in zip(call.operator.outputs, found, strict=False):
         declared = call.subgraph.tensors[index].shape if index >= 0 else None
         if declared is not None and not _fits(declared, wanted, gives):
             text = f"gives the shape {list(wanted)}, but its output has {list(declared)}"
@@ -104,7 +104,7 @@ def resolved_shapes(graph: Graph, subgraph: Subgraph, rule_of: Sequence[Operator
             continue
         out = op.outputs[0]
         if row.sets_shape != "one":
-            found = inferred_shapes(Call(graph, subgraph, op, row, shapes))
+            found = inferred_shapes(KernelCall(graph, subgraph, op, row, shapes))
             shapes[out] = found[0] if isinstance(found, list) else None
         elif op.inputs and op.inputs[0] >= 0:
             shapes[out] = _filled(subgraph.tensors[out].shape, shapes[op.inputs[0]])

@@ -6,13 +6,13 @@ import math
 from collections.abc import Iterator
 
 from mcuplan.operators.input_rows import input_rows
-from mcuplan.tflm.support.call import Call, Finding
+from mcuplan.tflm.support.call import Finding, KernelCall
 from mcuplan.tflm.support.checks import plain_check
 
 
 @plain_check("input-rows")
-def _input_rows(call: Call) -> Iterator[Finding]:
-    options, shape, begin = input_rows(call.op), call.shape("output"), call.shape("begin")
+def _input_rows(call: KernelCall) -> Iterator[Finding]:
+    options, shape, begin = input_rows(call.operator), call.shape("output"), call.shape("begin")
     tensor = call.tensor("output")
     if options is None:
         yield Finding("option", "has options that its source does not know")

@@ -9,7 +9,8 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 
-from mcuplan.tflm.support.call import Call, Finding, Shape, words
+from mcuplan.operators import all_from_front, from_front
+from mcuplan.tflm.support.call import Finding, KernelCall, Shape, words
 from mcuplan.tflm.support.checks import check, plain_check
 from mcuplan.tflm.support.inference import broadcast
 from mcuplan.tflm.support.table import CheckSpec
@@ -19,7 +20,7 @@ def _mismatch(text: str, tensor: int, unchecked: bool = False) -> Finding:
     return Finding("shape-mismatch", text, tensor, unchecked)
 
 
-def _output(call: Call, wanted: Sequence[int], unchecked: bool = False) -> Iterator[Finding]:
+def _output(call: KernelCall, wanted: Sequence[int], unchecked: bool = False) -> Iterator[Finding]:
     """A finding where the output's shape in the file is not the one that the kernel works out."""
     found = call.shape("output")
     if found is not None and tuple(wanted) != found:
@@ -28,7 +29,7 @@ def _output(call: Call, wanted: Sequence[int], unchecked: bool = False) -> Itera
 
 
 @check("values")
-def _values(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+def _values(call: KernelCall, spec: CheckSpec) -> Iterator[Finding]:
     for name in spec.of:
         if any(value < spec.args["min"] for value in call.integers(name) or ()):
             text = f"needs numbers of {spec.args['min']} or more in its {words(name)}"
@@ -36,33 +37,34 @@ def _values(call: Call, spec: CheckSpec) -> Iterator[Finding]:
 
 
 @check("axis-range")
-def _axis_range(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+def _axis_range(call: KernelCall, spec: CheckSpec) -> Iterator[Finding]:
     axes, shape = call.integers(spec.of[0]), call.shape(spec.of[1])
     if axes is None or not shape:
         return
     for axis in axes:
-        if not -len(shape) <= axis < len(shape):
+        if from_front(axis, len(shape)) is None:
             text = f"has axis {axis}, but its {spec.of[1]} has {len(shape)} dimensions"
             yield Finding("index-range", text, call.index(spec.of[0]))
 
 
 @plain_check("reverse-axes")
-def _reverse_axes(call: Call) -> Iterator[Finding]:
+def _reverse_axes(call: KernelCall) -> Iterator[Finding]:
     axes, shape = call.integers("axis"), call.shape("input")
     if axes is None or shape is None:
         return
-    if len(axes) > len(shape) or not all(-len(shape) <= axis < len(shape) for axis in axes):
+    found = all_from_front(axes, len(shape))
+    if len(axes) > len(shape) or found is None:
         yield Finding("index-range", f"has axes {list(axes)} on {len(shape)} dimensions", call.index("axis"))
         return
     if not axes:
         yield Finding("index-range", "needs an axis to reverse", call.index("axis"))
-    ordered = sorted(axis % len(shape) for axis in axes)
+    ordered = sorted(found)
     if any(b != a + 1 for a, b in itertools.pairwise(ordered)):
         yield Finding("index-range", f"reverses neighbouring axes only, not {ordered}", call.index("axis"))
 
 
 @plain_check("perm-values")
-def _perm_values(call: Call) -> Iterator[Finding]:
+def _perm_values(call: KernelCall) -> Iterator[Finding]:
     perm, shape, perm_shape = call.integers("perm"), call.shape("input"), call.shape("perm")
     if perm is None or shape is None or not perm_shape:
         return
@@ -75,28 +77,29 @@ def _perm_values(call: Call) -> Iterator[Finding]:
 
 
 @plain_check("reshape-elements")
-def _reshape_elements(call: Call) -> Iterator[Finding]:
+def _reshape_elements(call: KernelCall) -> Iterator[Finding]:
     source, target = call.shape("input"), call.shape("output")
     if source is None or target is None:
         return
-    legacy_scalar = len(call.op.inputs) == 1 and target == (0,)
+    legacy_scalar = len(call.operator.inputs) == 1 and target == (0,)
     elements = 1 if legacy_scalar else math.prod(target)
     if math.prod(source) != elements:
         yield _mismatch(f"cannot make {elements} elements of {math.prod(source)}", call.index("output"))
 
 
 @plain_check("squeeze-shapes")
-def _squeeze_shapes(call: Call) -> Iterator[Finding]:
+def _squeeze_shapes(call: KernelCall) -> Iterator[Finding]:
     shapes = call.all_shapes(("input", "output"))
     source_tensor, target_tensor = call.tensor("input"), call.tensor("output")
     if shapes is None or source_tensor is None or target_tensor is None:
         return
     source, target = shapes
     named = call.options.squeeze_dims
-    if any(not -len(source) <= axis < len(source) or source[axis] != 1 for axis in named):
+    asked = all_from_front(named, len(source))
+    if asked is None or any(source[axis] != 1 for axis in asked):
         yield Finding("index-range", f"squeezes axes {list(named)} of {list(source)}", call.index("input"))
         return
-    dropped = {axis % len(source) for axis in named} or {i for i, size in enumerate(source) if size == 1}
+    dropped = asked or {i for i, size in enumerate(source) if size == 1}
     kept = [size for i, size in enumerate(source) if i not in dropped]
     same_bytes = source_tensor.dtype.bits == target_tensor.dtype.bits and math.prod(source) == math.prod(target)
     short = len(target) < len(kept)
@@ -106,7 +109,7 @@ def _squeeze_shapes(call: Call) -> Iterator[Finding]:
 
 
 @plain_check("expand-shapes")
-def _expand_shapes(call: Call) -> Iterator[Finding]:
+def _expand_shapes(call: KernelCall) -> Iterator[Finding]:
     source, axis = call.shape("input"), call.integers("axis")
     if source is None or not axis:
         return
@@ -123,7 +126,7 @@ def _expand_shapes(call: Call) -> Iterator[Finding]:
 
 
 @plain_check("pad-shapes")
-def _pad_shapes(call: Call) -> Iterator[Finding]:
+def _pad_shapes(call: KernelCall) -> Iterator[Finding]:
     shapes, paddings = call.all_shapes(("input", "paddings", "output")), call.integers("paddings")
     if shapes is None or paddings is None:
         return
@@ -136,14 +139,14 @@ def _pad_shapes(call: Call) -> Iterator[Finding]:
 
 
 @plain_check("mirror-pad-shapes")
-def _mirror_pad_shapes(call: Call) -> Iterator[Finding]:
+def _mirror_pad_shapes(call: KernelCall) -> Iterator[Finding]:
     shapes = call.all_shapes(("input", "paddings"))
     if shapes is not None and shapes[1] and shapes[1][0] != len(shapes[0]):
         yield _mismatch(f"has paddings for {shapes[1][0]} of {len(shapes[0])} dimensions", call.index("paddings"))
 
 
 @plain_check("strided-slice-shapes")
-def _strided_slice_shapes(call: Call) -> Iterator[Finding]:
+def _strided_slice_shapes(call: KernelCall) -> Iterator[Finding]:
     """CheckOutputSize of strided_slice_common.cc with StartForAxis and StopForAxis of strided_slice_logic.h."""
     source = call.shape("input")
     begins, ends, strides = (call.integers(name) for name in ("begin", "end", "strides"))
@@ -166,7 +169,7 @@ def _strided_slice_shapes(call: Call) -> Iterator[Finding]:
     yield from _output(call, wanted)
 
 
-def _slice_length(call: Call, axis: int, size: int, begin: int, end: int, stride: int) -> int:
+def _slice_length(call: KernelCall, axis: int, size: int, begin: int, end: int, stride: int) -> int:
     """Elements that a strided slice takes of one axis, with the begin and end masks."""
     if size == 0:
         return 0
@@ -183,7 +186,7 @@ def _slice_length(call: Call, axis: int, size: int, begin: int, end: int, stride
 
 
 @plain_check("update-shapes")
-def _update_shapes(call: Call) -> Iterator[Finding]:
+def _update_shapes(call: KernelCall) -> Iterator[Finding]:
     shapes = call.all_shapes(("operand", "update", "start"))
     if shapes is None:
         return
@@ -195,7 +198,7 @@ def _update_shapes(call: Call) -> Iterator[Finding]:
 
 
 @plain_check("broadcast-shapes")
-def _broadcast_shapes(call: Call) -> Iterator[Finding]:
+def _broadcast_shapes(call: KernelCall) -> Iterator[Finding]:
     source, wanted, given = call.shape("input"), call.integers("shape"), call.shape("shape")
     if source is None or wanted is None or not given:
         return
@@ -207,7 +210,7 @@ def _broadcast_shapes(call: Call) -> Iterator[Finding]:
 
 
 @plain_check("fill-shapes")
-def _fill_shapes(call: Call) -> Iterator[Finding]:
+def _fill_shapes(call: KernelCall) -> Iterator[Finding]:
     wanted, shape = call.integers("dims"), call.shape("dims")
     if shape is not None and len(shape) != 1:
         yield _mismatch(f"takes its dims as one row of numbers, not {list(shape)}", call.index("dims"))
@@ -216,7 +219,7 @@ def _fill_shapes(call: Call) -> Iterator[Finding]:
 
 
 @plain_check("matmul-shapes")
-def _matmul_shapes(call: Call) -> Iterator[Finding]:
+def _matmul_shapes(call: KernelCall) -> Iterator[Finding]:
     shapes = call.all_shapes(("first_input", "second_input", "output"))
     if shapes is None or min(len(shapes[0]), len(shapes[1])) < 2:
         return
@@ -232,7 +235,7 @@ def _matmul_shapes(call: Call) -> Iterator[Finding]:
 
 
 @plain_check("svdf-shapes")
-def _svdf_shapes(call: Call) -> Iterator[Finding]:
+def _svdf_shapes(call: KernelCall) -> Iterator[Finding]:
     names = ("input", "weights_feature", "weights_time", "bias", "state", "output")
     shapes, rank = call.all_shapes(names), call.options.rank
     if shapes is None or any(len(shape) != 2 for i, shape in enumerate(shapes) if i != 3):
@@ -247,7 +250,7 @@ def _svdf_shapes(call: Call) -> Iterator[Finding]:
 
 
 @plain_check("lstm-shapes")
-def _lstm_shapes(call: Call) -> Iterator[Finding]:
+def _lstm_shapes(call: KernelCall) -> Iterator[Finding]:
     """ValidateTensorSize of lstm_eval_common.cc."""
     shapes = call.all_shapes(("input", "hidden_state", "cell_state", "output"))
     if shapes is None:
@@ -276,7 +279,7 @@ def _lstm_weight_shape(name: str, state: int, inputs: int) -> Shape | None:
 
 
 @plain_check("circular-buffer")
-def _circular_buffer(call: Call) -> Iterator[Finding]:
+def _circular_buffer(call: KernelCall) -> Iterator[Finding]:
     shapes = call.all_shapes(("input", "output"))
     if shapes is None or any(len(shape) != 4 for shape in shapes):
         return

@@ -5,30 +5,30 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from mcuplan.operators import window_axis
+from mcuplan.operators import all_from_front, from_front, window_axis
 from mcuplan.operators.geometry import SAME, VALID
-from mcuplan.tflm.support.call import Call, Finding, Shape
+from mcuplan.tflm.support.call import Finding, KernelCall, Shape
 from mcuplan.tflm.support.inference import Inferred, broadcast, mismatch, rule
 
 # -- element by element ---------------------------------------------------------------------------------------------
 
 
 @rule("first")
-def _first(call: Call) -> Inferred:
+def _first(call: KernelCall) -> Inferred:
     """As many elements as the first input has."""
     return call.shape(call.rule.inputs[0].name)
 
 
 @rule("broadcast")
-def _broadcast(call: Call) -> Inferred:
+def _broadcast(call: KernelCall) -> Inferred:
     """The common shape of all inputs; inputs of one shape are walked through as one row, whatever the output's."""
     shapes = call.all_shapes(operand.name for operand in call.rule.inputs)
     if not shapes:
         return None
     common = broadcast(*shapes)
     if common is None:
-        return mismatch("has inputs whose shapes do not broadcast", call.op.inputs[0])
-    declared = call.declared(call.op.outputs[0])
+        return mismatch("has inputs whose shapes do not broadcast", call.operator.inputs[0])
+    declared = call.declared(call.operator.outputs[0])
     alike = len(set(shapes)) == 1 or math.prod(common) == 1
     if declared is not None and math.prod(declared) == math.prod(common):
         leading = declared[: max(0, len(declared) - len(common))]
@@ -38,41 +38,43 @@ def _broadcast(call: Call) -> Inferred:
 
 
 @rule("select")
-def _select(call: Call) -> Inferred:
+def _select(call: KernelCall) -> Inferred:
     """SelectPrepare (select.cc): where shapes differ, the output has exactly the common one."""
     shapes = call.all_shapes(operand.name for operand in call.rule.inputs)
     if not shapes:
         return None
-    declared = call.declared(call.op.outputs[0])
+    declared = call.declared(call.operator.outputs[0])
     common = broadcast(*shapes)
     alike = len(set(shapes)) == 1 or all(math.prod(shape) == 1 for shape in shapes)
     if common is not None and alike and declared is not None and math.prod(declared) == math.prod(common):
         return declared
-    return common or mismatch("has inputs whose shapes do not broadcast", call.op.inputs[0])
+    return common or mismatch("has inputs whose shapes do not broadcast", call.operator.inputs[0])
 
 
 @rule("shape-of")
-def _shape_of(call: Call) -> Inferred:
+def _shape_of(call: KernelCall) -> Inferred:
     source = call.shape("input")
     return None if source is None else (len(source),)
 
 
 @rule("broadcast-args")
-def _broadcast_args(call: Call) -> Inferred:
+def _broadcast_args(call: KernelCall) -> Inferred:
     """BroadcastArgs (broadcast_args.h) aborts on two numbers that differ and are not 1."""
     first, second = call.integers("first_input"), call.integers("second_input")
     if first is None or second is None:
         return None
     pairs = zip(reversed(first), reversed(second), strict=False)
     if any(a != b and 1 not in (a, b) for a, b in pairs):
-        return mismatch(f"cannot broadcast {list(first)} and {list(second)}", call.op.inputs[0])
+        return mismatch(f"cannot broadcast {list(first)} and {list(second)}", call.operator.inputs[0])
     return (max(len(first), len(second)),)
 
 
 # -- windows --------------------------------------------------------------------------------------------------------
 
 
-def _window_output(call: Call, source: Shape, taps: Sequence[int], dilated: bool) -> tuple[int, int] | Finding | None:
+def _window_output(
+    call: KernelCall, source: Shape, taps: Sequence[int], dilated: bool
+) -> tuple[int, int] | Finding | None:
     """Rows and columns of the output (ComputeOutSize of padding.h)."""
     strides, padding = call.options.strides, call.options.padding
     dilations = call.options.dilations if dilated else (1, 1)
@@ -81,11 +83,11 @@ def _window_output(call: Call, source: Shape, taps: Sequence[int], dilated: bool
     rows, columns = (window_axis(source[1 + i], taps[i], strides[i], dilations[i], padding).output for i in range(2))
     if min(rows, columns) < 1:
         text = f"gives a tensor without elements, {rows} x {columns} values"
-        return Finding("empty-tensor", text, call.op.outputs[0], True)
+        return Finding("empty-tensor", text, call.operator.outputs[0], True)
     return rows, columns
 
 
-def _bias_fits(call: Call, channels: int) -> Finding | None:
+def _bias_fits(call: KernelCall, channels: int) -> Finding | None:
     bias = call.shape("bias")
     if bias is None or math.prod(bias) == channels:
         return None
@@ -93,7 +95,7 @@ def _bias_fits(call: Call, channels: int) -> Finding | None:
 
 
 @rule("conv")
-def _conv(call: Call) -> Inferred:
+def _conv(call: KernelCall) -> Inferred:
     shapes = call.all_shapes(("input", "filter"))
     if shapes is None or any(len(shape) != 4 for shape in shapes):
         return None
@@ -111,7 +113,7 @@ def _conv(call: Call) -> Inferred:
 
 
 @rule("depthwise")
-def _depthwise(call: Call) -> Inferred:
+def _depthwise(call: KernelCall) -> Inferred:
     shapes = call.all_shapes(("input", "filter"))
     if shapes is None or any(len(shape) != 4 for shape in shapes):
         return None
@@ -127,7 +129,7 @@ def _depthwise(call: Call) -> Inferred:
 
 
 @rule("transpose-conv")
-def _transpose_conv(call: Call) -> Inferred:
+def _transpose_conv(call: KernelCall) -> Inferred:
     """The output's rows and columns are the file's: by ``shape`` where that is constant."""
     shapes = call.all_shapes(("input", "filter", "output"))
     if shapes is None or any(len(shape) != 4 for shape in shapes):
@@ -142,7 +144,7 @@ def _transpose_conv(call: Call) -> Inferred:
 
 
 @rule("pool")
-def _pool(call: Call) -> Inferred:
+def _pool(call: KernelCall) -> Inferred:
     source = call.shape("input")
     if source is None or len(source) != 4:
         return None
@@ -153,7 +155,7 @@ def _pool(call: Call) -> Inferred:
 
 
 @rule("resize")
-def _resize(call: Call) -> Inferred:
+def _resize(call: KernelCall) -> Inferred:
     source, size = call.shape("input"), call.integers("size")
     if source is None or len(source) != 4 or size is None or len(size) != 2:
         return None
@@ -164,7 +166,7 @@ def _resize(call: Call) -> Inferred:
 
 
 @rule("fully-connected")
-def _fully_connected(call: Call) -> Inferred:
+def _fully_connected(call: KernelCall) -> Inferred:
     """Rows of the last axis of the filter, as many as the output has; its last but one axis is the output's last."""
     shapes = call.all_shapes(("input", "filter", "output"))
     if shapes is None:
@@ -186,21 +188,20 @@ def _fully_connected(call: Call) -> Inferred:
 
 
 @rule("reduce")
-def _reduce(call: Call) -> Inferred:
+def _reduce(call: KernelCall) -> Inferred:
     """ResolveAxis and Reduce (reduce.h): an axis twice is one; a scalar has none."""
     source, axes = call.shape("input"), call.integers("axis")
     if source is None or axes is None:
         return None
-    if source and not all(-len(source) <= axis < len(source) for axis in axes):
+    dropped = all_from_front(axes, len(source)) if source else frozenset()
+    if dropped is None:
         return None  # said by another check
-    dropped = {axis % len(source) for axis in axes} if source else set()
     kept = [1 if i in dropped else size for i, size in enumerate(source) if call.options.keep_dims or i not in dropped]
     return tuple(kept)
 
 
 @rule("arg")
-def _arg(call: Call) -> Inferred:
-    source, axis = call.shape("input"), call.integers("axis")
-    if not source or not axis or not -len(source) <= axis[0] < len(source):
-        return None
-    return tuple(size for i, size in enumerate(source) if i != axis[0] % len(source))
+def _arg(call: KernelCall) -> Inferred:
+    source, given = call.shape("input"), call.integers("axis")
+    axis = from_front(given[0], len(source)) if source and given else None
+    return None if source is None or axis is None else (*source[:axis], *source[axis + 1 :])

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import math
 
-from mcuplan.tflm.support.call import Call, Finding, Shape, words
+from mcuplan.operators import from_front
+from mcuplan.tflm.support.call import Finding, KernelCall, Shape, words
 from mcuplan.tflm.support.inference import Inferred, index_range, mismatch, rule
 
 
-def _axis(call: Call, rank: int, operand: str) -> int | Finding:
+def _axis(call: KernelCall, rank: int, operand: str) -> int | Finding:
     axis = call.options.axis
-    if -rank <= axis < rank:
-        return axis % rank
-    return index_range(f"has axis {axis} on {rank} dimensions", call.index(operand))
+    front = from_front(axis, rank)
+    return front if front is not None else index_range(f"has axis {axis} on {rank} dimensions", call.index(operand))
 
 
 @rule("concatenation")
-def _concatenation(call: Call) -> Inferred:
+def _concatenation(call: KernelCall) -> Inferred:
     shapes = [call.shapes[i] for i in call.operands["values"]]
     known = [shape for shape in shapes if shape is not None]
     if len(known) < len(shapes) or not known:
@@ -30,7 +30,7 @@ def _concatenation(call: Call) -> Inferred:
 
 
 @rule("pack")
-def _pack(call: Call) -> Inferred:
+def _pack(call: KernelCall) -> Inferred:
     shapes = [call.shapes[i] for i in call.operands["values"]]
     first = shapes[0] if shapes else None
     if first is None:
@@ -38,36 +38,35 @@ def _pack(call: Call) -> Inferred:
     if any(shape is not None and shape != first for shape in shapes):
         return mismatch("packs tensors of different shapes", call.index("values"))
     if call.options.values_count != len(shapes):
-        text = f"says {call.option('values_count')} values in its options but has {len(shapes)}"
+        text = f"says {call.options.values_count} values in its options but has {len(shapes)}"
         return Finding("operand-count", text, unchecked=True)
     axis = _axis(call, len(first) + 1, "values")
     return axis if isinstance(axis, Finding) else (*first[:axis], len(shapes), *first[axis:])
 
 
 @rule("unpack")
-def _unpack(call: Call) -> Inferred:
-    source, count = call.shape("input"), len(call.op.outputs)
+def _unpack(call: KernelCall) -> Inferred:
+    source, count = call.shape("input"), len(call.operator.outputs)
     if source is None:
         return None
     axis = _axis(call, len(source), "input")
     if isinstance(axis, Finding):
         return axis
     if not call.options.num == count == source[axis]:
-        text = f"gives {source[axis]} parts, but has {count} outputs and says {call.option('num')} in its options"
+        text = f"gives {source[axis]} parts, but has {count} outputs and says {call.options.num} in its options"
         return Finding("operand-count", text, call.index("input"), True)
     return [(*source[:axis], *source[axis + 1 :])] * count
 
 
-def _split_axis(call: Call) -> tuple[Shape, int] | None:
-    source, axis = call.shape("input"), call.integers("axis")
-    if not source or not axis or not -len(source) <= axis[0] < len(source):
-        return None
-    return source, axis[0] % len(source)
+def _split_axis(call: KernelCall) -> tuple[Shape, int] | None:
+    source, given = call.shape("input"), call.integers("axis")
+    axis = from_front(given[0], len(source)) if source and given else None
+    return None if source is None or axis is None else (source, axis)
 
 
 @rule("split")
-def _split(call: Call) -> Inferred:
-    found, count = _split_axis(call), len(call.op.outputs)
+def _split(call: KernelCall) -> Inferred:
+    found, count = _split_axis(call), len(call.operator.outputs)
     if found is None or not count:
         return None
     source, axis = found
@@ -77,14 +76,14 @@ def _split(call: Call) -> Inferred:
 
 
 @rule("split-v")
-def _split_v(call: Call) -> Inferred:
+def _split_v(call: KernelCall) -> Inferred:
     """The sizes are those of the outputs: TFLM does not read the operand that holds them."""
     found = _split_axis(call)
     if found is None:
         return None
     source, axis = found
     sizes = call.integers("sizes")
-    targets = [call.declared(i) for i in call.op.outputs]
+    targets = [call.declared(i) for i in call.operator.outputs]
     known = [target for target in targets if target is not None and len(target) == len(source)]
     if len(known) < len(targets):
         return mismatch(f"splits {len(source)} dimensions into outputs of other ranks", call.index("input"))
@@ -96,7 +95,7 @@ def _split_v(call: Call) -> Inferred:
 
 
 @rule("slice")
-def _slice(call: Call) -> Inferred:
+def _slice(call: KernelCall) -> Inferred:
     source, begin, size = call.shape("input"), call.integers("begin"), call.integers("size")
     if source is None or size is None:
         return None
@@ -119,17 +118,15 @@ def _slice(call: Call) -> Inferred:
 
 
 @rule("gather")
-def _gather(call: Call) -> Inferred:
+def _gather(call: KernelCall) -> Inferred:
     shapes = call.all_shapes(("input", "positions"))
     if shapes is None:
         return None
     source, positions = shapes
-    axis, batch = call.options.axis, call.options.batch_dims
-    axis += len(source) if axis < 0 else 0
+    axis, batch = from_front(call.options.axis, len(source)), call.options.batch_dims
     batch += len(positions) if batch < 0 else 0
-    inside = 0 <= axis < len(source) and 0 <= batch < len(source)
-    if not inside or batch > axis or batch > len(positions):
-        text = f"has axis {axis} and {batch} batch dimensions on {len(source)} dimensions"
+    if axis is None or not 0 <= batch < len(source) or batch > axis or batch > len(positions):
+        text = f"has axis {call.options.axis} and {batch} batch dimensions on {len(source)} dimensions"
         return Finding("index-range", text, call.index("input"))
     if source[:batch] != positions[:batch]:
         return Finding(
@@ -141,7 +138,7 @@ def _gather(call: Call) -> Inferred:
 
 
 @rule("gather-nd")
-def _gather_nd(call: Call) -> Inferred:
+def _gather_nd(call: KernelCall) -> Inferred:
     shapes = call.all_shapes(("input", "indices"))
     if shapes is None or not shapes[1]:
         return None
@@ -156,7 +153,7 @@ def _gather_nd(call: Call) -> Inferred:
 
 
 @rule("embedding")
-def _embedding(call: Call) -> Inferred:
+def _embedding(call: KernelCall) -> Inferred:
     shapes = call.all_shapes(("indices", "values"))
     if shapes is None or not shapes[0] or len(shapes[1]) < 2:
         return None
@@ -167,7 +164,7 @@ def _embedding(call: Call) -> Inferred:
 
 
 @rule("mirror-pad")
-def _mirror_pad(call: Call) -> Inferred:
+def _mirror_pad(call: KernelCall) -> Inferred:
     """GetInputDimension (mirror_pad.cc) looks outside the input where the padding is wider than the input."""
     source, paddings = call.shape("input"), call.integers("paddings")
     if source is None or paddings is None:
@@ -184,7 +181,7 @@ def _mirror_pad(call: Call) -> Inferred:
 
 
 @rule("depth-to-space")
-def _depth_to_space(call: Call) -> Inferred:
+def _depth_to_space(call: KernelCall) -> Inferred:
     shape, block = call.shape("input"), call.options.block_size
     if shape is None or len(shape) != 4 or block < 1:
         return None
@@ -195,7 +192,7 @@ def _depth_to_space(call: Call) -> Inferred:
 
 
 @rule("space-to-depth")
-def _space_to_depth(call: Call) -> Inferred:
+def _space_to_depth(call: KernelCall) -> Inferred:
     shape, block = call.shape("input"), call.options.block_size
     if shape is None or len(shape) != 4 or block < 1:
         return None
@@ -205,7 +202,7 @@ def _space_to_depth(call: Call) -> Inferred:
     return (shape[0], shape[1] // block, shape[2] // block, shape[3] * block * block)
 
 
-def _blocks(call: Call, edges: str) -> tuple[Shape, list[tuple[int, int, int]]] | Finding | None:
+def _blocks(call: KernelCall, edges: str) -> tuple[Shape, list[tuple[int, int, int]]] | Finding | None:
     """The input's shape and, for each spatial axis, block size and what is cut or padded before and after."""
     source, blocks, ends = call.shape("input"), call.integers("block_shape"), call.integers(edges)
     if source is None or len(source) not in (3, 4) or blocks is None or ends is None:
@@ -220,7 +217,7 @@ def _blocks(call: Call, edges: str) -> tuple[Shape, list[tuple[int, int, int]]] 
 
 
 @rule("batch-to-space")
-def _batch_to_space(call: Call) -> Inferred:
+def _batch_to_space(call: KernelCall) -> Inferred:
     found = _blocks(call, "crops")
     if found is None or isinstance(found, Finding):
         return found
@@ -233,7 +230,7 @@ def _batch_to_space(call: Call) -> Inferred:
 
 
 @rule("space-to-batch")
-def _space_to_batch(call: Call) -> Inferred:
+def _space_to_batch(call: KernelCall) -> Inferred:
     found = _blocks(call, "paddings")
     if found is None or isinstance(found, Finding):
         return found

@@ -11,20 +11,20 @@ from collections.abc import Iterator
 
 from mcuplan.graph import DType
 from mcuplan.tflm.kernels import custom_options
-from mcuplan.tflm.support.call import Call, Finding, words
+from mcuplan.tflm.support.call import Finding, KernelCall, words
 from mcuplan.tflm.support.checks import check
 from mcuplan.tflm.support.inference import Inferred, mismatch, rule
 from mcuplan.tflm.support.table import CheckSpec
 
 
-def _option(call: Call, name: str) -> int | None:
+def _option(call: KernelCall, name: str) -> int | None:
     """A custom operator's option; None where it has none of that name."""
-    value: int | None = getattr(custom_options(call.op.custom_options), name, None)
+    value: int | None = getattr(custom_options(call.operator.custom_options), name, None)
     return value
 
 
 @check("custom-option")
-def _custom_option(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+def _custom_option(call: KernelCall, spec: CheckSpec) -> Iterator[Finding]:
     for name in spec.args["option"]:
         value = _option(call, name)
         if value is None:
@@ -34,7 +34,7 @@ def _custom_option(call: Call, spec: CheckSpec) -> Iterator[Finding]:
 
 
 @check("option-type")
-def _option_type(call: Call, spec: CheckSpec) -> Iterator[Finding]:
+def _option_type(call: KernelCall, spec: CheckSpec) -> Iterator[Finding]:
     """The option ``T`` chooses the kernel; where it is not there, it reads as 0, float32."""
     chosen = _option(call, "T") or 0
     for name, index, tensor in call.each(spec.of):
@@ -45,7 +45,7 @@ def _option_type(call: Call, spec: CheckSpec) -> Iterator[Finding]:
 
 
 @rule("energy")
-def _energy(call: Call) -> Inferred:
+def _energy(call: KernelCall) -> Inferred:
     """SpectrumToEnergy writes from ``start_index`` to ``end_index`` and reads pairs of numbers there."""
     source, target, end = call.shape("input"), call.shape("output"), _option(call, "end_index")
     if source is None or target is None or end is None:
@@ -56,7 +56,7 @@ def _energy(call: Call) -> Inferred:
 
 
 @rule("filter-bank")
-def _filter_bank(call: Call) -> Inferred:
+def _filter_bank(call: KernelCall) -> Inferred:
     """FilterbankAccumulateChannels: one channel more is worked out than is given."""
     channels = _option(call, "num_channels")
     shapes = call.all_shapes(("input", "weights", "unweights"))
@@ -75,7 +75,7 @@ def _filter_bank(call: Call) -> Inferred:
 
 
 @rule("channels")
-def _channels(call: Call) -> Inferred:
+def _channels(call: KernelCall) -> Inferred:
     source, channels = call.shape("input"), _option(call, "num_channels")
     if source is None or channels is None:
         return None
@@ -85,7 +85,7 @@ def _channels(call: Call) -> Inferred:
 
 
 @rule("framer")
-def _framer(call: Call) -> Inferred:
+def _framer(call: KernelCall) -> Inferred:
     source, size, step = call.shape("input"), _option(call, "frame_size"), _option(call, "frame_step")
     if not source or size is None or step is None or step < 1:
         return None
@@ -99,7 +99,7 @@ def _power_of_two(length: int) -> bool:
 
 
 @rule("rfft")
-def _rfft(call: Call) -> Inferred:
+def _rfft(call: KernelCall) -> Inferred:
     source, length = call.shape("input"), _option(call, "fft_length")
     if not source or length is None:
         return None
@@ -109,7 +109,7 @@ def _rfft(call: Call) -> Inferred:
 
 
 @rule("irfft")
-def _irfft(call: Call) -> Inferred:
+def _irfft(call: KernelCall) -> Inferred:
     source, length = call.shape("input"), _option(call, "fft_length")
     if not source or length is None:
         return None
@@ -119,7 +119,7 @@ def _irfft(call: Call) -> Inferred:
 
 
 @rule("overlap-add")
-def _overlap_add(call: Call) -> Inferred:
+def _overlap_add(call: KernelCall) -> Inferred:
     source, step = call.shape("input"), _option(call, "frame_step")
     if source is None or len(source) < 2 or step is None:
         return None
@@ -129,7 +129,7 @@ def _overlap_add(call: Call) -> Inferred:
 
 
 @rule("stacker")
-def _stacker(call: Call) -> Inferred:
+def _stacker(call: KernelCall) -> Inferred:
     source, channels = call.shape("input"), _option(call, "num_channels")
     before, after = _option(call, "stacker_left_context"), _option(call, "stacker_right_context")
     if source is None or channels is None or before is None or after is None:
@@ -140,7 +140,7 @@ def _stacker(call: Call) -> Inferred:
 
 
 @rule("window")
-def _window(call: Call) -> Inferred:
+def _window(call: KernelCall) -> Inferred:
     shapes = call.all_shapes(("input", "weights"))
     if shapes is None or not shapes[0] or not shapes[1]:
         return None

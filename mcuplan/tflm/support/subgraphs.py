@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mcuplan.graph import DType, Graph, Subgraph, Tensor
-from mcuplan.operators import called_subgraphs, never_ends
-from mcuplan.tflm.support.call import Call, Finding
+from mcuplan.operators import Options, called_subgraphs, never_ends
+from mcuplan.tflm.support.call import Finding, KernelCall
 from mcuplan.tflm.support.checks import plain_check
 from mcuplan.tflm.support.flow import called_without_ends
 
@@ -64,9 +64,9 @@ def _same_bytes(
             yield Finding("subgraph", f"copies {one} bytes where {what} has {two}", index, unchecked=True)
 
 
-def _called(call: Call) -> list[Subgraph] | None:
+def _called(call: KernelCall) -> list[Subgraph] | None:
     """The subgraphs that the operator names; None where one does not exist."""
-    indices = called_subgraphs(call.op)
+    indices = called_subgraphs(call.operator)
     graphs = call.graph.subgraphs
     return [graphs[i] for i in indices] if all(0 <= i < len(graphs) for i in indices) else None
 
@@ -77,45 +77,47 @@ def _without_ends(found: Sequence[Subgraph]) -> Iterator[Finding]:
         yield Finding("missing-vector", "calls a subgraph without a list of inputs or outputs", unchecked=True)
 
 
-def _no_such_subgraph(call: Call) -> Finding:
-    wanted = list(called_subgraphs(call.op))
+def _no_such_subgraph(call: KernelCall) -> Finding:
+    wanted = list(called_subgraphs(call.operator))
     return Finding("subgraph", f"calls the subgraphs {wanted}, and the model has {len(call.graph.subgraphs)}")
 
 
 @plain_check("call-subgraph")
-def _call_subgraph(call: Call) -> Iterator[Finding]:
+def _call_subgraph(call: KernelCall) -> Iterator[Finding]:
     if _called(call) is None:
         yield _no_such_subgraph(call)
 
 
 @plain_check("if-subgraphs")
-def _if_subgraphs(call: Call) -> Iterator[Finding]:
+def _if_subgraphs(call: KernelCall) -> Iterator[Finding]:
     found = _called(call)
     if found is None:
         yield _no_such_subgraph(call)
         return
     yield from _without_ends(found)
     for branch, name in zip(found, ("then", "else"), strict=True):
-        yield from _same_bytes(call.subgraph, call.op.inputs[1:], branch, branch.inputs, f"its {name} subgraph's input")
+        yield from _same_bytes(
+            call.subgraph, call.operator.inputs[1:], branch, branch.inputs, f"its {name} subgraph's input"
+        )
         if branch.outputs or name == "then":
             what = f"its {name} subgraph's output"
-            yield from _same_bytes(call.subgraph, call.op.outputs, branch, branch.outputs, what)
+            yield from _same_bytes(call.subgraph, call.operator.outputs, branch, branch.outputs, what)
 
 
 @plain_check("while-subgraphs")
-def _while_subgraphs(call: Call) -> Iterator[Finding]:
+def _while_subgraphs(call: KernelCall) -> Iterator[Finding]:
     found = _called(call)
     if found is None:
         yield _no_such_subgraph(call)
         return
     yield from _without_ends(found)
-    ours, inputs, outputs = call.subgraph, call.op.inputs, call.op.outputs
+    ours, inputs, outputs = call.subgraph, call.operator.inputs, call.operator.outputs
     condition, body = found
     yield from _same_bytes(ours, inputs, ours, outputs, "its output")
     yield from _same_bytes(ours, inputs, condition, condition.inputs, "its condition's input")
     yield from _same_bytes(ours, outputs, body, body.inputs, "its body's input")
     yield from _same_bytes(ours, outputs, body, body.outputs, "its body's output")
-    if never_ends(call.graph, call.subgraph, call.op):
+    if never_ends(call.graph, call.subgraph, call.operator):
         yield Finding("subgraph", "never ends once it begins: its counter does not grow", unchecked=True)
     if not condition.outputs or condition.tensors[condition.outputs[0]].dtype is not DType.BOOL:
         yield Finding("subgraph", "needs a condition whose first output is bool")
@@ -136,16 +138,16 @@ def _variables(graph: Graph) -> dict[tuple[Any, Any], int | None]:
     return found
 
 
-def _variable(subgraph: Subgraph, handle: int) -> tuple[Any, Any] | None:
+def _variable(subgraph: Subgraph, handle: int) -> tuple[str | None, str | None] | None:
     """Container and name of the variable that a handle stands for; None where no VAR_HANDLE makes it."""
     made = next((op for op in subgraph.operators if op.name == "VAR_HANDLE" and op.outputs[:1] == (handle,)), None)
-    return None if made is None else (made.option("container"), made.option("shared_name"))
+    return None if made is None else Options(made).resource
 
 
 @plain_check("resource-variable")
-def _resource_variable(call: Call) -> Iterator[Finding]:
+def _resource_variable(call: KernelCall) -> Iterator[Finding]:
     """ASSIGN_VARIABLE and READ_VARIABLE copy as many bytes as the variable has, wherever they go."""
-    name = "value" if call.op.name == "ASSIGN_VARIABLE" else "output"
+    name = "value" if call.operator.name == "ASSIGN_VARIABLE" else "output"
     variable, index = _variable(call.subgraph, call.index("resource")), call.index(name)
     if variable is None:
         if call.index("resource") not in call.subgraph.inputs or call.subgraph is call.graph.main:

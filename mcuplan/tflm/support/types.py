@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mcuplan.graph import DType
-from mcuplan.tflm.support.call import Call, Finding, words
+from mcuplan.tflm.support.call import Finding, KernelCall, words
 from mcuplan.tflm.support.table import Column, Types
 
 
@@ -28,7 +28,7 @@ class _Misfit:
     tensor: int
 
 
-def type_mismatch(call: Call) -> TypeMismatch | None:
+def type_mismatch(call: KernelCall) -> TypeMismatch | None:
     """Compare an operator with the rows of its rule; None where one fits (or the rule has none)."""
     names = [operand.name for operand in (*call.rule.inputs, *call.rule.outputs)]
     anchor = call.rule.anchor or next((name for name in names if call.operands.get(name)), "")
@@ -44,7 +44,7 @@ def type_mismatch(call: Call) -> TypeMismatch | None:
     return _explain(call, names, anchor, nearest[1]) if nearest else None
 
 
-def _misfits(call: Call, names: Sequence[str], row: Sequence[Column]) -> list[_Misfit]:
+def _misfits(call: KernelCall, names: Sequence[str], row: Sequence[Column]) -> list[_Misfit]:
     tensors = call.subgraph.tensors
     return [
         _Misfit(name, column, i)
@@ -55,7 +55,7 @@ def _misfits(call: Call, names: Sequence[str], row: Sequence[Column]) -> list[_M
     ]
 
 
-def _explain(call: Call, names: Sequence[str], anchor: str, misfits: Sequence[_Misfit]) -> TypeMismatch:
+def _explain(call: KernelCall, names: Sequence[str], anchor: str, misfits: Sequence[_Misfit]) -> TypeMismatch:
     misfit = next((m for m in misfits if m.column.checked), misfits[0])
     name, dtype = misfit.operand, call.subgraph.tensors[misfit.tensor].dtype
     chooser = call.tensor(anchor)
@@ -70,12 +70,12 @@ def _explain(call: Call, names: Sequence[str], anchor: str, misfits: Sequence[_M
     if chosen is not None:
         text = f"with {chosen.label} {words(anchor)} {text}"
     rule = "unsupported-type" if misfit.column.checked else "unchecked-type"
-    if call.op.name == "DEQUANTIZE" and dtype is DType.FLOAT16:
+    if call.operator.name == "DEQUANTIZE" and dtype is DType.FLOAT16:
         rule = "float16-weights"
     return TypeMismatch(Finding(rule, text, misfit.tensor), not misfit.column.checked, accepted)
 
 
-def _anywhere(call: Call, names: Sequence[str], name: str) -> Types:
+def _anywhere(call: KernelCall, names: Sequence[str], name: str) -> Types:
     """What an operand may be in some combination."""
     position = names.index(name)
     columns = (row[position].types for row in call.rule.rows if position < len(row))
