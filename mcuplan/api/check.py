@@ -105,6 +105,7 @@ def check(
     reserve: Size | None = None,
     stack: Size | None = None,
     target: str | None = None,
+    lean: bool = False,
     kernels: str | None = None,
     build: Literal["O2-logs", "O2", "Os"] | None = None,
     custom_operators: Sequence[str] = (),
@@ -136,6 +137,8 @@ def check(
         Stack counted for the calling thread, 4,096 bytes by default.
     target, kernels
         The core and kernel library (``"cortex-m4+cmsis-nn"``), or the library alone, in place of the board's.
+    lean
+        For firmware with the lean registrations of :func:`mcuplan.export`.
     build
         How TFLM is compiled: with log strings (default), without, or all for size.
     custom_operators
@@ -165,8 +168,9 @@ def check(
     it = given(model, name)
     options = CheckOptions(
         boards=listed(board), board_dirs=tuple(map(Path, board_dirs)), ram=size(ram), flash=size(flash),
-        macs=count(macs), kernels=kernels, target=target, build=build, custom_operators=tuple(custom_operators),
-        stack=size(stack), reserve=None if reserve is None else str(reserve), latency=seconds(latency, 1e6),
+        macs=count(macs), kernels=kernels, target=target, lean=lean, build=build,
+        custom_operators=tuple(custom_operators), stack=size(stack),
+        reserve=None if reserve is None else str(reserve), latency=seconds(latency, 1e6),
         energy=joules(energy, 1e6), power=watts(power, 1e3), period=seconds(period),
         prefix="", config="auto" if config == "auto" else None if config is None else Path(config),
     )  # fmt: skip

@@ -47,6 +47,7 @@ class CheckOptions:
     macs: int | None = None
     kernels: str | None = None
     target: str | None = None
+    lean: bool = False
     build: str | None = None
     custom_operators: tuple[str, ...] = ()
     stack: int | None = None
@@ -70,6 +71,7 @@ class Criteria:
     asked: budget.Asked
     kernels: str | None = None
     target: str | None = None
+    lean: bool = False
     build: str = budget.DEFAULT_BUILD
     custom_operators: tuple[str, ...] = ()
     stack: int = budget.DEFAULT_STACK_BYTES
@@ -201,6 +203,7 @@ class Checker:
             asked=budget.Asked(o.ram, o.flash, o.macs, stated),
             kernels=o.kernels,
             target=o.target,
+            lean=o.lean,
             build=o.build or budget.DEFAULT_BUILD,
             custom_operators=o.custom_operators,
             stack=budget.DEFAULT_STACK_BYTES if o.stack is None else o.stack,
@@ -209,10 +212,10 @@ class Checker:
         )
         if o.boards:
             for board in plan.boards:
-                choose_target(board, o.kernels, o.target)
+                choose_target(board, o.kernels, o.target, o.lean)
                 _limits(board, plan.asked, plan.reserve)
-        elif o.target or o.kernels:
-            choose_target(None, o.kernels, o.target)
+        elif o.target or o.kernels or o.lean:
+            choose_target(None, o.kernels, o.target, o.lean)
         return plan
 
     def _plan(self, model: str) -> Criteria:
@@ -231,6 +234,7 @@ class Checker:
             asked=budget.Asked(**amounts, sources=sources),
             kernels=o.kernels or (None if o.target or from_rules else rules.kernels),
             target=rules.target if from_rules else o.target,
+            lean=o.lean or (o.target is None and bool(rules.lean)),
             build=o.build or rules.build or budget.DEFAULT_BUILD,
             custom_operators=o.custom_operators or tuple(rules.custom_operators or ()),
             stack=next((s for s in (o.stack, rules.stack) if s is not None), budget.DEFAULT_STACK_BYTES),
@@ -283,7 +287,9 @@ class Checker:
         members = [member if member.startswith(ZOO) else str(config.at(member)) for member in group.models]
         try:
             board = self._configured_board(config, group.board)
-            target = choose_target(board, self.options.kernels or group.kernels, self.options.target)
+            o = self.options
+            lean = o.lean or (o.target is None and group.lean)
+            target = choose_target(board, o.kernels or group.kernels, o.target, lean)
             build = self.options.build or config.settings.build or budget.DEFAULT_BUILD
             custom = self.options.custom_operators or tuple(config.settings.custom_operators or ())
             custom = (*custom, *board.soc.custom_operators)
@@ -330,7 +336,7 @@ def on_boards(
     analyses: dict[tuple[Target, tuple[str, ...]], budget.Analysis] = {}
     for board in plan.boards:
         try:
-            target = choose_target(board, plan.kernels, plan.target)
+            target = choose_target(board, plan.kernels, plan.target, plan.lean)
             limits = _limits(board, plan.asked, plan.reserve)
             custom = (*plan.custom_operators, *(board.soc.custom_operators if board else ()))
             if (target, custom) not in analyses:

@@ -64,6 +64,7 @@ def export(
     board: BoardLike | None = None,
     target: str | None = None,
     kernels: str | None = None,
+    lean: bool = False,
     name: str = "model",
     namespace: str = "",
     build: Literal["O2-logs", "O2", "Os"] = "O2-logs",
@@ -80,6 +81,8 @@ def export(
         Where to write the sources, each whole or not at all; None writes nothing.
     board, target, kernels
         What the firmware is for, as in :func:`mcuplan.plan`.
+    lean
+        Also write lean registrations, which keep in flash what kernels would keep in the arena; for this model only.
     name, namespace
         Name files and identifiers; made safe for C++.
     build
@@ -103,7 +106,7 @@ def export(
     from mcuplan import budget
     from mcuplan.firmware import sources
 
-    chosen = choose_target(find_board(board, board_dirs), kernels, target)
+    chosen = choose_target(find_board(board, board_dirs), kernels, target, lean)
     it = given(model)
     if not force:
         analysis = budget.analyse(it.graph, chosen)

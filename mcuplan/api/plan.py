@@ -190,6 +190,7 @@ def plan(
     board: BoardLike | Sequence[BoardLike] | None = None,
     target: str | None = None,
     kernels: str | None = None,
+    lean: bool = False,
     options: PlanOptions | None = None,
     force: bool = False,
     name: str | None = None,
@@ -208,6 +209,8 @@ def plan(
         The board to plan for, or several: names, paths of board files, or Boards.
     target, kernels
         The core and kernel library, or the library alone, in place of the board's.
+    lean
+        For firmware with lean registrations: what kernels keep for good then lies in flash, not in the arena.
     options
         What the plan may do; by default offsets, aliases, order and clean-ups.
     force
@@ -235,8 +238,10 @@ def plan(
     options = options or PlanOptions()
     boards = [find_board(each, board_dirs) for each in listed(board)] or [None]
     # The first board of a target stands for all of it where nothing has to fit.
-    chosen = {choose_target(each, kernels, target): each for each in reversed(boards)}
-    limits = [(choose_target(b, kernels, target), fit_limits(b, size(options.ram))) for b in boards if options.fit]
+    chosen = {choose_target(each, kernels, target, lean): each for each in reversed(boards)}
+    limits = [
+        (choose_target(b, kernels, target, lean), fit_limits(b, size(options.ram))) for b in boards if options.fit
+    ]
     it = given(model, name)
     analyses = {each: budget.analyse(it.graph, each) for each in reversed(chosen)}
     for analysis in () if force else analyses.values():

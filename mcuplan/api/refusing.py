@@ -40,6 +40,8 @@ def refuse_refused(name: str, analysis: Analysis) -> None:
 def refuse_wrong_plan(name: str, analysis: Analysis) -> None:
     """Raise RefusedError where the memory plan in the model is wrong on the target."""
     found = analysis.plan_faults
+    if found and all(fault.kind == "lean" for fault in found):
+        raise RefusedError(f"{name}: {found[0]}; export it with --lean")
     if found:
         more = f", and {len(found) - 1} more" if len(found) > 1 else ""
         raise RefusedError(

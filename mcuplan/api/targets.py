@@ -58,13 +58,13 @@ def every_toolchain(boards: Sequence[str], folders: Sequence[Path]) -> tuple[str
     return tuple(named)
 
 
-def choose_target(board: Board | None, kernels: str | None, target: str | None) -> Target:
-    """The target that the options, the board, or neither names.
+def choose_target(board: Board | None, kernels: str | None, target: str | None, lean: bool = False) -> Target:
+    """The target that the options, the board, or neither names; with ``lean`` registrations, whatever names it.
 
     Raises
     ------
     McuplanError
-        For an unknown target, or one that contradicts ``kernels`` or the board's core.
+        For an unknown target, one that contradicts ``kernels`` or the board's core, or that has no lean registrations.
     """
     if target == AUTO:
         target = str(detected_target(Path(), board))
@@ -73,6 +73,7 @@ def choose_target(board: Board | None, kernels: str | None, target: str | None) 
         if target and "+" in target:
             raise McuplanError(f"--kernels {kernels} contradicts --target {target}: state one of them")
         chosen = chosen.with_library(kernels)
+    chosen = chosen.with_lean() if lean else chosen
     if board is not None and target and chosen.core.name not in board.cores:
         raise McuplanError(f"--target {target} is for {chosen.core.name}, and {board.name} has {board.soc.core}")
     return chosen

@@ -57,6 +57,7 @@ def verify(
     board: BoardLike | None = None,
     target: str | None = None,
     kernels: str | None = None,
+    lean: bool = False,
     tflm: bool = True,
     litert: bool = True,
     seeds: int = 4,
@@ -66,7 +67,8 @@ def verify(
 
     Always by following bytes and operators; with the extras ``tflm`` and ``litert`` installed also by running both
     models on ``seeds`` random inputs each, on a real TFLM and on LiteRT, unless ``tflm`` or ``litert`` says not to.
-    ``original`` and ``planned`` are paths, ``zoo:NAME``, the bytes of `.tflite` files, or graphs.
+    ``original`` and ``planned`` are paths, ``zoo:NAME``, the bytes of `.tflite` files, or graphs. ``lean`` is for
+    firmware with lean registrations.
 
     Raises
     ------
@@ -82,7 +84,7 @@ def verify(
     """
     from mcuplan.proof.prove import prove
 
-    chosen = choose_target(find_board(board, board_dirs), kernels, target)
+    chosen = choose_target(find_board(board, board_dirs), kernels, target, lean)
     first, second = given(original), given(planned)
     proof = prove(first.graph, second.graph, chosen, on_tflm=tflm, on_litert=litert, seeds=range(1, seeds + 1))
     return VerifyResult(first.name, second.name, proof)

@@ -135,20 +135,35 @@ class Tflm(Table):
     """The one target of a board without a list, such as `cortex-m4+cmsis-nn`; no version means the newest."""
     version: Annotated[str, StringConstraints(max_length=80)] | None = None
     """The TFLM version of `target`, where that names none."""
+    lean: bool = False
+    """Whether the firmware has the lean registrations that `mcuplan export --lean` writes."""
     note: Text | None = None
     source: BoardId | None = None
     """Where it says what the usual toolchain brings."""
 
     def __hash__(self) -> int:
-        return hash((tuple((self.targets or {}).items()), self.target, self.version, self.note, self.source))
+        targets = tuple((self.targets or {}).items())
+        return hash((targets, self.target, self.version, self.lean, self.note, self.source))
 
     def by_toolchain(self) -> dict[str, str]:
-        """Whole names of targets by toolchain, the usual one first; "" for a board without a list."""
+        """Whole names of targets by toolchain, the usual one first; "" for a board without a list.
+
+        With ``lean`` the usual one's must have lean registrations; others have them where they can.
+        """
+        found = {name: str(target) for name, target in self._parsed().items()}
+        if self.lean:
+            usual, *others = found
+            found[usual] = str(_lean(found[usual]))
+            able = [name for name in others if Target.parse(found[name]).can_be_lean]
+            found |= {name: str(_lean(found[name])) for name in able}
+        return found
+
+    def _parsed(self) -> dict[str, Target]:
         if self.targets is not None:
-            return {name: str(_parsed(target, f"tflm.targets.{name}")) for name, target in self.targets.items()}
+            return {name: _parsed(target, f"tflm.targets.{name}") for name, target in self.targets.items()}
         assert self.target is not None
         named = self.target if self.version is None or "/" in self.target else f"{self.version}/{self.target}"
-        return {"": str(_parsed(named, "tflm.target"))}
+        return {"": _parsed(named, "tflm.target")}
 
     @model_validator(mode="after")
     def _known(self) -> Self:
@@ -375,6 +390,13 @@ class Board(Table):
         unknown = {kept.toolchain for kept in self.reserved_by} - set(self.tflm.targets or {})
         if unknown:
             raise wrong(f"reserved_by names the toolchain {min(unknown)!r}, which tflm.targets has not")
+
+
+def _lean(target: str) -> Target:
+    try:
+        return Target.parse(target).with_lean()
+    except TargetError as error:
+        raise wrong(f"tflm.lean: {error}") from None
 
 
 def _parsed(target: str, key: str) -> Target:

@@ -109,6 +109,8 @@ class Rules(_Strict):
     """Kernel library: `cmsis-nn` or `reference`."""
     target: str | None = None
     """Core and kernel library, such as `cortex-m4+cmsis-nn`; replaces the board's."""
+    lean: bool | None = None
+    """Whether the firmware has the lean registrations that `mcuplan export --lean` writes."""
     build: str | None = None
     """How TFLM is compiled: `O2-logs`, `O2` (no log strings) or `Os`."""
     custom_operators: list[str] | None = None
@@ -143,6 +145,8 @@ class SharedBoard(_Strict):
     """Limit on flash for all of them."""
     kernels: str | None = None
     """Kernel library: `cmsis-nn` or `reference`."""
+    lean: bool = False
+    """Whether the firmware has lean registrations for each of the models."""
     stack: Bytes | None = None
     """Stack of the thread that runs inference."""
     reserve: ReserveRules | None = None

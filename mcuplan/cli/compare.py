@@ -32,6 +32,7 @@ def command(
     board_dirs: tuple[Path, ...],
     macs: int | None,
     kernels: str | None,
+    lean: bool,
     target: str | None,
     build: str | None,
     custom_operators: tuple[str, ...],
@@ -52,7 +53,9 @@ def command(
     from mcuplan.boards import all_boards, load_board
 
     chosen = tuple(load_board(ref, board_dirs) for ref in boards) or all_boards(board_dirs)
-    options = CheckOptions(macs=macs, kernels=kernels, target=target, build=build, custom_operators=custom_operators)
+    options = CheckOptions(
+        macs=macs, kernels=kernels, target=target, lean=lean, build=build, custom_operators=custom_operators
+    )
     report = compare_models(models, chosen, options)
     for sentence in dict.fromkeys(result.error for result in report.results if result.error is not None):
         complain(sentence)

@@ -29,8 +29,8 @@ _MEASURES: tuple[Measure, ...] = ("arena", "ram", "flash", "macs", "instructions
 @target_options
 def command(
     old: str, new: str, to: str | None, growth: tuple[str, ...], format_: str, output: Path | None,
-    boards: tuple[str, ...], board_dirs: tuple[Path, ...], kernels: str | None, target: str | None, build: str | None,
-    custom_operators: tuple[str, ...],
+    boards: tuple[str, ...], board_dirs: tuple[Path, ...], kernels: str | None, lean: bool, target: str | None,
+    build: str | None, custom_operators: tuple[str, ...],
 ) -> int:  # fmt: skip
     """Compare OLD and NEW: arena, RAM, flash, MACs, instructions, operators, quantization, each change attributed.
 
@@ -51,9 +51,9 @@ def command(
 
     board = find_board(one_board("diff", boards), board_dirs)
     limits = _growth(growth)
-    chosen = choose_target(board, kernels, target)
+    chosen = choose_target(board, kernels, target, lean)
     custom = (*custom_operators, *(board.soc.custom_operators if board else ()))
-    newer = choose_target(board, None, to) if to else chosen
+    newer = choose_target(board, None, to, lean) if to else chosen
     analyses = [
         budget.analyse(load_revision(name), of, build or budget.DEFAULT_BUILD, custom)
         for name, of in ((old, chosen), (new, newer))

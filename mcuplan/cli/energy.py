@@ -49,7 +49,7 @@ from mcuplan.cli.parameters import kernel_options, models_argument, one_board, o
 @kernel_options
 def command(
     models: str, form: str, output: Path | None, boards: tuple[str, ...], board_dirs: tuple[Path, ...],
-    kernels: str | None, target: str | None, **stated: Any,
+    kernels: str | None, lean: bool, target: str | None, **stated: Any,
 ) -> int:  # fmt: skip
     """Estimate the energy of one inference of MODEL and the average power of a device that runs it.
 
@@ -64,7 +64,7 @@ def command(
     from mcuplan.reports.terminal.estimates import limit_lines
 
     board = find_board(one_board("energy", boards), board_dirs)
-    chosen = choose_target(board, kernels, target)
+    chosen = choose_target(board, kernels, target, lean)
     report, limits = estimate_energy(models, board, chosen, EnergyOptions(**stated))
     if form == "json":
         write_text(estimate_json(report, "energy", limits), output)

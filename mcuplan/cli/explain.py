@@ -36,6 +36,7 @@ def command(
     boards: tuple[str, ...],
     board_dirs: tuple[Path, ...],
     kernels: str | None,
+    lean: bool,
     target: str | None,
 ) -> int:
     """Account for every byte of MODEL's tensor arena: a table that adds up, and each operator's persistent bytes.
@@ -48,7 +49,7 @@ def command(
     from mcuplan.cli.output import show
 
     board = find_board(one_board("explain", boards), board_dirs)
-    chosen = choose_target(board, kernels, target)
+    chosen = choose_target(board, kernels, target, lean)
     graph = load_model(models)
     analysis = budget.analyse(graph, chosen, custom_operators=board.soc.custom_operators if board else ())
     compared = None if compare is None else _compared(graph, chosen, compare)

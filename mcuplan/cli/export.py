@@ -39,6 +39,7 @@ def command(
     boards: tuple[str, ...],
     board_dirs: tuple[Path, ...],
     kernels: str | None,
+    lean: bool,
     target: str | None,
 ) -> int:
     """Write MODEL as an aligned C array, the arena to declare, and an op resolver with exactly its operators.
@@ -50,7 +51,7 @@ def command(
 
     made = export(
         models, output, board=one_board("export", boards), board_dirs=board_dirs, kernels=kernels, target=target,
-        name=name, namespace=namespace, build=build, force=force,
+        lean=lean, name=name, namespace=namespace, build=build, force=force,
     )  # fmt: skip
     show(lambda width, _: _lines(made.sources, output, width))
     return 0

@@ -34,6 +34,7 @@ def command(
     boards: tuple[str, ...],
     board_dirs: tuple[Path, ...],
     kernels: str | None,
+    lean: bool,
     target: str | None,
 ) -> int:
     """Find, for each width of MODEL, the largest resolution that fits.
@@ -49,7 +50,7 @@ def command(
     from mcuplan.reports.terminal.frontier import frontier_lines
 
     board = find_board(one_board("fit-search", boards), board_dirs)
-    chosen = choose_target(board, kernels, target)
+    chosen = choose_target(board, kernels, target, lean)
     result = fit_search(models, board, chosen, Asked(ram=ram, flash=flash), _widths(widths), step, int8)
     if form == "json":
         write_text(estimate_json(result, "fit-search"), output)

@@ -33,6 +33,7 @@ def command(
     boards: tuple[str, ...],
     board_dirs: tuple[Path, ...],
     kernels: str | None,
+    lean: bool,
     target: str | None,
     build: str | None,
     custom_operators: tuple[str, ...],
@@ -51,7 +52,7 @@ def command(
     if len(boards) > 1:
         raise click.UsageError("inspect takes one board")
     board = load_board(boards[0], board_dirs) if boards else None
-    chosen = choose_target(board, kernels, target)
+    chosen = choose_target(board, kernels, target, lean)
     custom = (*custom_operators, *(board.soc.custom_operators if board else ()))
     analysis = budget.analyse(load_model(models), chosen, build or budget.DEFAULT_BUILD, custom)
     if format_ == "json":

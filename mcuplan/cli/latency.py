@@ -28,6 +28,7 @@ def command(
     boards: tuple[str, ...],
     board_dirs: tuple[Path, ...],
     kernels: str | None,
+    lean: bool,
     target: str | None,
 ) -> int:
     """Estimate how long one inference of MODEL takes, operator by operator.
@@ -48,7 +49,7 @@ def command(
     if len(boards) != 1:
         raise click.UsageError("latency takes one board: --board NAME")
     board = load_board(boards[0], board_dirs)
-    chosen = choose_target(board, kernels, target)
+    chosen = choose_target(board, kernels, target, lean)
     latency = find_latency(load_model(models), board.soc.name, board.soc.clock_mhz, chosen)
     limits = []
     if limit is not None:

@@ -155,7 +155,7 @@ def board_argument(function: _F) -> _F:
 
 
 def target_options(function: _F) -> _F:
-    """``--kernels``, ``--target``, ``--build`` and ``--custom-operator``."""
+    """``--kernels``, ``--lean``, ``--target``, ``--build`` and ``--custom-operator``."""
     function = click.option(
         "--custom-operator", "custom_operators", multiple=True, metavar="NAME",
         help="A custom operator for which your firmware has a kernel. May be repeated.",
@@ -180,10 +180,15 @@ def performance_options(function: _F) -> _F:
 
 
 def kernel_options(function: _F) -> _F:
-    """``--kernels`` and ``--target``."""
+    """``--kernels``, ``--lean`` and ``--target``."""
     function = click.option(
         "--target",
         metavar="TARGET",
         help="What to predict for: a name from `mcuplan targets`, such as cortex-m4+cmsis-nn; replaces the board's.",
+    )(function)
+    function = click.option(
+        "--lean",
+        is_flag=True,
+        help="For firmware with the lean registrations that `mcuplan export --lean` writes: +lean.",
     )(function)
     return click.option("--kernels", metavar="LIBRARY", help="Kernel library: cmsis-nn or reference.")(function)

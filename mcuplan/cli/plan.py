@@ -49,7 +49,8 @@ _NO_LIMIT = 1e6
 @kernel_options
 def command(
     models: str, output: Path | None, in_place: bool, force: bool, boards: tuple[str, ...],
-    board_dirs: tuple[Path, ...], kernels: str | None, target: str | None, show_map: bool, format_: str, **asked: Any,
+    board_dirs: tuple[Path, ...], kernels: str | None, lean: bool, target: str | None, show_map: bool, format_: str,
+    **asked: Any,
 ) -> int:  # fmt: skip
     """Plan MODEL: offsets, aliases and operator order that need the least arena, as metadata that stock TFLM honours.
 
@@ -73,7 +74,7 @@ def command(
     asked |= {name: not asked.pop(f"no_{name}") for name in ("clean_up", "alias", "reorder")}
     with searching() as progress:
         found = plan(
-            models, board=boards, board_dirs=board_dirs, kernels=kernels, target=target, progress=progress,
+            models, board=boards, board_dirs=board_dirs, kernels=kernels, target=target, lean=lean, progress=progress,
             options=PlanOptions(**asked), force=force or destination is None,
         )  # fmt: skip
     if found.steps.patch is not None and found.steps.patch.instructions_factor is None:

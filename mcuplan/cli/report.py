@@ -36,6 +36,7 @@ def command(
     max_overhead: float,
     config: Path | None,
     kernels: str | None,
+    lean: bool,
     target: str | None,
     build: str | None,
     custom_operators: tuple[str, ...],
@@ -53,7 +54,7 @@ def command(
 
     options = CheckOptions(
         boards=boards, board_dirs=board_dirs, ram=ram, flash=flash, macs=macs, kernels=kernels, target=target,
-        build=build, custom_operators=custom_operators, config=config or "auto",
+        lean=lean, build=build, custom_operators=custom_operators, config=config or "auto",
     )  # fmt: skip
     checker = Checker(options)
     checker.analyses = {}

@@ -36,6 +36,7 @@ def command(
     boards: tuple[str, ...],
     board_dirs: tuple[Path, ...],
     kernels: str | None,
+    lean: bool,
     target: str | None,
 ) -> int:
     """Check that PLANNED is ORIGINAL with another memory plan.
@@ -48,7 +49,7 @@ def command(
 
     result = verify(
         original, planned, board=one_board("verify", boards), board_dirs=board_dirs, kernels=kernels, target=target,
-        tflm=not no_tflm, litert=not no_litert, seeds=seeds,
+        lean=lean, tflm=not no_tflm, litert=not no_litert, seeds=seeds,
     )  # fmt: skip
     _show(result, format_)
     return int(not result.ok)

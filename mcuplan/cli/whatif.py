@@ -39,7 +39,8 @@ from mcuplan.cli.parameters import kernel_options, models_argument, one_board, o
 @kernel_options
 def command(
     models: str, resolution: str | None, prune_layers: tuple[str, ...], build: str, form: str, output: Path | None,
-    boards: tuple[str, ...], board_dirs: tuple[Path, ...], kernels: str | None, target: str | None, **asked: Any,
+    boards: tuple[str, ...], board_dirs: tuple[Path, ...], kernels: str | None, lean: bool, target: str | None,
+    **asked: Any,
 ) -> int:  # fmt: skip
     """Show what MODEL would take after a change, before anyone trains again.
 
@@ -61,7 +62,7 @@ def command(
     changes = Changes(resolution=size, prune_layers=tuple(map(_layer, prune_layers)), **asked)
     if not changes.any:
         raise click.UsageError("say what to change: --input, --width, --prune, --prune-layer, --sparsity or --int8")
-    chosen = choose_target(find_board(board, board_dirs), kernels, target)
+    chosen = choose_target(find_board(board, board_dirs), kernels, target, lean)
     result = what_if(load_model(models), models, chosen, build, changes)
     if form == "json":
         write_text(estimate_json(result, "whatif"), output)

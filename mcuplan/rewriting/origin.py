@@ -34,6 +34,11 @@ class PlanOrigin:
     """SHA-256 of the model that was planned, as a file, in hexadecimal."""
 
     @property
+    def lean(self) -> bool:
+        """Whether it was planned for firmware with lean registrations only."""
+        return all(target.endswith("+lean") for target in self.targets)
+
+    @property
     def sentence(self) -> str:
         """What to say of it."""
         return f"planned for {' and '.join(self.targets)} by mcuplan {self.mcuplan}"

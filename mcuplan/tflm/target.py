@@ -155,13 +155,23 @@ class Target:
         TargetError
             Where the kernels of its TFLM were not read for them.
         """
-        unread = [bound for bound in self.bounds or (self,) if bound.library.name not in bound.tflm.lean]
+        unread = self._unread
         if unread:
             raise TargetError(
                 f"{self}: no lean registrations, the {unread[0].library.name} kernels of {unread[0].version} were not "
                 "read for what they keep"
             )
         return replace(self, lean=True)
+
+    @property
+    def can_be_lean(self) -> bool:
+        """Whether :meth:`with_lean` has an answer."""
+        return not self._unread
+
+    @property
+    def _unread(self) -> list[Target]:
+        """The targets that bound this one whose kernels nobody has read for lean registrations."""
+        return [bound for bound in self.bounds or (self,) if bound.library.name not in bound.tflm.lean]
 
     def without_lean(self) -> Target:
         """The same target with TFLM's own registrations."""

@@ -25,6 +25,7 @@ class ClobberKind(enum.StrEnum):
     NO_MEMORY = "no memory"
     REFUSED = "refused"
     UNPROVEN = "unproven"
+    LEAN = "lean"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,8 @@ class Clobber:
                 return f"TFLM refuses the plan: {self.detail}"
             case ClobberKind.UNPROVEN:
                 return f"not proven: {self.detail}"
+            case ClobberKind.LEAN:
+                return f"the model was planned for lean registrations ({self.detail}), and this target has none"
 
 
 _OVERWRITES = frozenset({

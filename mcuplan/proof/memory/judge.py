@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mcuplan.graph import Graph
-from mcuplan.proof.memory.clobbers import Clobber
+from mcuplan.proof.memory.clobbers import Clobber, ClobberKind, Place
 from mcuplan.proof.memory.static_check import static_check
 from mcuplan.proof.taken import refusals, sentence
+from mcuplan.rewriting.origin import plan_origin
 from mcuplan.tflm.aliasing import kernel_rules
 from mcuplan.tflm.offline import read_offline_plan
 from mcuplan.tflm.target import Target
@@ -20,7 +21,7 @@ class PlanJudgement:
     Each entry of ``overwritten`` is a place where live bytes are lost: ``reader`` names the operator that needs them
     and the tensor, ``lost`` how many bytes, ``writer`` who put others there, ``str()`` says it in a sentence.
     ``faults`` are other ways in which TFLM cannot use the plan: offsets outside the arena or unaligned, metadata that
-    it refuses.
+    it refuses, lean registrations that it was made for and the firmware has not.
     ``not_followed`` is "" or the reason why nothing can be said. Names in all of them are the model's: untrusted text.
     ``notes`` tell what of the target's kernels was read but never run.
     """
@@ -52,16 +53,24 @@ def judge_plan(graph: Graph, target: Target | str) -> PlanJudgement:
     >>> judged.overwritten[0].reader.operator_name, judged.overwritten[0].lost
     ('FULLY_CONNECTED', 1)
     """
-    if read_offline_plan(graph) is None:
-        return PlanJudgement(planned=False)
     target = Target.parse(target) if isinstance(target, str) else target
+    if read_offline_plan(graph) is None:
+        return PlanJudgement(planned=False, faults=_undeclared(graph, target))
     found = static_check(graph, target)
     reasons = [str(c) for c in found if c.unfollowed]
     reasons += [f"TFLM does not run the model: {sentence(refused)}" for refused in refusals(graph, target)[:1]]
     return PlanJudgement(
         True,
         tuple(c for c in found if c.overwrites),
-        tuple(c for c in found if not c.overwrites and not c.unfollowed),
+        (*(c for c in found if not c.overwrites and not c.unfollowed), *_undeclared(graph, target)),
         reasons[0] if reasons else "",
         kernel_rules(target).notes,
     )
+
+
+def _undeclared(graph: Graph, target: Target) -> tuple[Clobber, ...]:
+    """A model that was made for lean registrations, for a firmware that has none: its arena would be larger."""
+    origin = plan_origin(graph)
+    if origin is None or target.lean or not origin.lean:
+        return ()
+    return (Clobber(ClobberKind.LEAN, Place(), detail=origin.targets[0]),)

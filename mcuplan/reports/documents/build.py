@@ -253,10 +253,17 @@ def refusal_shown(r: TflmRefusal) -> Refusal:
 
 def _fault(clobber: Clobber, situation: Situation) -> PlanFault:
     reader = clobber.reader
+    remedy = _declare(situation) if clobber.kind == "lean" else _replan(situation)
     return PlanFault(
-        f"plan-{clobber.kind.replace(' ', '-')}", str(clobber), _replan(situation), reader.subgraph, reader.operator,
+        f"plan-{clobber.kind.replace(' ', '-')}", str(clobber), remedy, reader.subgraph, reader.operator,
         reader.operator_name, reader.tensor_subgraph, reader.tensor, reader.tensor_name,
     )  # fmt: skip
+
+
+def _declare(situation: Situation) -> str:
+    """How a firmware gets lean registrations, and how that is said."""
+    export = f"mcuplan export {quote(situation.model)} --lean -o DIR"
+    return f"write them with `{export}` and say so: --lean, or `lean = true` in the configuration or the board's file"
 
 
 def _replan(situation: Situation) -> str:

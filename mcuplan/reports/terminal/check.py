@@ -226,6 +226,8 @@ def _faults(faults: Sequence[PlanFault], lines: Lines) -> Iterator[Text]:
     if not faults:
         return
     head = f"its memory plan is wrong on this target, at {len(faults)} place{'s' * (len(faults) > 1)}"
+    if all(fault.rule == "plan-lean" for fault in faults):
+        head = "it does not go with this firmware"
     yield from lines.wrapped(Text(head, style=FAIL), indent=2, hang=2)
     for fault in faults[:_FAULTS]:
         yield from lines.wrapped(Text(fault.message, style=FAIL), indent=4, hang=2)
