@@ -1,4 +1,4 @@
-"""The verb ``export``: firmware sources for a model that runs on the target."""
+"""The verb ``export``: firmware sources for a model, or a whole project, that runs on the target."""
 
 from __future__ import annotations
 
@@ -6,16 +6,21 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from mcuplan.api.models import ModelLike, given
 from mcuplan.api.refusing import refuse_refused, refuse_wrong_plan
 from mcuplan.api.results import Shown, Summary
 from mcuplan.api.targets import BoardLike, choose_target, find_board
+from mcuplan.errors import McuplanError
 
 if TYPE_CHECKING:
+    from mcuplan.api.models import Given
+    from mcuplan.firmware.projects import Project
     from mcuplan.firmware.sources import Export, SourceFile
     from mcuplan.tflm import Target
+
+Build = Literal["O2-logs", "O2", "Os"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -25,50 +30,68 @@ class ExportResult(Shown):
     name: str
     target: Target
     sources: Export
+    """Of the model; of a project's first one."""
     folder: Path | None = None
     """Where they were written; None where they were not."""
+    project: Project | None = None
+    """The project they are part of; None where only sources were asked for."""
 
     @property
     def files(self) -> tuple[SourceFile, ...]:
         """Each file's name and text."""
-        return self.sources.files
+        return self.project.files if self.project else self.sources.files
 
     @property
     def arena_bytes(self) -> int:
-        """The arena to declare."""
-        return self.sources.arena_bytes
+        """The arena to declare: one for all models."""
+        return self.project.arena_bytes if self.project else self.sources.arena_bytes
+
+    @property
+    def exports(self) -> tuple[Export, ...]:
+        """The sources of each model."""
+        return self.project.exports if self.project else (self.sources,)
+
+    @property
+    def brought(self) -> tuple[str, ...]:
+        """Custom operators whose kernels the firmware must bring."""
+        return tuple(dict.fromkeys(custom for made in self.exports for custom in made.brought))
 
     def to_json(self) -> str:
         """The sources and figures as JSON."""
         from mcuplan.reports.documents.json import to_json
 
         folder = None if self.folder is None else str(self.folder)
-        return to_json({"model": self.name, "target": str(self.target), "folder": folder, **asdict(self.sources)})
+        made: dict[str, Any] = asdict(self.project) if self.project else asdict(self.sources)
+        return to_json({"model": self.name, "target": str(self.target), "folder": folder, **made})
 
     def summary(self) -> Summary:
         """The files, the arena, the operators."""
-        made = self.sources
-        rows = tuple((file.name, f"{len(file.text):,} characters") for file in made.files)
+        rows = tuple((file.name, f"{len(file.text):,} characters") for file in self.files)
+        model_bytes = sum(made.model_bytes for made in self.exports)
+        operators = {registered.operator for made in self.exports for registered in made.operators}
         figures = (
-            f"model {made.model_bytes:,} bytes, arena to declare {made.arena_bytes:,} bytes, "
-            f"{len(made.operators)} operators registered"
+            f"model {model_bytes:,} bytes, arena to declare {self.arena_bytes:,} bytes, "
+            f"{len(operators)} operators registered"
         )
-        brought = tuple(f"your firmware must bring the kernel of {custom}" for custom in made.brought)
+        brought = tuple(f"your firmware must bring the kernel of {custom}" for custom in self.brought)
         return Summary(f"{self.name} for {self.target}", ("file", ""), rows, (figures, *brought))
 
 
 def export(
-    model: ModelLike,
+    model: ModelLike | Sequence[ModelLike],
     folder: str | os.PathLike[str] | None = None,
     *,
+    project: str | None = None,
     board: BoardLike | None = None,
     target: str | None = None,
     kernels: str | None = None,
     lean: bool = False,
-    name: str = "model",
+    name: str | None = None,
     namespace: str = "",
-    build: Literal["O2-logs", "O2", "Os"] = "O2-logs",
+    build: Build = "O2-logs",
+    golden: bool = True,
     force: bool = False,
+    overwrite: bool = False,
     board_dirs: Sequence[str | os.PathLike[str]] = (),
 ) -> ExportResult:
     """Firmware sources: the model as an aligned array, the arena to declare, an op resolver with its operators.
@@ -76,26 +99,35 @@ def export(
     Parameters
     ----------
     model
-        A path, ``zoo:NAME``, the bytes of a `.tflite` file, or a Graph.
+        A path, ``zoo:NAME``, the bytes of a `.tflite` file, or a Graph; for a project also several of them, which
+        share one arena.
     folder
         Where to write the sources, each whole or not at all; None writes nothing.
+    project
+        A kind of project (``cmake``, ``arduino``, ``platformio``, ``esp-idf``, ``zephyr``): a folder that builds with
+        that toolchain and tests itself on the device.
     board, target, kernels
-        What the firmware is for, as in :func:`mcuplan.plan`.
+        What the firmware is for, as in :func:`mcuplan.plan`; a project takes the board's toolchain of its kind.
     lean
         Also write lean registrations, which keep in flash what kernels would keep in the arena; for this model only.
     name, namespace
-        Name files and identifiers; made safe for C++.
+        Name files and identifiers; made safe for C++. A project's name must be an identifier, and is its namespace.
     build
         How TFLM is compiled, for the flash that registrations for one type save.
+    golden
+        Put what TFLM's own Python package (or LiteRT) gives into a project, for the device to compare with.
     force
         Export a model that TFLM refuses, or whose memory plan is wrong on the target, all the same.
+    overwrite
+        Replace files of a project that were changed, or are somebody else's.
 
     Raises
     ------
     RefusedError
         For such a model, without ``force``.
     McuplanError
-        For a model that cannot be read or exported, an unknown board or target, a folder that cannot be made.
+        For a model that cannot be read or exported, an unknown board or target, a folder that cannot be made or has
+        foreign files.
 
     Examples
     --------
@@ -103,16 +135,32 @@ def export(
     >>> [file.name for file in mcuplan.export("zoo:sine", name="sine").files]
     ['sine.h', 'sine.cc', 'sine_arena.h', 'sine_op_resolver.h']
     """
-    from mcuplan import budget
+    models = tuple(model) if isinstance(model, list | tuple) else (model,)
+    if project is not None:
+        from mcuplan.api.project import export_project
+
+        return export_project(
+            models, folder, kind=project, board=board, target=target, kernels=kernels, lean=lean, name=name,
+            build=build, golden=golden, force=force, overwrite=overwrite, board_dirs=board_dirs,
+        )  # fmt: skip
+    if len(models) != 1:
+        raise McuplanError("sources are of one model; several models need a project of a kind")
     from mcuplan.firmware import sources
 
     chosen = choose_target(find_board(board, board_dirs), kernels, target, lean)
-    it = given(model)
-    if not force:
-        analysis = budget.analyse(it.graph, chosen)
-        refuse_refused(it.name, analysis)
-        refuse_wrong_plan(it.name, analysis)
-    made = sources.firmware_sources(it.file.data, target=chosen, name=name, namespace=namespace, build=build)
+    it = given(models[0])
+    refuse_unfit(it, chosen, force)
+    made = sources.firmware_sources(it.file.data, target=chosen, name=name or "model", namespace=namespace, build=build)
     if folder is not None:
         sources.write_sources(made, folder)
     return ExportResult(it.name, chosen, made, None if folder is None else Path(folder))
+
+
+def refuse_unfit(it: Given, target: Target, force: bool) -> None:
+    """Raise RefusedError for a model that would not run right on the target, unless ``force`` is set."""
+    from mcuplan import budget
+
+    if not force:
+        analysis = budget.analyse(it.graph, target)
+        refuse_refused(it.name, analysis)
+        refuse_wrong_plan(it.name, analysis)

@@ -13,29 +13,39 @@ from mcuplan.cli.parameters import kernel_options, models_argument, one_board, o
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from mcuplan.firmware.sources import Export
+    from mcuplan.api.export import ExportResult
 
 
-@click.command("export", short_help="Write C++ sources: the model, its arena, its op resolver.")
-@models_argument(1)
+KINDS = ("cmake", "arduino", "platformio", "esp-idf", "zephyr")
+
+
+@click.command("export", short_help="Write C++ sources or a whole project: the model, its arena, its op resolver.")
+@models_argument()
 @click.option(
     "-o", "--output", required=True, metavar="DIR", type=click.Path(file_okay=False, path_type=Path),
-    help="Folder to write the sources to.",
+    help="Folder to write to.",
 )  # fmt: skip
-@click.option("--name", default="model", show_default=True, help="Names files and identifiers; made safe for C.")
-@click.option("--namespace", default="", help="C++ namespace, such as app::models.")
+@click.option("--for", "kind", type=click.Choice(KINDS),
+              help="Write a project that builds with this toolchain and tests itself on the device.")  # fmt: skip
+@click.option("--name", help="Names files and identifiers: by default `model`, a project by its model's file.")
+@click.option("--namespace", default="", help="C++ namespace of sources, such as app::models.")
 @click.option("--build", type=click.Choice(["O2-logs", "O2", "Os"]), default="O2-logs", show_default=True,
               help="How TFLM is compiled, for the flash that registrations for one type save.")  # fmt: skip
+@click.option("--no-golden", is_flag=True, help="Leave expected outputs out of a project.")
 @click.option("--force", is_flag=True, help="Export a model that would not run right on the target all the same.")
+@click.option("--overwrite", is_flag=True, help="Replace files of a project that were changed since it was written.")
 @one_board_options
 @kernel_options
 def command(
-    models: str,
+    models: tuple[str, ...],
     output: Path,
-    name: str,
+    kind: str | None,
+    name: str | None,
     namespace: str,
     build: Literal["O2-logs", "O2", "Os"],
+    no_golden: bool,
     force: bool,
+    overwrite: bool,
     boards: tuple[str, ...],
     board_dirs: tuple[Path, ...],
     kernels: str | None,
@@ -44,31 +54,56 @@ def command(
 ) -> int:
     """Write MODEL as an aligned C array, the arena to declare, and an op resolver with exactly its operators.
 
+    With --for a whole project that builds with the toolchain named, runs the model once and compares the bytes used
+    and the outputs with what is expected. Several MODELs share one arena there.
+
     Exit code 1, and nothing is written, where TFLM refuses MODEL or the memory plan in it is wrong on the target.
     """
     from mcuplan.api.export import export
+    from mcuplan.api.models import expand_all
     from mcuplan.cli.output import show
 
+    if kind is None and len(models) > 1:
+        raise click.UsageError("sources are of one model; several models go into a project: add --for")
+    if kind is not None and namespace:
+        raise click.UsageError("--namespace is for sources; a project's namespace is its name")
+    named = expand_all(models) if kind else models
     made = export(
-        models, output, board=one_board("export", boards), board_dirs=board_dirs, kernels=kernels, target=target,
-        lean=lean, name=name, namespace=namespace, build=build, force=force,
+        named, output, project=kind, board=one_board("export", boards), board_dirs=board_dirs, kernels=kernels,
+        target=target, lean=lean, name=name, namespace=namespace, build=build, golden=not no_golden, force=force,
+        overwrite=overwrite,
     )  # fmt: skip
-    show(lambda width, _: _lines(made.sources, output, width))
+    show(lambda width, _: _lines(made, output, width))
     return 0
 
 
-def _lines(made: Export, folder: Path, width: int) -> Iterator[Text]:
+def _lines(made: ExportResult, folder: Path, width: int) -> Iterator[Text]:
     from rich.text import Text
 
     from mcuplan.reports.terminal.lines import PATH, Lines
 
     lines = Lines(width)
-    for file in made.files:
-        yield from lines.wrapped(Text(f"written: {folder / file.name}"), hang=2, word=PATH)
-    yield Text(f"model {made.model_bytes:,} bytes, arena to declare {made.arena_bytes:,} bytes")
-    saved = f", registrations for one type save {made.flash_saved_bytes:,} bytes of flash ({made.build})"
-    yield from lines.wrapped(
-        Text(f"{len(made.operators)} operators registered{saved if made.flash_saved_bytes else ''}"), hang=2
-    )
+    written = [f"{folder} ({len(made.files)} files)"] if made.project else [folder / file.name for file in made.files]
+    for path in written:
+        yield from lines.wrapped(Text(f"written: {path}"), hang=2, word=PATH)
+    for sentence in (*_figures(made), *_project(made)):
+        yield from lines.wrapped(Text(sentence), hang=2)
     for custom in made.brought:
         yield from lines.wrapped(Text(f"your firmware must bring the kernel of {custom}"), hang=2)
+
+
+def _figures(made: ExportResult) -> Iterator[str]:
+    model_bytes = sum(export.model_bytes for export in made.exports)
+    yield f"model {model_bytes:,} bytes, arena to declare {made.arena_bytes:,} bytes"
+    operators = {registered.operator for export in made.exports for registered in export.operators}
+    saved = sum(export.flash_saved_bytes for export in made.exports)
+    more = f", registrations for one type save {saved:,} bytes of flash ({made.sources.build})" if saved else ""
+    yield f"{len(operators)} operators registered{more}"
+
+
+def _project(made: ExportResult) -> Iterator[str]:
+    if made.project is None:
+        return
+    yield f"project {made.project.name} for {made.project.kind}, {made.target}: README.md says how it is built"
+    for runtime, reason in zip(made.project.golden, made.project.no_golden, strict=True):
+        yield f"expected outputs are from {runtime}" if runtime else f"no expected outputs: {reason}"

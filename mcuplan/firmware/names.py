@@ -56,6 +56,15 @@ def header(words: Words, what: str, comments: Sequence[str], includes: Sequence[
     return "\n".join(lines) + ("\n\n" if includes else "\n") + words.wrapped(body) + f"\n#endif  // {guard}\n"
 
 
+def plain(text: str) -> str:
+    """Any text as printable ASCII that stays inside a comment or a string of C, shell, CMake or YAML.
+
+    No backslash could continue a line, and no two ``?`` stay side by side: ``??/`` is a backslash to compilers that
+    know trigraphs (C++14 and before).
+    """
+    return re.sub(r"([^ -~]|[\\?\"$`#@])+", "?", text).strip()
+
+
 def comment(text: str) -> str:
     """One line of comment: printable ASCII only, no backslash that could continue it, no trigraph that becomes one.
 

@@ -138,7 +138,7 @@ def resolver_header(
     ]
     resolver = f"{words.camel}OpResolver"
     kernel = _resolver(target.version).parameter
-    brought = {r.operator: _parameter(i, r.operator) for i, r in enumerate(operators) if r.method == ADD_CUSTOM}
+    brought = {r.operator: parameter(i, r.operator) for i, r in enumerate(operators) if r.method == ADD_CUSTOM}
     parameters = "".join(f", {kernel} {p}" for p in brought.values())
     calls = "".join(f"  TF_LITE_ENSURE_STATUS(resolver.{_call(r, brought)});\n" for r in operators)
     calls += f"  TF_LITE_ENSURE_STATUS({last});\n" if last else ""
@@ -157,7 +157,12 @@ def _registration_comment(saved: int, build: str) -> Iterator[str]:
         yield f"CMSIS-NN's registrations for one type save {saved:,} bytes of flash (TFLM built {build})."
 
 
-def _parameter(position: int, operator: str) -> str:
+def kernel_type(target: Target) -> str:
+    """What a custom operator's registration is given as, such as ``TFLMRegistration*``."""
+    return _resolver(target.version).parameter
+
+
+def parameter(position: int, operator: str) -> str:
     """The parameter for a custom operator's registration; numbered, since two codes may give one identifier."""
     return f"op{position}_{c_identifier(operator, 'custom')}"
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from mcuplan import files
 from mcuplan.files import write_text
 from mcuplan.firmware.lean import lean_call, lean_files
 from mcuplan.firmware.names import Words, comment, header, made_by
@@ -25,6 +26,9 @@ from mcuplan.tflm.alignment import ARENA_ALIGNMENT, aligned
 from mcuplan.tflm.offline import METADATA_NAME as OFFLINE_PLAN
 from mcuplan.tflm.results import ArenaPrediction
 from mcuplan.tflm.target import DEFAULT_TARGET, Target
+
+_MADE = b"Made by mcuplan "
+_HEAD = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +60,26 @@ class Export:
 def write_sources(made: Export, directory: str | os.PathLike[str]) -> None:
     """Write the files into ``directory``, which is made if it is not there; each whole or not at all.
 
-    Raises ExportError where the folder cannot be made.
+    Raises ExportError where the folder cannot be made, or a file of such a name is there that no export made.
     """
     folder = Path(directory)
+    for file in made.files:
+        if (folder / file.name).exists() and not _exported(folder / file.name):
+            raise ExportError(
+                f"{folder / file.name}: this file was not made by mcuplan export: remove it, or rename it"
+            )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ExportError(f"{os.fsdecode(directory)}: cannot make this folder: {error.strerror or error}") from None
     for file in made.files:
         write_text(folder / file.name, file.text)
+
+
+def _exported(path: Path) -> bool:
+    """Whether an earlier export made a file: it says so at its head or, long, in its first comment."""
+    with files.opened(path, files.ANY_SIZE, ExportError, "cannot be replaced") as file:
+        return _MADE in file.read(_HEAD)
 
 
 def firmware_sources(
@@ -148,14 +163,18 @@ def _model_source(words: Words, data: bytes) -> str:
 def _arena_header(words: Words, graph: Graph, arena: ArenaPrediction) -> str:
     name = f"k{words.camel}ArenaBytes"
     body = f"constexpr std::size_t {name} = {arena.declare_bytes};\n"
-    handles = {Options(op).resource for _, _, op in graph.operators()
-               if op.name == "VAR_HANDLE"}  # fmt: skip
+    handles = resource_variables(graph)
     if handles:
         body += (
             "\n// For MicroResourceVariables::Create; its table is counted in the arena.\n"
-            f"constexpr int k{words.camel}ResourceVariables = {len(handles)};\n"
+            f"constexpr int k{words.camel}ResourceVariables = {handles};\n"
         )
     return header(words, "arena", tuple(_arena_comment(name, graph, arena)), ("<cstddef>",), body)
+
+
+def resource_variables(graph: Graph) -> int:
+    """How many resource variables a firmware must make room for."""
+    return len({Options(op).resource for _, _, op in graph.operators() if op.name == "VAR_HANDLE"})
 
 
 def _arena_comment(name: str, graph: Graph, arena: ArenaPrediction) -> Iterator[str]:

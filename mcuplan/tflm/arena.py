@@ -13,7 +13,13 @@ from mcuplan.tflm.lifetimes import NEVER, Lifetimes, lifetimes
 from mcuplan.tflm.offline import ONLINE, read_offline_plan
 from mcuplan.tflm.persistent import ScratchRequest, finish, prepare
 from mcuplan.tflm.planner import Requirement, greedy_offsets
-from mcuplan.tflm.results import ArenaPrediction, PersistentAllocation, PersistentKind, PlannedBuffer
+from mcuplan.tflm.results import (
+    ArenaPrediction,
+    PersistentAllocation,
+    PersistentKind,
+    PlannedBuffer,
+    SharedPrediction,
+)
 from mcuplan.tflm.sizes import reshaped_elements, subgraph_bytes
 from mcuplan.tflm.target import DEFAULT_TARGET, Target
 
@@ -85,6 +91,53 @@ def predict(graph: Graph, target: Target | str = DEFAULT_TARGET, *, recording: b
     return _predict(graph, target, recording)
 
 
+def predict_shared(graphs: Sequence[Graph], target: Target | str = DEFAULT_TARGET) -> SharedPrediction:
+    """Predict the one arena of several models that use one ``MicroAllocator`` one after the other, in this order.
+
+    Each keeps its persistent section; the planned section is as large as the largest (micro/micro_allocator.cc,
+    ``CommitStaticMemoryPlan``: ``max_head_buffer_usage_``). While a later model is set up, planned bytes of earlier
+    ones are free for its temporaries. For one model it is :func:`predict`.
+
+    Raises
+    ------
+    ValueError
+        Where there is no graph.
+
+    Examples
+    --------
+    >>> from mcuplan.zoo import build
+    >>> both = predict_shared([build("person-detection"), build("sine")], "cortex-m4+cmsis-nn")
+    >>> both.nonpersistent_bytes, both.used_bytes
+    (55296, 82932)
+    """
+    if not graphs:
+        raise ValueError("an arena of no model")
+    target = Target.parse(target) if isinstance(target, str) else target
+    known = [_shared(graphs, each) for each in target.bounds or (target,)]
+    most = max(known, key=lambda p: (p.declare_bytes, p.used_bytes))
+    used = max(p.used_bytes for p in known)
+    return replace(
+        most,
+        target=str(target),
+        used_bytes=used,
+        declare_bytes=max(most.declare_bytes, aligned(used, tables(target).alignment)),
+        persistent_bytes=most.persistent_bytes + used - most.used_bytes,
+        exact=most.exact and not target.bounds,
+    )
+
+
+def _shared(graphs: Sequence[Graph], target: Target) -> SharedPrediction:
+    taken = head = declare = 0
+    exact = True
+    for graph in graphs:
+        one = _predict(graph, target, False, taken, head)
+        taken += one.persistent_bytes
+        head = max(head, one.nonpersistent_bytes)
+        declare = max(declare, one.declare_bytes)
+        exact = exact and one.exact
+    return SharedPrediction(str(target), head + taken, declare, head, taken, exact)
+
+
 def _bounded(target: Target, known: Sequence[ArenaPrediction]) -> ArenaPrediction:
     """The greatest figures of predictions for ``known`` targets, for one that lies between them.
 
@@ -115,14 +168,15 @@ def _bounded(target: Target, known: Sequence[ArenaPrediction]) -> ArenaPredictio
     )
 
 
-def _predict(graph: Graph, target: Target, recording: bool) -> ArenaPrediction:
+def _predict(graph: Graph, target: Target, recording: bool, taken: int = 0, reserved: int = 0) -> ArenaPrediction:
+    """One model, where models before it have ``taken`` bytes of the tail and ``reserved`` bytes of the head."""
     data = tables(target)
     sizes = object_sizes(target)
     align = data.alignment
 
     plan = read_offline_plan(graph)
     offline = plan.offsets if plan and not plan.problem else None
-    prepared = prepare(graph, target, recording)
+    prepared = prepare(graph, target, recording, taken)
     live = lifetimes(graph, [(r.subgraph, r.operator) for r in prepared.scratch])
     buffers = place(list(_unplaced(graph, data, live, prepared.scratch, offline)))
     persistent, planning_tail = finish(graph, target, prepared, offline)
@@ -138,7 +192,7 @@ def _predict(graph: Graph, target: Target, recording: bool) -> ArenaPrediction:
         + sizes["GreedyPlannerPerBuffer"] * len(buffers)
         + aligned(planning_tail, align)
     )
-    final = _final_bytes(head, planning_tail, tail, align)
+    final = _final_bytes(max(head, reserved), planning_tail, taken + tail, align)
     notes = tuple(_notes(graph, target, prepared.unknown_operators, buffers))
     bounded_tail = sum(a.used for a in persistent if not a.exact)
     bounded_head = [b for b in buffers if not b.exact]

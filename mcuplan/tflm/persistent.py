@@ -46,8 +46,8 @@ class Prepared:
 class _Tail:
     """The arena's tail: grows by each allocation and its alignment padding."""
 
-    def __init__(self) -> None:
-        self.used = 0
+    def __init__(self, taken: int = 0) -> None:
+        self.used = taken
         self.allocations: list[PersistentAllocation] = []
 
     def take(
@@ -90,11 +90,15 @@ _RECORDING_OBJECTS = ("RecordingSingleArenaBufferAllocator", "GreedyMemoryPlanne
 
 
 def _start_model(graph: Graph, target: Target, tail: _Tail, variables: int, recording: bool) -> None:
-    """Allocations before any kernel runs: allocators, the application's resource variables, tensors, nodes, options."""
+    """Allocations before any kernel runs: allocators, the application's resource variables, tensors, nodes, options.
+
+    The allocators are there once, however many models use them.
+    """
     data, sizes, abi = tables(target), object_sizes(target), target.core.abi
     kind = PersistentKind
-    for name in _RECORDING_OBJECTS if recording else _PLAIN_OBJECTS:
-        tail.take(kind.ALLOCATOR, sizes[name], 4)
+    if not tail.used:
+        for name in _RECORDING_OBJECTS if recording else _PLAIN_OBJECTS:
+            tail.take(kind.ALLOCATOR, sizes[name], 4)
     if variables:
         tail.take(kind.RESOURCE_VARIABLES, sizes["MicroResourceVariables"], data.alignment)
         tail.take(kind.RESOURCE_VARIABLES, sizes["MicroResourceVariable"] * variables, data.alignment)
@@ -140,12 +144,16 @@ class _Resources:
         return True
 
 
-def prepare(graph: Graph, target: Target, recording: bool = False) -> Prepared:
-    """Replay ``AllocateTensors`` up to memory planning, variable tensors included."""
+def prepare(graph: Graph, target: Target, recording: bool = False, taken: int = 0) -> Prepared:
+    """Replay ``AllocateTensors`` up to memory planning, variable tensors included.
+
+    ``taken`` bytes of the tail are those of models that used the same allocator before; ``Prepared.tail`` counts
+    them, its allocations do not hold them.
+    """
     data = tables(target)
     sizes = object_sizes(target)
     align = data.alignment
-    tail = _Tail()
+    tail = _Tail(taken)
     resources = _Resources(graph)
     _start_model(graph, target, tail, resources.count, recording)
 

@@ -103,6 +103,21 @@ class ArenaPrediction:
 
 
 @dataclass(frozen=True, slots=True)
+class SharedPrediction:
+    """The one arena of several models with one allocator: bytes as in :class:`ArenaPrediction`.
+
+    ``nonpersistent_bytes`` is the largest planned section, ``persistent_bytes`` the sum of the persistent ones.
+    """
+
+    target: str
+    used_bytes: int
+    declare_bytes: int
+    nonpersistent_bytes: int
+    persistent_bytes: int
+    exact: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Refusal:
     """A reason why TFLM cannot run the model; ``operator`` and ``tensor`` are indices in ``subgraph`` (-1: none)."""
 

@@ -1,0 +1,51 @@
+"""Where a project's arena lies: one array or two, in which section, or taken from a heap."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mcuplan.firmware.templating import Code
+
+
+@dataclass(frozen=True, slots=True)
+class ArenaArray:
+    """One arena: its variable, the constant of its size, its bytes, and where it lies.
+
+    ``attribute`` follows the declaration of a static array; ``allocate`` is the expression that takes it from a heap
+    instead.
+    """
+
+    name: str
+    constant: str
+    bytes: int
+    about: str
+    attribute: str = ""
+    allocate: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A linker section of an arena, and the emulated board's memory that stands for it."""
+
+    name: str
+    emulated: str = "PSRAM"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The arenas of a project: one, or the persistent and the non-persistent one, in TFLM's order.
+
+    ``more_used_bytes`` is what two arenas use more than one (another allocator's objects).
+    """
+
+    arenas: tuple[ArenaArray, ...]
+    includes: tuple[str, ...] = ()
+    sections: tuple[Section, ...] = ()
+    notes: tuple[str, ...] = ()
+    more_used_bytes: int = 0
+
+
+def one_arena(declare_bytes: int) -> Place:
+    """One static array where the linker puts it."""
+    about = "The tensor arena: what AllocateTensors needs at its height, aligned as TFLM wants it."
+    return Place((ArenaArray("tensor_arena", "kTensorArenaBytes", declare_bytes, Code(about)),))

@@ -1,0 +1,95 @@
+"""Projects built with a real TFLM and run: on this computer, and on an emulated Cortex-M4.
+
+``MCUPLAN_TFLM`` is a checkout of TFLM with what its Makefile downloads (flatbuffers, gemmlowp, ruy, CMSIS-NN).
+``MCUPLAN_TFLM_LIBRARY`` may name TFLM's archive for a Cortex-M4 with CMSIS-NN, else it is built first, which takes
+minutes. docs/guide/firmware.md tells how to get both.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import mcuplan
+from mcuplan import zoo
+from mcuplan.tflm import predict
+
+TFLM = os.environ.get("MCUPLAN_TFLM", "")
+LIBRARY = os.environ.get("MCUPLAN_TFLM_LIBRARY", "")
+
+pytestmark = pytest.mark.skipif(not TFLM, reason="MCUPLAN_TFLM names no checkout of TFLM: the projects are not built")
+
+
+def needs(*programs: str) -> None:
+    missing = [name for name in programs if shutil.which(name) is None]
+    if missing:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+
+
+def built(project: Path, build: Path, *options: str) -> str:
+    """What the project's self-test prints; building it must leave no warning."""
+    configured = subprocess.run(
+        ["cmake", "-S", str(project), "-B", str(build), f"-DTFLM_DIR={TFLM}", *options],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert configured.returncode == 0, configured.stderr[-3000:]
+    made = subprocess.run(["cmake", "--build", str(build)], capture_output=True, text=True, check=False)
+    assert made.returncode == 0, (made.stdout + made.stderr)[-3000:]
+    tested = subprocess.run(["ctest", "--test-dir", str(build), "-V"], capture_output=True, text=True, check=False)
+    assert tested.returncode == 0, tested.stdout[-3000:]
+    return tested.stdout
+
+
+def on_cortex_m4(project: Path, build: Path) -> str:
+    needs("cmake", "arm-none-eabi-g++", "qemu-system-arm")
+    library = [f"-DTFLM_LIBRARY={LIBRARY}"] if LIBRARY else []
+    return built(project, build, "-DCMAKE_TOOLCHAIN_FILE=cmake/arm-none-eabi.cmake", *library)
+
+
+def test_one_model_on_an_emulated_cortex_m4(tmp_path: Path) -> None:
+    mcuplan.export("zoo:person-detection", tmp_path / "out", project="cmake", name="person")
+    said = on_cortex_m4(tmp_path / "out", tmp_path / "build")
+    used = predict(zoo.build("person-detection")).used_bytes
+    assert f"arena: used {used} bytes, predicted {used}: ok" in said
+    assert "person: output 0 as expected: ok" in said
+    assert "mcuplan self-test: PASSED" in said
+
+
+def test_models_that_share_an_arena_on_an_emulated_cortex_m4(tmp_path: Path) -> None:
+    """In both orders, in an arena of exactly the predicted bytes; 16 less and it is refused."""
+    for order in (["zoo:resnet8", "zoo:ds-cnn", "zoo:sine"], ["zoo:sine", "zoo:resnet8", "zoo:ds-cnn"]):
+        out, build = tmp_path / order[0][4:], tmp_path / f"build-{order[0][4:]}"
+        done = mcuplan.export(order, out, project="cmake", name="nets")
+        said = on_cortex_m4(out, build)
+        assert said.count("as expected: ok") == 3
+        assert re.search(r"arena: used (\d+) bytes, predicted \1: ok", said)
+        runner = out / "src" / "nets_runner.cc"
+        runner.write_text(runner.read_text().replace(f"Room({done.arena_bytes})", f"Room({done.arena_bytes - 16})"))
+        subprocess.run(["cmake", "--build", str(build)], capture_output=True, check=True)
+        less = subprocess.run(["ctest", "--test-dir", str(build), "-V"], capture_output=True, text=True, check=False)
+        assert "AllocateTensors failed" in less.stdout
+
+
+def test_lean_registrations_on_an_emulated_cortex_m4(tmp_path: Path) -> None:
+    target = "cortex-m4+cmsis-nn+lean"
+    mcuplan.export("zoo:person-detection", tmp_path / "out", project="cmake", name="person", target=target)
+    said = on_cortex_m4(tmp_path / "out", tmp_path / "build")
+    used = predict(zoo.build("person-detection"), target).used_bytes
+    assert used < 61_000
+    assert f"arena: used {used} bytes, predicted {used}: ok" in said
+    assert "person: output 0 as expected: ok" in said
+
+
+@pytest.mark.skipif(not os.environ.get("MCUPLAN_TFLM_HOST"), reason="MCUPLAN_TFLM_HOST=1 builds TFLM for this computer")
+def test_on_this_computer(tmp_path: Path) -> None:
+    needs("cmake", "g++")
+    mcuplan.export(["zoo:person-detection", "zoo:sine"], tmp_path / "out", project="cmake")
+    said = built(tmp_path / "out", tmp_path / "build")
+    assert "bytes; 83" in said or "are predicted where pointers have 4 bytes" in said
+    assert said.count("as expected: ok") == 2
+    assert "mcuplan self-test: PASSED" in said
