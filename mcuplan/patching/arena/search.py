@@ -18,6 +18,7 @@ from mcuplan.estimates.instructions.graphs import addresses
 from mcuplan.graph import Graph
 from mcuplan.operators import model_macs
 from mcuplan.patching.arena.lattice import Lattice, Limits, Path, Progress, StageChoice
+from mcuplan.patching.arena.parts import InParts, in_parts
 from mcuplan.patching.arena.placing import DraftProblem, PlannedDraft
 from mcuplan.patching.arena.space import EFFORTS, Effort
 from mcuplan.patching.writing.build import Draft
@@ -62,8 +63,9 @@ class FrontPoint:
 class PatchPlan:
     """A model with patch stages and its plan in it.
 
-    ``graph`` is the model to write; ``base`` the given model after the ``cleanups``, whose operators the stages are,
-    ``origins`` their indices in the given model;
+    ``graph`` is the model to write; ``given`` the given model after the ``cleanups``; ``base`` the same with some
+    convolutions in parts by output channels, whose operators the stages are, ``origins`` their indices in the given
+    model; ``parts`` are (operator of the given model, number of parts);
     ``before`` and ``after`` predict the arena of the given and the written model; ``macs_factor`` is the MACs of one
     ``Invoke`` by those of the given model. ``operator_bytes`` are in use while each operator of the base runs, in a
     stage or whole. ``lower_bound_bytes`` bounds the planned section of these stages. No combination of stages in the
@@ -74,9 +76,11 @@ class PatchPlan:
     """
 
     graph: Graph
+    given: Graph
     base: Graph
     cleanups: tuple[CleanupStep, ...]
     origins: tuple[int, ...]
+    parts: tuple[tuple[int, int], ...]
     before: ArenaPrediction
     after: ArenaPrediction
     macs_factor: float
@@ -186,10 +190,27 @@ def find_patch_plan(
         raise PatchRefusal(why)
     cleaned = clean_up_mapped(graph) if tidy else CleanedUp(graph, (), tuple(range(len(graph.main.operators))))
     wish = _Wish(max_overhead, max_macs, fit_bytes, least)
-    try:
-        return _Search(graph, cleaned, chosen, wish, EFFORTS[effort], progress, deadline or Deadline()).run()
-    except OutOfTimeError:
+    deadline = deadline or Deadline()
+
+    def searched(base: InParts, effort: str, below: PatchPlan | None = None) -> PatchPlan | None:
+        most = None if below is None else below.after.declare_bytes
+        with suppress(OutOfTimeError):
+            return _Search(graph, cleaned, base, chosen, wish, EFFORTS[effort], progress, deadline, most).run()
         return None
+
+    whole = set_offline_plan(cleaned.graph, None)
+    best = searched(InParts(whole, tuple(range(len(whole.main.operators)))), effort)
+    for base in in_parts(whole, chosen):
+        if best is not None and fit_bytes is not None and best.after.declare_bytes <= fit_bytes:
+            break
+        best = searched(base, _EFFORT_IN_PARTS[effort], best) or best
+        # Each search knows the bound of its own space alone.
+        best = best and replace(best, least_declare_bytes=None)
+    return best
+
+
+_EFFORT_IN_PARTS = {"fast": "fast", "default": "fast", "best": "default"}
+"""Effort of each further search, with convolutions in parts, by that of the first one."""
 
 
 _TOO_DEAR = 0.25
@@ -237,14 +258,17 @@ class _Search:
         self,
         graph: Graph,
         cleaned: CleanedUp,
+        base: InParts,
         targets: tuple[Target, ...],
         wish: _Wish,
         effort: Effort,
         progress: Progress | None,
         deadline: Deadline,
+        below_bytes: int | None = None,
     ) -> None:
-        self.graph = set_offline_plan(cleaned.graph, None)
+        self.graph = base.graph
         self.cleaned = cleaned
+        self.base = base
         self.targets = targets
         self.wish = wish
         self.effort = effort
@@ -252,6 +276,7 @@ class _Search:
         self.before, self.target = max(
             ((predict(graph, target), target) for target in targets), key=lambda row: row[0].declare_bytes
         )
+        self.below = self.before.declare_bytes if below_bytes is None else below_bytes
         self.model = cost_model(self.target)
         self.macs = max(model_macs(graph).total, 1)
         self.base_macs = model_macs(self.graph).total
@@ -286,13 +311,16 @@ class _Search:
             best = self._first_that_stands()
         if best is not None and not self.wish.least and self.wish.fit_bytes is None:
             best = self._knee(best)
-        if best is None or best.declare_bytes >= self.before.declare_bytes:
+        if best is None or best.declare_bytes >= self.below:
             return None
+        origins = self.cleaned.origins
         return PatchPlan(
             graph=best.draft.graph,
+            given=set_offline_plan(self.cleaned.graph, None),
             base=self.graph,
             cleanups=self.cleaned.steps,
-            origins=self.cleaned.origins,
+            origins=tuple(origins[k] for k in self.base.origins),
+            parts=tuple((origins[k], count) for k, count in self.base.parts),
             before=self.before,
             after=best.draft.arena,
             macs_factor=self._factor(best.path),
@@ -326,7 +354,7 @@ class _Search:
         best: _Placed | None = None
         bound: int | None = None
         tries = 0.0
-        for least, path in self.lattice.paths(replace(self.limits, below_bytes=self.before.declare_bytes)):
+        for least, path in self.lattice.paths(replace(self.limits, below_bytes=self.below)):
             bound = least if bound is None else bound
             if tries >= self.effort.placed or (best is not None and best.fits(least)):
                 break
@@ -350,7 +378,7 @@ class _Search:
     def _first_that_stands(self) -> _Placed | None:
         """The best of those placed whose plan the static check proves."""
         for found in sorted((p for p in self.placed.values() if p.path.choices), key=_Placed.rank):
-            if found.declare_bytes < self.before.declare_bytes and self._stands(found):
+            if found.declare_bytes < self.below and self._stands(found):
                 return found
         return None
 

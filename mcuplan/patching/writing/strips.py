@@ -34,6 +34,7 @@ class StripWriter:
         self.operators = operators
         self.held: dict[int, int] = {}
         self.kept: dict[int, int] = {}
+        self.read: dict[tuple[int, int, int], int] = {}
         self.last_reader = {t: i for i, layer in enumerate(net.layers) for t in layer.inputs}
         self.readers: dict[int, int] = {}
         for layer in net.layers:
@@ -82,8 +83,7 @@ class StripWriter:
         span = layer.span(window.new, window.high)
         read = {}
         for t in dict.fromkeys(layer.inputs):
-            name = f"{self.net.tensors[t].name}/{label}/read"
-            read[t] = b.rows(self.held[t], span.begin - lows[t], span.end - lows[t], name)
+            read[t] = self._rows(t, span.begin - lows[t], span.end - lows[t], label)
         like = self.net.tensors[layer.output]
         shape = (like.shape[0], span.made, *like.shape[2:])
         out = b.tensor(like, f"{like.name}/{label}", shape)
@@ -108,6 +108,14 @@ class StripWriter:
         if tie:
             self.pieces.add(cut)
         return cut
+
+    def _rows(self, t: int, begin: int, end: int, label: str) -> int:
+        """Rows of what is held of a tensor; one copy for all layers that read the same ones."""
+        key = self.held[t], begin, end
+        if key not in self.read:
+            name = f"{self.net.tensors[t].name}/{label}/read"
+            self.read[key] = self.builder.rows(self.held[t], begin, end, name)
+        return self.read[key]
 
     def _operate(self, layer: Layer, source: int, out: int) -> None:
         """Write an operator that the stage adds."""

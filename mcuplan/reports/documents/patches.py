@@ -64,6 +64,16 @@ class StageShown:
 
 
 @dataclass(frozen=True, slots=True)
+class PartsShown:
+    """A convolution of the given model that was split by output channels before stages were sought. Since 1.3."""
+
+    __pydantic_config__ = _CONFIG
+
+    operator: int
+    parts: int
+
+
+@dataclass(frozen=True, slots=True)
 class FrontShown:
     """A choice of stages that no other one found beats in both arena and time."""
 
@@ -153,6 +163,7 @@ class PatchShown:
     """All that is told of patch stages."""
 
     stages: tuple[StageShown, ...]
+    parts: tuple[PartsShown, ...]
     front: tuple[FrontShown, ...]
     blocks: tuple[BlockShown, ...]
     tried: int
@@ -192,7 +203,8 @@ def patch_shown(patch: PatchPlan) -> PatchShown:
         for p in patch.front
     )
     stages = tuple(_stage(choice, patch.base, numbers) for choice in patch.stages)
-    return PatchShown(stages, front, _blocks(patch, numbers), patch.tried, patch.least_declare_bytes)
+    parts = tuple(PartsShown(operator, count) for operator, count in patch.parts)
+    return PatchShown(stages, parts, front, _blocks(patch, numbers), patch.tried, patch.least_declare_bytes)
 
 
 def _stage(choice: StageChoice, base: Graph, numbers: Sequence[int]) -> StageShown:
@@ -219,23 +231,28 @@ def _stage(choice: StageChoice, base: Graph, numbers: Sequence[int]) -> StageSho
 
 
 def _blocks(patch: PatchPlan, numbers: Sequence[int]) -> tuple[BlockShown, ...]:
-    base = patch.base
+    given = patch.given
     before = {
         step.operator: step.live_bytes
-        for step in live_steps(base, predict(base, patch.before.target))
+        for step in live_steps(given, predict(given, patch.before.target))
         if step.subgraph == 0 and step.operator >= 0
     }
-    staged = {k for choice in patch.stages for k in range(choice.first, choice.last)}
+    after: dict[int, int] = {}
+    for number, used in zip(numbers, patch.operator_bytes, strict=True):
+        after[number] = max(after.get(number, 0), used)
+    changed = {numbers[k] for choice in patch.stages for k in range(choice.first, choice.last)}
+    changed.update(number for number, _ in patch.parts)
+    own = tuple(dict.fromkeys(numbers))  # operators of the given model, one after the other, parts once
     return tuple(
         BlockShown(
             block.kind,
-            numbers[block.first],
-            numbers[block.last],
+            own[block.first],
+            own[block.last],
             max(before.get(k, 0) for k in block.operators),
-            max(patch.operator_bytes[k] for k in block.operators),
-            any(k in staged for k in block.operators),
+            max(after[own[k]] for k in block.operators),
+            any(own[k] in changed for k in block.operators),
         )
-        for block in blocks(base)
+        for block in blocks(given)
     )
 
 

@@ -19,6 +19,7 @@ from mcuplan.reports.documents.patches import (
     AdviceShown,
     BlockShown,
     FrontShown,
+    PartsShown,
     StageShown,
     StreamedShown,
     patch_shown,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from mcuplan.patching.arena.search import PatchPlan
     from mcuplan.planning.plan import Plan
 
-PLAN_SCHEMA_VERSION = "1.2"
+PLAN_SCHEMA_VERSION = "1.3"
 _CONFIG: ConfigDict = {"use_attribute_docstrings": True, "json_schema_serialization_defaults_required": True}
 
 
@@ -147,6 +148,8 @@ class PlanReport:
     """Before --strip and --int8-io, whose savings are listed apart."""
     stages: tuple[StageShown, ...] = ()
     """Patch stages, in the order in which they run."""
+    parts: tuple[PartsShown, ...] = ()
+    """Convolutions split by output channels before stages were sought: then stages may hold their parts. Since 1.3."""
     front: tuple[FrontShown, ...] = ()
     """Patch plans found, from the least time to the least arena."""
     blocks: tuple[BlockShown, ...] = ()
@@ -302,6 +305,7 @@ def _patched(told: PlanReport, patch: PatchPlan) -> PlanReport:
         plan=PlanShown((), (), ()),
         flash_after=_flash(patch.graph, len(write(patch.graph)), patch.after.target),
         stages=shown.stages,
+        parts=shown.parts,
         front=shown.front,
         blocks=shown.blocks,
         stages_tried=shown.tried,

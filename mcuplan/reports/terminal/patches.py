@@ -35,6 +35,9 @@ def stage_lines(report: PlanReport, width: int) -> Iterator[Text]:
         Column("live bytes", right=True), Column("persistent", right=True), Column("MACs", right=True),
     )  # fmt: skip
     yield from grid(columns, [_stage_row(stage) for stage in report.stages], width)
+    if report.parts:
+        listed = ", ".join(f"{p.operator} ({p.parts} parts)" for p in report.parts)
+        yield from Lines(width).wrapped(Text(f"split by output channels before: CONV_2D {listed}"), hang=2)
     told = f"{report.stages_tried:,} stages written and counted"
     if report.fits:
         told += ": the least time of those that fit"
