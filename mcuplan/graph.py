@@ -59,9 +59,10 @@ class DType(enum.IntEnum):
     @property
     def label(self) -> str:
         """Short lower-case name, as people write it: ``int8``, ``float32``."""
-        return self.name.lower()
+        return _LABELS[self]
 
 
+_LABELS: Mapping[DType, str] = {dtype: dtype.name.lower() for dtype in DType}
 _BITS: Mapping[DType, int] = {
     DType.FLOAT32: 32, DType.FLOAT16: 16, DType.INT32: 32, DType.UINT8: 8, DType.INT64: 64, DType.BOOL: 8,
     DType.INT16: 16, DType.COMPLEX64: 64, DType.INT8: 8, DType.FLOAT64: 64, DType.COMPLEX128: 128,
@@ -288,7 +289,9 @@ class Graph:
     """A zip archive behind the model, which TFLite Metadata uses for associated files; kept as it is."""
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "appended": bytes(self.appended)}
+        # What others keep with a graph, under names with an underscore, is theirs to find again.
+        kept = {name: value for name, value in self.__dict__.items() if not name.startswith("_")}
+        return {**kept, "appended": bytes(self.appended)}
 
     @property
     def main(self) -> Subgraph:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -108,6 +108,14 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _read(path: Path) -> Board:
+    from mcuplan.boards.reading import read_board
+
+    # Nobody changes a shipped spec while a process runs, and a sweep asks for each a thousand times.
+    return _shipped(path) if path.parent == _specs_folder() else read_board(path)
+
+
+@lru_cache(256)
+def _shipped(path: Path) -> Board:
     from mcuplan.boards.reading import read_board
 
     return read_board(path)

@@ -194,7 +194,8 @@ def _latency(analysis: Analysis, board: Board | None) -> Latency:
     from mcuplan.estimates.latency import find_latency
 
     try:
-        latency = find_latency(analysis.graph, board.soc.name, board.soc.clock_mhz, analysis.target)
+        soc = board.soc
+        latency = find_latency(analysis.graph, soc.name, soc.clock_mhz, analysis.target, analysis.arena.plan)
     except EstimateError as error:
         raise _UnknownError(str(error)) from None
     if latency.range_us is not None:

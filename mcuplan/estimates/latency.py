@@ -6,7 +6,7 @@ factors are fitted to what was published of a board, toolchain and kernel librar
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mcuplan.estimates.basis import Basis
@@ -14,6 +14,7 @@ from mcuplan.estimates.errors import EstimateError
 from mcuplan.estimates.throughput import Spread, Throughput, cycles, spreads, throughputs
 from mcuplan.estimates.work import Work, invoke_work
 from mcuplan.graph import Graph
+from mcuplan.tflm import PlannedBuffer
 from mcuplan.tflm.target import Target
 
 
@@ -75,9 +76,12 @@ def find_throughput(soc: str, clock_mhz: float, kernels: str) -> Throughput:
     return min(fits, key=lambda t: t.error_percent)
 
 
-def estimate_latency(graph: Graph, throughput: Throughput) -> Latency:
-    """Microseconds of one inference, operator by operator where operators were measured."""
-    work = invoke_work(graph)
+def estimate_latency(graph: Graph, throughput: Throughput, plan: Sequence[PlannedBuffer] | None = None) -> Latency:
+    """Microseconds of one inference, operator by operator where operators were measured.
+
+    ``plan`` is the memory plan, where it is known.
+    """
+    work = invoke_work(graph, plan)
     own, total = cycles(work, throughput.factors)
     rows = tuple(
         OperatorLatency(
@@ -96,8 +100,12 @@ def estimate_latency(graph: Graph, throughput: Throughput) -> Latency:
     )  # fmt: skip
 
 
-def find_latency(graph: Graph, soc: str, clock_mhz: float, target: Target) -> Latency:
+def find_latency(
+    graph: Graph, soc: str, clock_mhz: float, target: Target, plan: Sequence[PlannedBuffer] | None = None
+) -> Latency:
     """Microseconds of one inference on a board that was measured; a range where others of its core and library were.
+
+    ``plan`` is the memory plan, where it is known already.
 
     Raises
     ------
@@ -105,12 +113,12 @@ def find_latency(graph: Graph, soc: str, clock_mhz: float, target: Target) -> La
         Where nothing was measured that says anything of it.
     """
     try:
-        return estimate_latency(graph, find_throughput(soc, clock_mhz, target.library.name))
+        return estimate_latency(graph, find_throughput(soc, clock_mhz, target.library.name), plan)
     except EstimateError:
         spread = find_spread(f"{target.core.name}+{target.library.name}")
         if spread is None:
             raise
-        return latency_range(graph, clock_mhz, spread)
+        return latency_range(graph, clock_mhz, spread, plan)
 
 
 def find_spread(target: str) -> Spread | None:
@@ -118,9 +126,11 @@ def find_spread(target: str) -> Spread | None:
     return next((spread for spread in spreads() if spread.target == target), None)
 
 
-def latency_range(graph: Graph, clock_mhz: float, spread: Spread) -> Latency:
+def latency_range(
+    graph: Graph, clock_mhz: float, spread: Spread, plan: Sequence[PlannedBuffer] | None = None
+) -> Latency:
     """A range for a board that was not measured, from what others with its core and kernel library took."""
-    work = invoke_work(graph)
+    work = invoke_work(graph, plan)
     missing = tuple(dict.fromkeys(row.foreign for row in work.operators if row.foreign))
     low, high = (work.instructions * factor / clock_mhz for factor in (spread.least, spread.most))
     basis = Basis(

@@ -6,12 +6,22 @@ takes for them is fitted to it (:mod:`mcuplan.estimates.throughput`), its other 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
-from mcuplan.estimates.instructions import Call, CostModel, call_of, cost_model, model_instructions, planned_addresses
+from mcuplan.estimates.instructions import (
+    Call,
+    CostModel,
+    addresses,
+    cost_model,
+    known_call,
+    model_instructions,
+    planned_addresses,
+)
 from mcuplan.graph import CUSTOM, Graph
-from mcuplan.operators import OperatorCall, operator_macs
+from mcuplan.operators import kinds, model_macs
+from mcuplan.tflm import PlannedBuffer
 from mcuplan.tflm.target import Target
 
 COUNTED_AS = "cortex-m4+cmsis-nn"
@@ -63,20 +73,29 @@ def _counting() -> tuple[Target, CostModel]:
     return target, model
 
 
-def invoke_work(graph: Graph) -> Work:
-    """The work of one Invoke of ``graph``."""
+def invoke_work(graph: Graph, plan: Iterable[PlannedBuffer] | None = None) -> Work:
+    """The work of one Invoke of ``graph``, with the memory plan ``plan`` or the one that TFLM makes.
+
+    The plan tells which tensors share an address, so that nothing is copied between them.
+    """
     target, model = _counting()
-    found = model_instructions(graph, model, planned_addresses(graph, target))
+    address = planned_addresses(graph, target) if plan is None else addresses(plan)
+    found = model_instructions(graph, model, address)
     rows = []
+    macs = {(row.subgraph, row.operator): row.macs or 0 for row in model_macs(graph).per_operator}
     for row in found.operators:
-        subgraph = graph.subgraphs[row.subgraph]
-        operator = subgraph.operators[row.operator]
-        call = call_of(OperatorCall(graph, subgraph, operator))
-        macs = (operator_macs(graph, subgraph, operator) or 0) * row.calls
-        strain = _strain(call, model) if call is not None and macs else 1.0
-        foreign = _foreign(row.name, call, operator.name == CUSTOM, macs) if row.calls else ""
-        kind = _kind(call)
-        rows.append(OperatorWork(row.subgraph, row.operator, row.name, kind, row.total, macs, macs * strain, foreign))
+        operator, kind = graph.subgraphs[row.subgraph].operators[row.operator], kinds(graph)[row.subgraph][row.operator]
+        call = known_call(graph, row.subgraph, row.operator)
+        done = macs[row.subgraph, row.operator] * row.calls
+        strain = 1.0
+        if call is not None and done:
+            strain = _strain(call, model) if kind is None else kind.work.once("strain", partial(_strain, call, model))
+        foreign = _foreign(row.name, call, operator.name == CUSTOM, done) if row.calls else ""
+        rows.append(
+            OperatorWork(
+                row.subgraph, row.operator, row.name, _kind(call), row.total, done, done * strain, foreign
+            )
+        )  # fmt: skip
     return Work(tuple(rows), found.interpreter, found.exact)
 
 

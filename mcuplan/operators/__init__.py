@@ -6,14 +6,15 @@ from mcuplan.operators.call import OperatorCall, all_from_front, from_front
 from mcuplan.operators.calls import called_subgraphs, callees_first, reachable_subgraphs
 from mcuplan.operators.facts import TensorFacts, constant_values
 from mcuplan.operators.geometry import Axis, Window, window, window_axis
+from mcuplan.operators.likeness import Kind, kinds
 from mcuplan.operators.loops import loop_turns, never_ends
 from mcuplan.operators.macs import ModelMacs, OperatorMacs, model_macs, operator_macs
 from mcuplan.operators.options import Options
 from mcuplan.operators.table import OperatorInfo, Trait, operator_info, operators_that, sliding
 
 __all__ = [
-    "Axis", "ModelMacs", "OperatorCall", "OperatorInfo", "OperatorMacs", "Options", "TensorFacts", "Trait", "Window",
-    "all_from_front", "called_subgraphs", "callees_first", "constant_values", "from_front", "loop_turns", "model_macs",
-    "never_ends", "operator_info", "operator_macs", "operators_that", "reachable_subgraphs", "sliding", "window",
-    "window_axis",
+    "Axis", "Kind", "ModelMacs", "OperatorCall", "OperatorInfo", "OperatorMacs", "Options", "TensorFacts", "Trait",
+    "Window", "all_from_front", "called_subgraphs", "callees_first", "constant_values", "from_front", "kinds",
+    "loop_turns", "model_macs", "never_ends", "operator_info", "operator_macs", "operators_that",
+    "reachable_subgraphs", "sliding", "window", "window_axis",
 ]  # fmt: skip

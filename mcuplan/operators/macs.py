@@ -16,6 +16,7 @@ from mcuplan.graph import CUSTOM, Graph, Operator, Subgraph
 from mcuplan.operators.call import OperatorCall
 from mcuplan.operators.calls import called_subgraphs, callees_first
 from mcuplan.operators.formulas import UNFIT, evaluate
+from mcuplan.operators.likeness import kinds
 from mcuplan.operators.loops import loop_turns
 from mcuplan.operators.table import operator_info
 
@@ -68,12 +69,19 @@ def model_macs(graph: Graph) -> ModelMacs:
     >>> model_macs(build("person-detection")).total
     7157888
     """
-    rows = tuple(OperatorMacs(s, i, operator_macs(graph, graph.subgraphs[s], op)) for s, i, op in graph.operators())
+    rows = tuple(OperatorMacs(s, i, _known_macs(graph, s, i, op)) for s, i, op in graph.operators())
     by_subgraph: dict[int, int] = {}
     for row in rows:
         by_subgraph[row.subgraph] = by_subgraph.get(row.subgraph, 0) + (row.macs or 0)
     total, counted = _runs(graph, by_subgraph)[0]
     return ModelMacs(total, rows, counted and all(row.macs is not None for row in rows))
+
+
+def _known_macs(graph: Graph, index: int, place: int, operator: Operator) -> int | None:
+    kind, subgraph = kinds(graph)[index][place], graph.subgraphs[index]
+    if kind is None:
+        return operator_macs(graph, subgraph, operator)
+    return kind.form.once("macs", lambda: operator_macs(graph, subgraph, operator))
 
 
 def _runs(graph: Graph, own: Mapping[int, int]) -> dict[int, tuple[int, bool]]:

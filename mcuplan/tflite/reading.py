@@ -1,7 +1,8 @@
 """A verified `.tflite` FlatBuffer into a :class:`~mcuplan.graph.Graph`.
 
-The tables of the main structure are read with the accessors of the ``tflite`` package (2.18); fields newer than
-those, by their vtable slot; options and the rarer records, by the schema's data.
+The tables that a file has few of are read with the accessors of the ``tflite`` package (2.18); fields newer than those,
+by their vtable slot; options and the rarer records, by the schema's data. Tensors, operators and buffers, which a file
+has thousands of, are read by where their table lies: an accessor looks its vtable up anew for every field.
 """
 
 from __future__ import annotations
@@ -27,12 +28,15 @@ from mcuplan.graph import (
 )
 from mcuplan.tflite.records import (
     field_position,
+    read_bytes,
     read_record,
     read_records,
     read_scalar,
     read_scalars,
     read_slots,
     read_soffset,
+    read_tables,
+    read_target,
     read_union,
 )
 from mcuplan.tflite.schema import builtin_name, schema
@@ -89,7 +93,10 @@ class _Reader:
 
     def present(self, table: str, accessor: Any) -> Mapping[str, int]:
         """Offsets, by name, of the fields that the accessor's table carries (of unions, those with a tag)."""
-        position = accessor._tab.Pos
+        return self.present_at(table, accessor._tab.Pos)
+
+    def present_at(self, table: str, position: int) -> Mapping[str, int]:
+        """Offsets, by name, of the fields that the table at ``position`` carries."""
         key = table, position - read_soffset(self.data, position)
         found = self.vtables.get(key)
         if found is None:
@@ -98,32 +105,34 @@ class _Reader:
             found = self.vtables[key] = {f.name: offsets[f.slot] for f in spec.fields if offsets[f.slot]}
         return found
 
-    def newer(self, table: str, accessor: Any, name: str, offset: int) -> Any:
-        """A scalar that the accessors lack."""
-        return read_scalar(self.data, accessor._tab.Pos + offset, _FIELDS[table, name])
+    def scalar(self, table: str, position: int, name: str, offset: int) -> Any:
+        """A scalar of the table at ``position``."""
+        return read_scalar(self.data, position + offset, _FIELDS[table, name])
 
-    def numbers(self, table: str, accessor: Any, name: str, offset: int) -> tuple[Any, ...]:
+    def numbers(self, table: str, position: int, name: str, offset: int) -> tuple[Any, ...]:
         """A vector of scalars. The accessors' way is an array of numpy, slower for the few elements of most."""
-        return read_scalars(self.data, accessor._tab.Pos + offset, _FIELDS[table, name])
+        return read_scalars(self.data, position + offset, _FIELDS[table, name])
 
-    def records(self, table: str, accessor: Any, name: str, offset: int) -> tuple[Record, ...]:
+    def records(self, table: str, position: int, name: str, offset: int) -> tuple[Record, ...]:
         """A vector of tables that a graph keeps as records."""
-        return read_records(self.data, accessor._tab.Pos + offset, schema().tables[_FIELDS[table, name].target])
+        return read_records(self.data, position + offset, schema().tables[_FIELDS[table, name].target])
 
-    def union(self, table: str, accessor: Any, name: str, offset: int) -> Record | None:
+    def union(self, table: str, position: int, name: str, offset: int) -> Record | None:
         """The member of a union whose tag is present."""
         field = _FIELDS[table, name]
-        value = field_position(self.data, accessor._tab.Pos, field.slot + 1)
-        return read_union(self.data, field.target, self.data[accessor._tab.Pos + offset], value)
+        value = field_position(self.data, position, field.slot + 1)
+        return read_union(self.data, field.target, self.data[position + offset], value)
 
     def graph(self) -> Graph:
         model = Model.GetRootAs(self.data, 0)
         has = self.present("Model", model)
-        numbers, records = partial(self.numbers, "Model", model), partial(self.records, "Model", model)
+        position = model._tab.Pos
+        numbers, records = partial(self.numbers, "Model", position), partial(self.records, "Model", position)
+        buffers = read_tables(self.data, position + has["buffers"]) if "buffers" in has else ()
         self.codes = tuple(self.operator_code(model.OperatorCodes(i)) for i in range(model.OperatorCodesLength()))
         return Graph(
             subgraphs=tuple(self.subgraph(model.Subgraphs(i), i) for i in range(model.SubgraphsLength())),
-            buffers=tuple(self.buffer(model.Buffers(i), i) for i in range(model.BuffersLength())),
+            buffers=tuple(self.buffer(at, i) for i, at in enumerate(buffers)),
             operator_codes=self.codes,
             metadata=tuple(_metadata(model.Metadata(i)) for i in range(model.MetadataLength())),
             signatures=_optional(records, has, "signature_defs") or (),
@@ -142,7 +151,7 @@ class _Reader:
         """
         has = self.present("OperatorCode", code)
         deprecated = code.DeprecatedBuiltinCode()
-        extended = _optional(partial(self.newer, "OperatorCode", code), has, "builtin_code", 0)
+        extended = _optional(partial(self.scalar, "OperatorCode", code._tab.Pos), has, "builtin_code", 0)
         return OperatorCode(
             name=builtin_name(max(deprecated, extended)),
             version=code.Version(),
@@ -151,13 +160,15 @@ class _Reader:
             builtin_code=extended,
         )
 
-    def buffer(self, buffer: Any, index: int) -> Buffer:
-        has = self.present("Buffer", buffer)
+    def buffer(self, at: int, index: int) -> Buffer:
+        """The buffer whose table lies at ``at``."""
+        has = self.present_at("Buffer", at)
         if "data" in has:
-            start = buffer._tab.Vector(has["data"])
-            return Buffer(self.data[start : start + buffer.DataLength()])
+            return Buffer(read_bytes(self.data, at + has["data"]))
         if "offset" in has:
-            outside = self.outside(buffer.Offset(), buffer.Size(), f"buffer {index}")
+            scalar = partial(self.scalar, "Buffer", at)
+            place, size = _optional(scalar, has, "offset", 0), _optional(scalar, has, "size", 0)
+            outside = self.outside(place, size, f"buffer {index}")
             return Buffer() if outside is None else Buffer(outside, external=True)
         return _NO_BUFFER
 
@@ -172,71 +183,78 @@ class _Reader:
         return self.data[offset : offset + size]
 
     def subgraph(self, subgraph: Any, index: int) -> Subgraph:
-        has = self.present("SubGraph", subgraph)
-        numbers, newer = partial(self.numbers, "SubGraph", subgraph), partial(self.newer, "SubGraph", subgraph)
+        has, position = self.present("SubGraph", subgraph), subgraph._tab.Pos
+        numbers, scalar = partial(self.numbers, "SubGraph", position), partial(self.scalar, "SubGraph", position)
+        tensors = read_tables(self.data, position + has["tensors"]) if "tensors" in has else ()
+        operators = read_tables(self.data, position + has["operators"]) if "operators" in has else ()
         return Subgraph(
-            tensors=tuple(self.tensor(subgraph.Tensors(i), index, i) for i in range(subgraph.TensorsLength())),
-            operators=tuple(self.operator(subgraph.Operators(i), index, i) for i in range(subgraph.OperatorsLength())),
+            tensors=tuple(self.tensor(at, index, i) for i, at in enumerate(tensors)),
+            operators=tuple(self.operator(at, index, i) for i, at in enumerate(operators)),
             inputs=_optional(numbers, has, "inputs") or (),
             outputs=_optional(numbers, has, "outputs") or (),
             name=_text(subgraph.Name()),
-            debug_metadata_index=_optional(newer, has, "debug_metadata_index", -1),
+            debug_metadata_index=_optional(scalar, has, "debug_metadata_index", -1),
             has_tensors="tensors" in has,
             has_inputs="inputs" in has,
             has_outputs="outputs" in has,
         )
 
-    def tensor(self, tensor: Any, subgraph: int, index: int) -> Tensor:
-        has = self.present("Tensor", tensor)
-        numbers, newer = partial(self.numbers, "Tensor", tensor), partial(self.newer, "Tensor", tensor)
-        code = tensor.Type() if "type" in has else 0
+    def tensor(self, at: int, subgraph: int, index: int) -> Tensor:
+        """The tensor whose table lies at ``at``."""
+        data, has = self.data, self.present_at("Tensor", at)
+        numbers, scalar = partial(self.numbers, "Tensor", at), partial(self.scalar, "Tensor", at)
+        code = _optional(scalar, has, "type", 0)
         dtype = _DTYPES.get(code)
         if dtype is None:
             raise self.fail(
                 f"tensor {index} of subgraph {subgraph} has element type {code}, which no TFLite schema defines"
             )
         return Tensor(
-            name=decode(tensor.Name()) if "name" in has else "",
+            name=decode(bytes(read_bytes(data, at + has["name"]))) if "name" in has else "",
             dtype=dtype,
             shape=_optional(numbers, has, "shape") or (),
-            buffer=tensor.Buffer() if "buffer" in has else 0,
-            quantization=self.quantization(tensor.Quantization()) if "quantization" in has else None,
-            is_variable=tensor.IsVariable() if "is_variable" in has else False,
+            buffer=_optional(scalar, has, "buffer", 0),
+            quantization=self.quantization(read_target(data, at + has["quantization"]))
+            if "quantization" in has
+            else None,
+            is_variable=_optional(scalar, has, "is_variable", False),
             has_shape="shape" in has,
-            has_rank=tensor.HasRank() if "has_rank" in has else False,
+            has_rank=_optional(scalar, has, "has_rank", False),
             shape_signature=_optional(numbers, has, "shape_signature"),
-            sparsity=self.sparsity(tensor.Sparsity()) if "sparsity" in has else None,
-            variant_tensors=_optional(partial(self.records, "Tensor", tensor), has, "variant_tensors"),
-            external_buffer=_optional(newer, has, "external_buffer", 0),
+            sparsity=self.sparsity(read_target(data, at + has["sparsity"])) if "sparsity" in has else None,
+            variant_tensors=_optional(partial(self.records, "Tensor", at), has, "variant_tensors"),
+            external_buffer=_optional(scalar, has, "external_buffer", 0),
         )
 
-    def sparsity(self, sparsity: Any) -> Record:
-        return read_record(self.data, sparsity._tab.Pos, schema().tables["SparsityParameters"])
+    def sparsity(self, at: int) -> Record:
+        return read_record(self.data, at, schema().tables["SparsityParameters"])
 
-    def quantization(self, quantization: Any) -> Quantization:
+    def quantization(self, at: int) -> Quantization:
         table = "QuantizationParameters"
-        has = self.present(table, quantization)
-        numbers = partial(self.numbers, table, quantization)
+        has = self.present_at(table, at)
+        numbers = partial(self.numbers, table, at)
         return Quantization(
             scales=_optional(numbers, has, "scale") or (),
             zero_points=_optional(numbers, has, "zero_point") or (),
-            dimension=quantization.QuantizedDimension() if "quantized_dimension" in has else 0,
+            dimension=_optional(partial(self.scalar, table, at), has, "quantized_dimension", 0),
             min=_optional(numbers, has, "min"),
             max=_optional(numbers, has, "max"),
-            details=_optional(partial(self.union, table, quantization), has, "details"),
+            details=_optional(partial(self.union, table, at), has, "details"),
             has_scales="scale" in has,
             has_zero_points="zero_point" in has,
         )
 
-    def operator(self, operator: Any, subgraph: int, index: int) -> Operator:
-        has = self.present("Operator", operator)
-        numbers, union = partial(self.numbers, "Operator", operator), partial(self.union, "Operator", operator)
-        code = operator.OpcodeIndex() if "opcode_index" in has else 0
+    def operator(self, at: int, subgraph: int, index: int) -> Operator:
+        """The operator whose table lies at ``at``."""
+        has = self.present_at("Operator", at)
+        numbers, union = partial(self.numbers, "Operator", at), partial(self.union, "Operator", at)
+        scalar = partial(self.scalar, "Operator", at)
+        code = _optional(scalar, has, "opcode_index", 0)
         if code >= len(self.codes):
             raise self.fail(
                 f"operator {index} of subgraph {subgraph} has operator code {code}, the model has {len(self.codes)}"
             )
-        custom, outside = self.custom_options(operator, has, f"operator {index} of subgraph {subgraph}")
+        custom, outside = self.custom_options(at, has, f"operator {index} of subgraph {subgraph}")
         return Operator(
             code=self.codes[code],
             inputs=_optional(numbers, has, "inputs") or (),
@@ -244,23 +262,24 @@ class _Reader:
             options=_optional(union, has, "builtin_options"),
             options_2=_optional(union, has, "builtin_options_2"),
             custom_options=custom,
-            custom_options_format=operator.CustomOptionsFormat() if "custom_options_format" in has else 0,
+            custom_options_format=_optional(scalar, has, "custom_options_format", 0),
             intermediates=_optional(numbers, has, "intermediates"),
             mutating_variable_inputs=_optional(numbers, has, "mutating_variable_inputs"),
-            debug_metadata_index=_optional(partial(self.newer, "Operator", operator), has, "debug_metadata_index", -1),
+            debug_metadata_index=_optional(scalar, has, "debug_metadata_index", -1),
             has_inputs="inputs" in has,
             has_outputs="outputs" in has,
             custom_options_external=outside,
         )
 
-    def custom_options(self, operator: Any, has: Mapping[str, int], what: str) -> tuple[bytes | None, bool]:
+    def custom_options(self, at: int, has: Mapping[str, int], what: str) -> tuple[bytes | None, bool]:
         """The custom options, None where there are none, and whether they lie outside the FlatBuffer."""
         if "custom_options" in has:
-            start = operator._tab.Vector(has["custom_options"])
-            return bytes(self.data[start : start + operator.CustomOptionsLength()]), False
+            return bytes(read_bytes(self.data, at + has["custom_options"])), False
         if "large_custom_options_offset" not in has:
             return None, False
-        offset, size = operator.LargeCustomOptionsOffset(), operator.LargeCustomOptionsSize()
+        scalar = partial(self.scalar, "Operator", at)
+        offset = _optional(scalar, has, "large_custom_options_offset", 0)
+        size = _optional(scalar, has, "large_custom_options_size", 0)
         outside = self.outside(offset, size, f"the custom options of {what}")
         return (None, False) if outside is None else (bytes(outside), True)
 

@@ -57,6 +57,24 @@ def read_scalars(data: memoryview, at: int, field: Field) -> tuple[Any, ...]:
     return struct.unpack_from(f"<{count}{field.format}", data, start)
 
 
+def read_target(data: memoryview, at: int) -> int:
+    """Where the table lies that the offset at ``at`` points to."""
+    distance: int = _UOFFSET.unpack_from(data, at)[0]
+    return at + distance
+
+
+def read_tables(data: memoryview, at: int) -> list[int]:
+    """Where the tables lie of the vector that the offset at ``at`` points to."""
+    start, count = _vector(data, at)
+    return [start + 4 * i + offset for i, offset in enumerate(struct.unpack_from(f"<{count}I", data, start))]
+
+
+def read_bytes(data: memoryview, at: int) -> memoryview:
+    """The bytes of the string, or of the vector of bytes, that the offset at ``at`` points to."""
+    start, count = _vector(data, at)
+    return data[start : start + count]
+
+
 def read_record(data: memoryview, position: int, table: Table) -> Record:
     """The table at ``position``, with everything below it."""
     offsets = read_slots(data, position, table)
@@ -77,10 +95,7 @@ def _read_field(data: memoryview, position: int, offsets: tuple[int, ...], field
 
 def read_records(data: memoryview, at: int, table: Table) -> tuple[Record, ...]:
     """The vector of tables that the offset at ``at`` points to."""
-    start, count = _vector(data, at)
-    return tuple(
-        read_record(data, p + _UOFFSET.unpack_from(data, p)[0], table) for p in range(start, start + 4 * count, 4)
-    )
+    return tuple(read_record(data, position, table) for position in read_tables(data, at))
 
 
 def read_union(data: memoryview, union: str, tag: int, at: int) -> Record | None:

@@ -6,14 +6,14 @@ that was mended after that day holds for it, so an operator can be missing, a ty
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
-from mcuplan.graph import Graph
-from mcuplan.operators import OperatorCall
+from mcuplan.graph import Graph, Operator, Subgraph
+from mcuplan.operators import OperatorCall, kinds
 from mcuplan.operators.formulas import evaluate
 from mcuplan.tflm.results import UNNOTICED, Refusal
 from mcuplan.tflm.target import Target
@@ -150,11 +150,22 @@ def _matches(graph: Graph, target: Target, warning: bool) -> Iterator[tuple[Date
     rules = [rule for rule in _rules_of(target) if rule.warning == warning]
     if not rules:
         return
+    by_label = {
+        label: [rule for rule in rules if label in rule.operators] for rule in rules for label in rule.operators
+    }
     for s, k, op in graph.operators():
-        for rule in rules:
-            if op.label in rule.operators and rule.holds(OperatorCall(graph, graph.subgraphs[s], op)):
-                yield rule, s, k, op.label
-                break
+        known, kind = by_label.get(op.label), kinds(graph)[s][k]
+        if not known:
+            continue
+        first = partial(_first, known, graph, graph.subgraphs[s], op)
+        found = first() if kind is None else kind.work.once(("dated", target, warning), first)
+        if found is not None:
+            yield found, s, k, op.label
+
+
+def _first(rules: Sequence[DatedRule], graph: Graph, subgraph: Subgraph, op: Operator) -> DatedRule | None:
+    facts = OperatorCall(graph, subgraph, op)
+    return next((rule for rule in rules if rule.holds(facts)), None)
 
 
 def _reason(rule: DatedRule, label: str, target: Target) -> str:

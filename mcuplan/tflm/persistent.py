@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mcuplan.graph import Graph, Tensor
-from mcuplan.operators import OperatorCall, Options, TensorFacts
+from mcuplan.operators import OperatorCall, Options, TensorFacts, kinds
 from mcuplan.tflm.alignment import LENT_ALIGNMENT, aligned
-from mcuplan.tflm.kernels import NodeNeeds, node_needs, object_sizes, tables
+from mcuplan.tflm.kernels import Sized, node_needs, object_sizes, tables
 from mcuplan.tflm.results import PersistentAllocation, PersistentKind
 from mcuplan.tflm.sizes import subgraph_bytes
 from mcuplan.tflm.target import Target
@@ -144,6 +144,27 @@ class _Resources:
         return True
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What one operator asks for, as :class:`NodeNeeds` has it, its temporary tensors as the bytes they take."""
+
+    init: tuple[Sized, ...]
+    prepare: tuple[Sized, ...]
+    temporary_bytes: int
+    known: bool
+
+
+def _asked(graph: Graph, index: int, place: int, target: Target, first_assignment: bool) -> _Asked:
+    subgraph = graph.subgraphs[index]
+
+    def find() -> _Asked:
+        needs = node_needs(OperatorCall(graph, subgraph, subgraph.operators[place]), target, first_assignment)
+        return _Asked(needs.init, needs.prepare, _temp_bytes(needs.temps, object_sizes(target)), needs.known)
+
+    kind = kinds(graph)[index][place]
+    return find() if kind is None else kind.form.once(("asked", target), find)
+
+
 def prepare(graph: Graph, target: Target, recording: bool = False, taken: int = 0) -> Prepared:
     """Replay ``AllocateTensors`` up to memory planning, variable tensors included.
 
@@ -157,10 +178,10 @@ def prepare(graph: Graph, target: Target, recording: bool = False, taken: int = 
     resources = _Resources(graph)
     _start_model(graph, target, tail, resources.count, recording)
 
-    needs: dict[tuple[int, int], NodeNeeds] = {}
+    needs: dict[tuple[int, int], _Asked] = {}
     for s, k, op in graph.operators():
         first = op.name == "ASSIGN_VARIABLE" and resources.first_assignment(s, op.inputs)
-        needs[s, k] = node_needs(OperatorCall(graph, graph.subgraphs[s], op), target, first)
+        needs[s, k] = _asked(graph, s, k, target, first)
     for (s, k), node in needs.items():
         for asked in node.init:
             tail.take(PersistentKind.OP_DATA, asked.bytes, align, s, k, exact=asked.exact)
@@ -180,7 +201,7 @@ def prepare(graph: Graph, target: Target, recording: bool = False, taken: int = 
                 tail.take(PersistentKind.PERSISTENT_BUFFER, asked.bytes, align, s, k, exact=asked.exact)
         # TFLM checks persistent allocations against the head only, so they could land on live temporaries: the
         # figure keeps the two apart, which is what a healthy run needs.
-        peak = max(peak, head + _temp_bytes(node.temps, sizes) + lent + tail.used)
+        peak = max(peak, head + node.temporary_bytes + lent + tail.used)
 
     if scratch:
         tail.take(PersistentKind.SCRATCH_HANDLES, sizes["ScratchBufferHandle"] * len(scratch), 4)

@@ -8,7 +8,7 @@ made them; instructions are not cycles.
 from __future__ import annotations
 
 from mcuplan.estimates.instructions.call import Call
-from mcuplan.estimates.instructions.calls import call_of
+from mcuplan.estimates.instructions.calls import call_of, known_call
 from mcuplan.estimates.instructions.graphs import (
     ModelInstructions,
     OperatorInstructions,
@@ -21,5 +21,5 @@ from mcuplan.estimates.instructions.model import Control, Cost, CostModel, cost_
 
 __all__ = [
     "Call", "Control", "Cost", "CostModel", "ModelInstructions", "OperatorInstructions", "addresses", "call_of",
-    "cost_model", "invoke_instructions", "loop_instructions", "model_instructions", "planned_addresses",
+    "cost_model", "invoke_instructions", "known_call", "loop_instructions", "model_instructions", "planned_addresses",
 ]  # fmt: skip

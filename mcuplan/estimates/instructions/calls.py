@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from mcuplan.estimates.instructions.call import Call
 from mcuplan.graph import Graph
-from mcuplan.operators import OperatorCall, TensorFacts, constant_values
+from mcuplan.operators import OperatorCall, TensorFacts, constant_values, kinds
 from mcuplan.operators.input_rows import ROWS_OPERATOR
 
 Together = Callable[[TensorFacts, TensorFacts], bool]
@@ -17,6 +17,9 @@ def apart(_a: TensorFacts, _b: TensorFacts) -> bool:
     """No two tensors share an address: what costs most."""
     return False
 
+
+IN_PLACE = ("DYNAMIC_UPDATE_SLICE", "RESHAPE", "SQUEEZE", "EXPAND_DIMS")
+"""Operators that move nothing where their first input and output share an address."""
 
 _SECOND = {"SPLIT": 1, "TRANSPOSE_CONV": 2}
 """Where an operator's data comes as another input than the first."""
@@ -63,6 +66,24 @@ def call_of(facts: OperatorCall, together: Together = apart) -> Call | None:
     )
 
 
+def known_call(
+    graph: Graph, index: int, place: int, together: Callable[[int, int], bool] = lambda _a, _b: False
+) -> Call | None:
+    """The call of operator ``place`` of subgraph ``index``, worked out once for all operators that are alike.
+
+    ``together`` tells whether two tensors of the subgraph share an address.
+    """
+    subgraph = graph.subgraphs[index]
+    op, kind = subgraph.operators[place], kinds(graph)[index][place]
+    moves = op.label in IN_PLACE and op.inputs and op.outputs
+    shared = bool(moves and together(op.inputs[0], op.outputs[0]))
+
+    def find() -> Call | None:
+        return call_of(OperatorCall(graph, subgraph, op), lambda _a, _b: shared)
+
+    return find() if kind is None else kind.work.once(("call", shared), find)
+
+
 def _other(name: str, inputs: tuple[TensorFacts, ...]) -> tuple[int, ...]:
     """The second operand's shape, where the cost depends on it."""
     second = name in _WEIGHTED or name in _ELEMENTWISE or name == "DYNAMIC_UPDATE_SLICE"
@@ -83,7 +104,7 @@ def _detail(name: str, facts: OperatorCall, axis: int, together: Together) -> tu
         return (axis,)
     if name == "FULLY_CONNECTED":
         return (1,) if len(inputs) > 1 and inputs[1].scales > 1 else ()
-    if name in ("DYNAMIC_UPDATE_SLICE", "RESHAPE", "SQUEEZE", "EXPAND_DIMS"):
+    if name in IN_PLACE:
         return (1,) if together(inputs[0], facts.outputs[0]) else ()
     return ()
 

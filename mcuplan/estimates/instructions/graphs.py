@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mcuplan.estimates.instructions._copies import run
-from mcuplan.estimates.instructions.calls import call_of
+from mcuplan.estimates.instructions.calls import known_call
 from mcuplan.estimates.instructions.model import Cost, CostModel, cost_model
 from mcuplan.graph import CUSTOM, Graph, Operator, Subgraph
-from mcuplan.operators import OperatorCall, TensorFacts, called_subgraphs, callees_first, loop_turns
+from mcuplan.operators import TensorFacts, called_subgraphs, callees_first, loop_turns
 from mcuplan.operators.formulas import UNFIT_SHAPES
 from mcuplan.operators.input_rows import is_rows_operator
 from mcuplan.tflm import PlannedBuffer, predict
@@ -64,6 +64,7 @@ class _Counter:
         self.model = model
         self.address = address
         self.calls: dict[int, int] = {}
+        self.costs: dict[tuple[int, int], Cost | None] = {}
         self.exact = True
 
     def run(self) -> None:
@@ -104,7 +105,7 @@ class _Counter:
         """Instructions of one run of each subgraph with all that it calls."""
         exact, alone = self.exact, dict[int, float]()
         for index in order:
-            own = (self.cost(index, op) for op in self.graph.subgraphs[index].operators)
+            own = (self.cost(index, k) for k in range(len(self.graph.subgraphs[index].operators)))
             total = sum(cost.instructions or 0.0 for cost in own if cost is not None)
             alone[index] = total + sum(times * alone[s] for s, times in self._called(index, alone))
         self.exact = exact
@@ -113,23 +114,25 @@ class _Counter:
     def rows(self) -> Iterator[OperatorInstructions]:
         """Every operator of every subgraph that runs, and the others with no call."""
         for s, k, op in self.graph.operators():
-            cost = self.cost(s, op)
+            cost = self.cost(s, k)
             value, modelled = (None, False) if cost is None else (cost.instructions, cost.modelled)
             yield OperatorInstructions(s, k, op.label, value, self.calls.get(s, 0), modelled)
 
-    def cost(self, index: int, op: Operator) -> Cost | None:
+    def cost(self, index: int, place: int) -> Cost | None:
         """Instructions of one call of one operator; of control flow what is its own."""
+        if (index, place) not in self.costs:
+            self.costs[index, place] = self._cost(index, place)
+        return self.costs[index, place]
+
+    def _cost(self, index: int, place: int) -> Cost | None:
         subgraph = self.graph.subgraphs[index]
+        op = subgraph.operators[place]
         if op.name in ("WHILE", "IF"):
             return Cost(self._control(index, subgraph, op), op.name == "WHILE")
         if op.name == "CALL_ONCE":
             return Cost(0.0)
-
-        def together(a: TensorFacts, b: TensorFacts) -> bool:
-            return self._together((index, a.index), (index, b.index))
-
         try:
-            call = call_of(OperatorCall(self.graph, subgraph, op), together)
+            call = known_call(self.graph, index, place, lambda a, b: self._together((index, a), (index, b)))
             known = op.name != CUSTOM or is_rows_operator(op)
             return None if call is None or not known else self.model.cost(call)
         except UNFIT_SHAPES:  # shapes that the kernel would refuse have no cost
@@ -176,8 +179,18 @@ def addresses(plan: Iterable[PlannedBuffer]) -> Address:
 
 
 def planned_addresses(graph: Graph, target: Target) -> Address:
-    """Arena offsets as the target's TFLM places them, offline plan included."""
-    return addresses(predict(graph, target).plan)
+    """Arena offsets as the target's TFLM places them, offline plan included; worked out where the first is asked for.
+
+    Most networks have no operator whose cost depends on them.
+    """
+    found: list[Address] = []
+
+    def address(subgraph: int, tensor: int) -> int | None:
+        if not found:
+            found.append(addresses(predict(graph, target).plan))
+        return found[0](subgraph, tensor)
+
+    return address
 
 
 def invoke_instructions(

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Collection, Iterator, Sequence
 
 from mcuplan.graph import CUSTOM, DType, Graph, Operator, Subgraph, Tensor
-from mcuplan.operators import reachable_subgraphs
+from mcuplan.operators import kinds, reachable_subgraphs
 from mcuplan.operators.row_calls import misordered, row_calls
 from mcuplan.tflm import history
 from mcuplan.tflm.offline import METADATA_NAME as OFFLINE_PLAN
@@ -184,6 +184,7 @@ class _Verdict:
         self.graph = graph
         self.index = index
         self.subgraph = subgraph
+        self.kernels = kernels
         self.custom_operators = custom_operators
         self.table = table
         self.rules = [self._rule(op, kernels) for op in subgraph.operators]
@@ -198,16 +199,28 @@ class _Verdict:
     def refusals(self) -> Iterator[Refusal]:
         for i, tensor in enumerate(self.subgraph.tensors):
             yield from self._tensor(i, tensor)
-        for k, op in enumerate(self.subgraph.operators):
-            rule = self.rules[k]
-            finding, remedy = self._registration(op, rule)
-            if finding is not None:
-                yield self._refusal(finding, k, op, remedy)
+        for k, (op, kind) in enumerate(zip(self.subgraph.operators, kinds(self.graph)[self.index], strict=True)):
+            if kind is None:
+                yield from self._operator(k, op)
                 continue
-            for found in self._form(op, rule):
-                yield self._refusal(found, k, op)
-            if rule is not None and not self._declared(op):
-                yield from self._kernel(k, op, rule)
+            # Sentences name tensors, so that only having none is common to all of a kind.
+            asked = ("fine", self.kernels, self._declared(op))
+            if asked not in kind.alike.known:
+                found = tuple(self._operator(k, op))
+                yield from found
+                if not found:
+                    kind.alike.known[asked] = True
+
+    def _operator(self, k: int, op: Operator) -> Iterator[Refusal]:
+        rule = self.rules[k]
+        finding, remedy = self._registration(op, rule)
+        if finding is not None:
+            yield self._refusal(finding, k, op, remedy)
+            return
+        for found in self._form(op, rule):
+            yield self._refusal(found, k, op)
+        if rule is not None and not self._declared(op):
+            yield from self._kernel(k, op, rule)
 
     def _refusal(self, found: Finding, k: int, op: Operator, remedy: str = "", unchecked: bool = False) -> Refusal:
         subject = "the custom operator" if op.name == CUSTOM else op.name
