@@ -24,7 +24,8 @@ def together(analyses: Sequence[Analysis], arenas: Arenas, stack_bytes: int = DE
     """What several models, analysed for one target and build, take of one board.
 
     Models and arenas add up (or share the largest arena); each has an interpreter and a resolver of its own. The
-    code is TFLM's for the union of their operators; it, its data and the stack are there once. MACs are those of
+    code is TFLM's for the union of their operators; it, its data and the stack are there once, and lean registrations
+    for each model. MACs are those of
     running each once.
 
     Raises
@@ -39,7 +40,9 @@ def together(analyses: Sequence[Analysis], arenas: Arenas, stack_bytes: int = DE
     first = analyses[0]
     # Code depends on the operators alone, so a graph with the subgraphs of all of them stands for the union.
     union = replace(first.graph, subgraphs=tuple(s for analysis in analyses for s in analysis.graph.subgraphs))
-    code = code_size(union, first.target, first.code.build)
+    code = code_size(union, first.target.without_lean(), first.code.build)
+    lean = [analysis.code.lean for analysis in analyses]
+    data = code.data_bytes + sum(own.data_bytes for own in lean)
     needs = [analysis.need(stack_bytes) for analysis in analyses]
     pooled = [need.ram.arena_bytes for need in needs]
     return Need(
@@ -47,13 +50,13 @@ def together(analyses: Sequence[Analysis], arenas: Arenas, stack_bytes: int = DE
             arena_bytes=sum(pooled) if arenas is Arenas.SUM else max(pooled),
             interpreter_bytes=sum(need.ram.interpreter_bytes for need in needs),
             resolver_bytes=sum(need.ram.resolver_bytes for need in needs),
-            data_bytes=code.data_bytes + code.bss_bytes,
+            data_bytes=data + code.bss_bytes + sum(own.bss_bytes for own in lean),
             stack_bytes=stack_bytes,
         ),
         flash=FlashNeed(
             model_bytes=sum(need.flash.model_bytes for need in needs),
             weights_bytes=sum(need.flash.weights_bytes for need in needs),
-            runtime_bytes=code.total_bytes + code.data_bytes,
+            runtime_bytes=code.total_bytes + data + sum(own.flash_bytes for own in lean),
         ),
         macs=sum(need.macs for need in needs),
     )

@@ -101,6 +101,7 @@ def _flash(analysis: Analysis, need: Need, model_only: bool) -> Iterator[_Item]:
     if not model_only:
         code = analysis.code
         yield _Item("flash", "TFLM interpreter code", code.interpreter_bytes)
+        yield _Item("flash", "lean registrations", code.lean.flash_bytes)
         for operator in code.operators:
             yield _Item("flash", f"code of {operator.name}", operator.saved_bytes)
 

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from functools import cache
 
 from mcuplan.firmware.names import Words, comment, header, made_by
+from mcuplan.firmware.resolver import ExportError
 from mcuplan.graph import Graph
 from mcuplan.tflite.reading import buffer_positions
-from mcuplan.tflm.lean import Kept, kept
+from mcuplan.tflm.lean import MOST, Kept, kept
 from mcuplan.tflm.target import Target
 from mcuplan.tflm.versions import document
 
@@ -58,11 +59,14 @@ def _rows(version: str) -> dict[str, _Row]:
 def lean_files(words: Words, graph: Graph, data: bytes, target: Target) -> tuple[tuple[str, str], ...]:
     """Name and text of the header and the source of lean registrations for ``graph``, which ``data`` is the file of.
 
-    Empty for a target that is not lean, and for a model whose operators keep nothing that could lie in flash.
+    Empty for a target that is not lean, and for a model whose operators keep nothing that could lie in flash. Raises
+    ExportError for more filters than any real operator has.
     """
     entries = kept(graph, target)
     if not entries:
         return ()
+    if any(e.count > MOST for e in entries):
+        raise ExportError(f"an operator with more than {MOST:,} filters has no lean registration")
     source = _source(words, entries, buffer_positions(data), target)
     return (words.file("lean"), _header(words)), (words.file("lean", "cc"), source)
 
@@ -93,7 +97,7 @@ def _header(words: Words) -> str:
 def _source(words: Words, entries: Sequence[Kept], positions: Sequence[int], target: Target) -> str:
     rows = _rows(target.version)
     labels = tuple(dict.fromkeys(e.operator for e in entries))
-    arrays = _named([e.values for e in entries if e.values])
+    arrays = _named([e.values for e in entries if e.basis])
     headers = sorted({row.header for label in labels if (row := rows[label]).header} | set(_INCLUDES))
     parts = {
         "HEADER": words.file("lean"),
@@ -147,7 +151,7 @@ def _camel(label: str) -> str:
 
 def _table(label: str, entries: Sequence[Kept], positions: Sequence[int], arrays: Mapping[Values, str]) -> str:
     lines = "".join(
-        f"  {{{positions[e.filter]}u, {e.count}, {len(e.parts)}, {arrays[e.values] if e.values else 'nullptr'}}},\n"
+        f"  {{{positions[e.filter]}u, {e.count}, {len(e.parts)}, {arrays[e.values] if e.basis else 'nullptr'}}},\n"
         for e in entries
         if e.operator == label
     )

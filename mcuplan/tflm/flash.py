@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from mcuplan.graph import Graph
+from mcuplan.tflm.lean import lean_size
 from mcuplan.tflm.results import CodeSize, OperatorCode
 from mcuplan.tflm.target import DEFAULT_TARGET, Target
 from mcuplan.tflm.versions import document, owner
@@ -131,19 +132,21 @@ def code_size(graph: Graph, target: Target | str = DEFAULT_TARGET, build: str = 
     notes += [f"the code of operator {label} is not known and not counted" for label in labels if label not in parts]
     if target.library.base not in ("cmsis-nn", "reference"):
         notes.append(f"the code of {target.library.name} kernels was not measured: reference kernels are counted")
+    lean = lean_size(graph, target)
     return CodeSize(
         build=build,
         interpreter_bytes=interpreter,
         kernels_bytes=total - interpreter,
         margin_bytes=-(-int(total * (link.margin_percent + percent) * 10) // 1000),
-        data_bytes=max((p.data for p in parts.values()), default=0),
-        bss_bytes=sum(p.bss for p in parts.values()),
+        data_bytes=max((p.data for p in parts.values()), default=0) + lean.data_bytes,
+        bss_bytes=sum(p.bss for p in parts.values()) + lean.bss_bytes,
         operators=tuple(
             OperatorCode(label, total - link.bytes(p for other, p in parts.items() if other != label))
             for label in sorted(parts)
         ),
         exact=not notes,
         notes=tuple(notes),
+        lean=lean,
     )
 
 

@@ -7,14 +7,16 @@ firmware can hold it as a constant; registrations compare the two when the firmw
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mcuplan.graph import Graph
 from mcuplan.operators import OperatorCall, TensorFacts
 from mcuplan.tflm.kernels import node_needs
+from mcuplan.tflm.results import LeanSize
 from mcuplan.tflm.target import Target
+from mcuplan.tflm.versions import document
 
 if TYPE_CHECKING:
     from numpy import int64
@@ -24,19 +26,34 @@ WORD = 4
 """Bytes of an element of every array: int32."""
 
 
+MOST = 2**24 - 1
+"""The most elements of an array that the firmware's table can count."""
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
     """The arrays that an operator keeps: of ``count`` int32 elements each, one for each of ``parts``, in their order.
 
-    ``filter`` is the buffer of the operator's filter, by which firmware knows it. ``values`` is None for arrays that
-    the kernel asks for and never reads (float operators).
+    ``filter`` is the buffer of the operator's filter, by which firmware knows it. ``basis`` is all that the elements
+    are worked out from; empty for arrays that the kernel asks for and never reads (float operators).
     """
 
     operator: str
     filter: int
     count: int
     parts: tuple[str, ...]
-    values: tuple[tuple[int, ...], ...] | None
+    basis: tuple[object, ...]
+    call: OperatorCall = field(compare=False, repr=False)
+
+    @property
+    def values(self) -> tuple[tuple[int, ...], ...]:
+        """The elements of each array; none for arrays that are never read."""
+        return tuple(_values(part, self.call, self.count) for part in self.parts) if self.basis else ()
+
+    @property
+    def array_bytes(self) -> int:
+        """Bytes of the arrays in flash."""
+        return WORD * self.count * len(self.parts) if self.basis else 0
 
 
 def kept(graph: Graph, target: Target) -> tuple[Kept, ...]:
@@ -49,38 +66,65 @@ def kept(graph: Graph, target: Target) -> tuple[Kept, ...]:
 
 def _kept(graph: Graph, target: Target) -> Iterator[Kept]:
     for s, _, op in graph.operators():
-        facts = OperatorCall(graph, graph.subgraphs[s], op)
-        requests = [r for r in node_needs(facts, target).prepare if r.in_flash]
-        if not requests:
-            continue
-        x, w = facts["x"], facts["w"]
-        count = requests[0].bytes // WORD
-        parts = tuple(r.in_flash for r in requests)
-        values = None if x.dtype == "float32" else tuple(_values(part, facts, count) for part in parts)
-        yield Kept(op.label, w.tensor.buffer, count, parts, values)
+        call = OperatorCall(graph, graph.subgraphs[s], op)
+        requests = [r for r in node_needs(call, target).prepare if r.in_flash]
+        if requests:
+            filter_: TensorFacts = call["w"]
+            assert filter_.tensor is not None
+            parts = tuple(r.in_flash for r in requests)
+            basis = () if call["x"].dtype == "float32" else tuple(_basis(call, parts))
+            yield Kept(op.label, filter_.tensor.buffer, requests[0].bytes // WORD, parts, basis, call)
 
 
-def _values(part: str, facts: OperatorCall, count: int) -> tuple[int, ...]:
+def _basis(call: OperatorCall, parts: Sequence[str]) -> Iterator[object]:
+    """Scales, zero points and constants: operators that have them in common keep the same numbers."""
+    sums = any("sums" in part for part in parts)
+    for tensor in (call["x"], call["w"], call["y"], *((call["b"],) if sums else ())):
+        quantization = tensor.tensor.quantization if tensor.tensor else None
+        yield quantization and (quantization.scales, quantization.zero_points)
+        yield tensor.tensor.buffer if tensor.tensor and tensor.constant else None
+
+
+def lean_size(graph: Graph, target: Target) -> LeanSize:
+    """What lean registrations for ``graph`` take beside the arena; nothing on a target that is not lean.
+
+    Arrays and tables are exact, the code an upper bound (``code`` in ``lean.json``).
+    """
+    entries = kept(graph, target)
+    if not entries:
+        return LeanSize()
+    code = document(target.version, "lean")["code"]
+    kinds = len({e.operator for e in entries})
+    arrays = sum(e.array_bytes for e in {e.basis: e for e in entries}.values())
+    return LeanSize(
+        flash_bytes=arrays + code["entry"] * len(entries) + code["shared"] + code["operator"] * kinds,
+        data_bytes=code["operator_data"] * kinds,
+        bss_bytes=code["bss"],
+    )
+
+
+def _values(part: str, call: OperatorCall, count: int) -> tuple[int, ...]:
     if part == "sums":
-        bias = _constants(facts, facts["b"], "<i4") if facts["b"].present else None
-        return _sums(facts, count, _zero_point(facts["w"]), bias)
+        bias = _constants(call, call["b"], "<i4") if call["b"].present else None
+        return _sums(call, count, _zero_point(call["w"]), bias)
     if part == "state sums":
-        return _sums(facts, count, _zero_point(facts["state"]), None)
-    multipliers, shifts = zip(*_requantization(facts, count), strict=True)
+        return _sums(call, count, _zero_point(call["state"]), None)
+    multipliers, shifts = zip(*_requantization(call, count), strict=True)
     return multipliers if part == "multipliers" else shifts
 
 
-def _requantization(facts: OperatorCall, count: int) -> Iterator[tuple[int, int]]:
+def _requantization(call: OperatorCall, count: int) -> Iterator[tuple[int, int]]:
     """Multiplier and shift of each channel: of input scale x filter scale / output scale, in double.
 
     Source: kernels/kernel_util.cc, ``PopulateConvolutionQuantizationParams``; the same in
     micro/kernels/fully_connected_common.cc. A filter with one scale has it for every channel.
     """
-    x, y = _scale(facts["x"]), _scale(facts["y"])
-    quantization = facts["w"].tensor.quantization
-    scales = quantization.scales if len(quantization.scales) > 1 else quantization.scales[:1] * count
-    found = {scale: quantized_multiplier(x * scale / y if y else math.inf) for scale in set(scales)}
-    return (found[scale] for scale in scales)
+    x, y = _scale(call["x"]), _scale(call["y"])
+    tensor = call["w"].tensor
+    scales = tensor.quantization.scales if tensor.quantization else ()
+    scales = scales if len(scales) > 1 else scales[:1] * count
+    found = {scale: quantized_multiplier(x * scale / y if y else math.inf) for scale in {*scales, 0.0}}
+    return (found[scale] for scale in (*scales, *(0.0,) * (count - len(scales)))[:count])
 
 
 def _scale(tensor: TensorFacts) -> float:
@@ -111,7 +155,7 @@ def quantized_multiplier(real: float) -> tuple[int, int]:
     return (0, 0) if shift < -31 else (int(scaled), shift)
 
 
-def _sums(facts: OperatorCall, count: int, zero_point: int, bias: NDArray[int64] | None) -> tuple[int, ...]:
+def _sums(call: OperatorCall, count: int, zero_point: int, bias: NDArray[int64] | None) -> tuple[int, ...]:
     """CMSIS-NN's kernel sums for MVE: of each filter less ``zero_point``, times the input's offset, plus the bias.
 
     Source: CMSIS-NN, Source/FullyConnectedFunctions/arm_vector_sum_s8.c; its callers are
@@ -119,13 +163,14 @@ def _sums(facts: OperatorCall, count: int, zero_point: int, bias: NDArray[int64]
     """
     import numpy as np
 
-    filters = _constants(facts, facts["w"], "<i1").reshape(count, -1)
-    sums = (filters.sum(axis=1) - filters.shape[1] * zero_point) * -_zero_point(facts["x"])
+    weights = _constants(call, call["w"], "<i1")
+    filters = weights[: len(weights) // count * count].reshape(count, -1)
+    sums = (filters.sum(axis=1) - filters.shape[1] * zero_point) * -_zero_point(call["x"])
     return tuple(int(v) for v in (sums if bias is None else sums + bias).astype(np.int32))
 
 
-def _constants(facts: OperatorCall, tensor: TensorFacts, code: str) -> NDArray[int64]:
+def _constants(call: OperatorCall, tensor: TensorFacts, code: str) -> NDArray[int64]:
     import numpy as np
 
     assert tensor.tensor is not None
-    return np.frombuffer(facts.graph.buffers[tensor.tensor.buffer].data or b"", code).astype(np.int64)
+    return np.frombuffer(call.graph.buffers[tensor.tensor.buffer].data or b"", code).astype(np.int64)

@@ -101,3 +101,30 @@ def test_int8_form_of_a_float_model(cli: Cli) -> None:
     assert told["int8"]["verdict"] == "pass"
     before, after = totals(cli, given, *board), totals(cli, real, *board)
     assert told["int8"]["flash_bytes"] == pytest.approx(before[1] - after[1], rel=0.01)
+
+
+def test_lean_registrations_are_offered_and_give_what_is_told(cli: Cli) -> None:
+    limits = ("--ram", "70kB", "--flash", "1MB")
+    before = totals(cli, "zoo:person-detection", *limits)
+    told = changes(cli, "zoo:person-detection", *limits)[0]
+    assert (told["name"], told["verdict"]) == ("lean", "pass")
+    assert "saves 21,920 bytes of arena" in told["text"]
+    assert "bytes of flash and one source file" in told["cost"]
+    after = totals(cli, "zoo:person-detection", *limits, "--lean")
+    assert before[0] - after[0] == told["ram_bytes"]
+    assert before[1] - after[1] == told["flash_bytes"] < -21_904
+    assert cli(*shlex.split(told["command"])[1:]).code == 0
+    assert Path("firmware/lean.cc").exists()
+
+    limits = ("--ram", "66kB", "--flash", "1MB")
+    told = changes(cli, "zoo:visual-wake-words", *limits)[0]
+    assert (told["name"], told["verdict"]) == ("lean-plan", "pass")
+    plan, export = told["command"].split(" && ")
+    assert cli(*shlex.split(plan)[1:]).code == 0
+    assert cli(*shlex.split(export)[1:]).code == 0
+    before = totals(cli, "zoo:visual-wake-words", *limits)
+    after = totals(cli, "visual-wake-words.planned.tflite", *limits, "--lean")
+    assert before[0] - after[0] == told["ram_bytes"]
+    assert before[1] - after[1] == told["flash_bytes"]
+    offered = {change["name"] for change in changes(cli, "zoo:visual-wake-words", *limits, "--lean")}
+    assert not offered & {"lean", "lean-plan"}, "a firmware that has them is not offered them again"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -10,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcuplan.graph import Buffer, Graph
+from mcuplan.graph import Buffer, Graph, Quantization
 from mcuplan.tflite import load
-from mcuplan.tflm import Target, TargetError, predict
+from mcuplan.tflm import Target, TargetError, code_size, predict
+from mcuplan.tflm.lean import kept, quantized_multiplier
 from mcuplan.tflm.persistent import prepare
-from mcuplan.tflm.results import PersistentKind
+from mcuplan.tflm.results import LeanSize, PersistentKind
 from mcuplan.zoo import build
 from mcuplan.zoo.builder import Builder
 
@@ -123,3 +125,50 @@ MEASURED = {
 def test_measured_arenas(name):
     graph = load(Path(SHARED or "") / "models" / f"{name}.tflite")
     assert predict(graph, f"{TARGET}+lean").declare_bytes == MEASURED[name]
+
+
+# -- flash ------------------------------------------------------------------------------------------------------------
+
+
+def test_flash_knows_the_arrays():
+    """8 bytes a channel of person detection's 28 convolutions, a table's 12 bytes each, and the registrations' code."""
+    graph = build("person-detection")
+    stock, lean = (code_size(graph, t) for t in (TARGET, f"{TARGET}+lean"))
+    assert stock.lean == LeanSize()
+    assert lean.lean.flash_bytes >= 21_904 + 28 * 12 + 1_030
+    assert lean.total_bytes - stock.total_bytes == lean.lean.flash_bytes
+    assert lean.data_bytes - stock.data_bytes == 2 * 28, "CONV_2D's and DEPTHWISE_CONV_2D's"
+
+
+def test_models_that_share_a_board_have_registrations_each():
+    from mcuplan import budget
+
+    lean = budget.analyse(build("person-detection"), Target.parse(f"{TARGET}+lean"))
+    stock = budget.analyse(build("person-detection"), Target.parse(TARGET))
+    once, twice = (budget.together([lean] * n, budget.Arenas.SUM) for n in (1, 2))
+    assert once.flash.runtime_bytes == lean.need().flash.runtime_bytes
+    own = twice.flash.runtime_bytes - once.flash.runtime_bytes
+    assert own == lean.code.lean.flash_bytes + lean.code.lean.data_bytes
+    assert once.ram.data_bytes - budget.together([stock], budget.Arenas.SUM).ram.data_bytes == 2 * 28 + 28
+
+
+def test_multipliers_are_tflm_s():
+    """Rounded to 31 bits, halves away from zero; what rounds up to 2^31 is halved."""
+    assert quantized_multiplier(0.5) == (1 << 30, 0)
+    assert quantized_multiplier(1 - 2.0**-33) == (1 << 30, 1)
+    assert quantized_multiplier((2**30 + 0.5) / 2**31) == ((1 << 30) + 1, 0)
+    assert quantized_multiplier(2.0**-32) == (1 << 30, -31)
+    assert quantized_multiplier(2.0**-33) == (0, 0)
+    assert quantized_multiplier(math.inf) == quantized_multiplier(0.0) == (0, 0)
+
+
+@pytest.mark.parametrize("quantization", [None, Quantization(), Quantization((0.5, 0.25), (0, 0))])
+def test_models_that_no_kernel_takes_have_a_size_too(quantization):
+    """Filters without scales, or with as many as fit nothing: TFLM refuses them, and nothing here falls over."""
+    graph = _pointwise()
+    tensors = tuple(replace(t, quantization=quantization) if t.shape == (64, 1, 1, 3) else t
+                    for t in graph.main.tensors)  # fmt: skip
+    broken = replace(graph, subgraphs=(replace(graph.main, tensors=tensors),))
+    assert code_size(broken, f"{TARGET}+lean").lean.flash_bytes > 0
+    (found,) = kept(broken, Target.parse(f"{TARGET}+lean"))
+    assert [len(part) for part in found.values] == [64, 64]

@@ -99,6 +99,7 @@ def flash_items(analysis: Analysis) -> Iterator[Item]:
         yield Item((f"code:{operator.name}", -1, -1, -1), f"code of {operator.name}", operator.saved_bytes)
     yield Item(("shared code", -1, -1, -1), "code that operators share", code.kernels_bytes - alone)
     yield Item(("margin", -1, -1, -1), "margin for the linker", code.margin_bytes)
+    yield Item(("lean", -1, -1, -1), "lean registrations", code.lean.flash_bytes)
     yield Item(("data", -1, -1, -1), "initialised data", code.data_bytes)
 
 

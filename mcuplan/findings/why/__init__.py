@@ -15,7 +15,7 @@ from mcuplan.findings.why.worth import change_of, helps, rank, verdict_after
 
 __all__ = ["MOST", "Case", "why"]
 
-MOST = 5
+MOST = 6
 """Changes that are told."""
 
 

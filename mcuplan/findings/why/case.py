@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mcuplan.findings.situation import Situation
     from mcuplan.graph import Graph
     from mcuplan.patching.arena.search import PatchPlan
+    from mcuplan.tflm import Target
     from mcuplan.tflm.results import Refusal
 
 EFFORT = "fast"
@@ -89,13 +90,14 @@ class Case:
             op.code.custom_code for s, k, op in graph.operators() if op.code.custom_code and (s, k) not in refused
         )
 
-    def analyse(self, graph: Graph, build: str = "") -> Analysis:
-        """``graph`` instead of the model, with the bytes that its file would have."""
+    def analyse(self, graph: Graph, build: str = "", target: Target | None = None) -> Analysis:
+        """``graph`` instead of the model, with the bytes that its file would have; perhaps on another target."""
         from mcuplan.tflite import write
 
         if graph is not self.analysis.graph:
             graph = replace(graph, file_bytes=len(write(graph)))
-        return budget.analyse(graph, self.analysis.target, build or self.analysis.code.build, self.custom_operators)
+        chosen = target or self.analysis.target
+        return budget.analyse(graph, chosen, build or self.analysis.code.build, self.custom_operators)
 
     @property
     def planned_file(self) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mcuplan.budget import Analysis
     from mcuplan.graph import Graph
     from mcuplan.patching.arena.search import PatchPlan
+    from mcuplan.tflm import Target
 
 
 def made(case: Case, name: str, text: str, cost: str, command: str, after: Analysis) -> Way:
@@ -31,11 +32,11 @@ def graph_way(case: Case, name: str, text: str, cost: str, graph: Graph, *option
     return made(case, name, text, cost, command, case.analyse(as_planned(case, graph)))
 
 
-def as_planned(case: Case, graph: Graph) -> Graph:
+def as_planned(case: Case, graph: Graph, target: Target | None = None) -> Graph:
     """``graph`` with the entry that says what it was planned for, which takes bytes of flash."""
     if graph is case.analysis.graph:
         return graph
-    return set_plan_origin(graph, PlanOrigin((str(case.analysis.target),), __version__, "0" * 64))
+    return set_plan_origin(graph, PlanOrigin((str(target or case.analysis.target),), __version__, "0" * 64))
 
 
 SAME = "nothing at run time: the same operators, the same outputs bit for bit"
@@ -64,8 +65,35 @@ def model_ways(case: Case) -> Iterator[Way]:
             text = "int8 inputs and outputs: no QUANTIZE and DEQUANTIZE at the ends"
             cost = "the firmware feeds and reads int8 itself"
             yield graph_way(case, "int8-io", text, cost, planned_graph(case, integer)[0], "--int8-io")
+    yield from _lean(case)
     yield from _exported(case)
     yield from _builds(case)
+
+
+def _lean(case: Case) -> Iterator[Way]:
+    """Lean registrations: alone, and with a plan where RAM is short."""
+    analysis = case.analysis
+    if analysis.target.lean or not analysis.target.can_be_lean or analysis.refusals:
+        return
+    lean = analysis.target.with_lean()
+    after = case.analyse(analysis.graph, target=lean)
+    saved = analysis.arena.declare_bytes - after.arena.declare_bytes
+    if not saved:
+        return
+    flash = after.code.lean.flash_bytes + after.code.lean.data_bytes
+    cost = f"{flash:,} bytes of flash and one source file; {SAME}"
+    text = f"lean registrations: what kernels keep lies in flash, which saves {saved:,} bytes of arena"
+    yield made(case, "lean", text, cost, case.command("export", "--lean", "-o firmware"), after)
+    if not case.situation.tight(Resource.RAM) or plans.operators(analysis.graph) > plans.FAST:
+        return
+    planned, _ = case.planned
+    if planned is not analysis.graph:
+        command = case.command("plan", "--lean", f"--effort {EFFORT}", f"-o {case.planned_file}")
+        export = ("mcuplan export", case.planned_file, case.options, "--lean -o firmware")
+        command += " && " + " ".join(part for part in export if part)
+        graph = as_planned(case, planned, lean)
+        yield made(case, "lean-plan", "lean registrations and a better memory plan", cost, command,
+                   case.analyse(graph, target=lean))  # fmt: skip
 
 
 def patch_cost(patch: PatchPlan) -> str:

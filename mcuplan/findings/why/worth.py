@@ -11,8 +11,8 @@ from mcuplan.findings.why.case import Case, Way
 from mcuplan.text import show_share
 
 _ORDER = (
-    "plan", "export", "strip", "build", "int8-io", "patch", "together", "int8", "int8-plan", "board", "operator",
-    "narrower",
+    "plan", "export", "strip", "lean", "lean-plan", "build", "int8-io", "patch", "together", "int8",
+    "int8-plan", "board", "operator", "narrower",
 )  # fmt: skip
 """Changes from the cheapest to the dearest for those who make them: the file, other code, another conversion of the
 same network, then what changes the product: other hardware, another network."""

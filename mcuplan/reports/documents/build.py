@@ -242,7 +242,13 @@ def _arena(analysis: Analysis, bound: int) -> Arena:
 def _flash(need: Need, analysis: Analysis) -> Flash:
     f = need.flash
     return Flash(
-        f.model_bytes, f.weights_bytes, f.runtime_bytes, f.total_bytes, analysis.code.build, analysis.code.exact
+        f.model_bytes,
+        f.weights_bytes,
+        f.runtime_bytes,
+        f.total_bytes,
+        analysis.code.build,
+        analysis.code.exact,
+        analysis.code.lean.flash_bytes,
     )
 
 

@@ -87,6 +87,8 @@ class Flash:
     """The build of TFLM that the code was measured on."""
     exact: bool = True
     """False: code of some operator is not known and bounded."""
+    lean_bytes: int = 0
+    """Bytes of `runtime_bytes` that lean registrations take: arrays, tables and code. Since 1.2."""
 
 
 @dataclass(frozen=True, slots=True)

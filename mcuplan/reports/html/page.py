@@ -343,6 +343,7 @@ def _flash(subject: Subject, analysis: Analysis) -> tuple[tuple[str, int], ...]:
         ("TFLM kernels", code.kernels_bytes),
         ("initialised data", code.data_bytes),
         ("margin for the linker", code.margin_bytes),
+        *((("lean registrations", code.lean.flash_bytes),) if code.lean.flash_bytes else ()),
     )
 
 
