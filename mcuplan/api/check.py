@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from mcuplan.api.amounts import Count, Quantity, Size, count, joules, seconds, size, watts
-from mcuplan.api.checking import Checker, CheckOptions
+from mcuplan.api.amounts import Count, Quantity, Size
+from mcuplan.api.checking import Checker
 from mcuplan.api.models import ModelLike, given
 from mcuplan.api.results import Shown, Summary
-from mcuplan.api.targets import BoardLike, listed
+from mcuplan.api.stated import check_options
+from mcuplan.api.targets import BoardLike
 from mcuplan.errors import McuplanError
 from mcuplan.text import show_bytes, show_count
 
@@ -96,6 +96,7 @@ def check(
     *,
     board: BoardLike | Sequence[BoardLike] | None = None,
     ram: Size | None = None,
+    arena_size: Size | None = None,
     flash: Size | None = None,
     macs: Count | None = None,
     latency: Quantity | None = None,
@@ -103,6 +104,7 @@ def check(
     power: Quantity | None = None,
     period: Quantity | None = None,
     reserve: Size | None = None,
+    reserve_only: Size | None = None,
     stack: Size | None = None,
     target: str | None = None,
     lean: bool = False,
@@ -117,7 +119,7 @@ def check(
     """Will this model run on that board?
 
     Without a board the tinyML rule of thumb counts: arena and model each under 250,000 bytes, under 60 million
-    multiply-accumulates; limits that are stated replace its.
+    multiply-accumulates; a limit that is stated replaces all of it.
 
     Parameters
     ----------
@@ -125,14 +127,18 @@ def check(
         A path, ``zoo:NAME``, the bytes of a `.tflite` file (a converter's bytearray, too), or a Graph.
     board
         A board or several: names, paths of board files, or Boards.
-    ram, flash, macs
+    ram, arena_size, flash, macs
         Limits: bytes and operations, or text such as ``"64kB"`` (1,000 bytes each), ``"64KiB"`` (1,024), ``"60M"``.
+        ``ram`` is for all that inference takes, ``arena_size`` for the arena that the firmware declares, alone.
     latency, energy, power, period
         Limits on one inference in seconds, joules and watts, or text such as ``"200ms"``, ``"5mJ"``, ``"1mW"``; and how
         often the model runs, for the power.
     reserve
-        RAM that other code takes: bytes, ``"40kB"``, ``"ram=40kB,flash=200kB"``, or the path of a firmware's linker
-        map, ELF file or `size` output.
+        Memory that other code takes on top of the board's usual firmware: bytes of RAM, ``"40kB"``,
+        ``"ram=40kB,flash=200kB"``. Or the path of a firmware's linker map, ELF file or `size` output: that is all of
+        the firmware, and replaces the usual one.
+    reserve_only
+        The same in place of what the usual firmware takes.
     stack
         Stack counted for the calling thread, 4,096 bytes by default.
     target, kernels
@@ -166,13 +172,10 @@ def check(
     18321
     """
     it = given(model, name)
-    options = CheckOptions(
-        boards=listed(board), board_dirs=tuple(map(Path, board_dirs)), ram=size(ram), flash=size(flash),
-        macs=count(macs), kernels=kernels, target=target, lean=lean, build=build,
-        custom_operators=tuple(custom_operators), stack=size(stack),
-        reserve=None if reserve is None else str(reserve), latency=seconds(latency, 1e6),
-        energy=joules(energy, 1e6), power=watts(power, 1e3), period=seconds(period),
-        prefix="", config="auto" if config == "auto" else None if config is None else Path(config),
+    options = check_options(
+        board=board, board_dirs=board_dirs, ram=ram, arena_size=arena_size, flash=flash, macs=macs, latency=latency,
+        energy=energy, power=power, period=period, reserve=reserve, reserve_only=reserve_only, stack=stack,
+        target=target, lean=lean, kernels=kernels, build=build, custom_operators=custom_operators, config=config,
     )  # fmt: skip
     report = Checker(options, analyses={} if why else None).report_of(it)
     error = next((result.error for result in report.results if result.error is not None), None)

@@ -21,9 +21,9 @@ from mcuplan.estimates.quantities import (
 from mcuplan.findings.energy import Run, Use, energy_report
 
 if TYPE_CHECKING:
-    from mcuplan.boards import Board
+    from mcuplan.api.criteria import Deployment
+    from mcuplan.budget import AskedPerformance
     from mcuplan.estimates.energy import EnergyReport
-    from mcuplan.tflm import Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,18 +47,20 @@ class EnergyOptions:
 
 
 def estimate_energy(
-    model: str, board: Board | None, target: Target, stated: EnergyOptions
+    model: str, place: Deployment, stated: EnergyOptions
 ) -> tuple[EnergyReport, tuple[EstimateLimit, ...]]:
-    """The figures for a model, and the limits on them.
+    """The figures for a model, and the limits on them; what is not stated may be the configuration's.
 
     Raises
     ------
     McuplanError
         For amounts that are none, what says nothing without a period, and models that cannot be read.
     """
-    _needs_period(stated)
+    configured = place.criteria.performance
+    period = configured.period if stated.period is None else parse_duration(stated.period)
+    _needs_period(stated, period)
     use = Use(
-        period=None if stated.period is None else parse_duration(stated.period),
+        period=period,
         battery=None if stated.battery is None else parse_battery(stated.battery),
         active_watts=None if stated.power is None else parse_power(stated.power),
         sleep_watts=None if stated.sleep_power is None else parse_power(stated.sleep_power),
@@ -73,26 +75,27 @@ def estimate_energy(
     )
     seconds = None if stated.latency is None else parse_duration(stated.latency)
     runs = [_run(model, 1.0, seconds), *map(_woken, stated.wakes)]
-    report = energy_report(runs, board, target, use)
-    return report, tuple(_limits(report, stated))
+    report = energy_report(runs, place.board, place.target, use)
+    return report, tuple(_limits(report, stated, configured))
 
 
-def _limits(report: EnergyReport, stated: EnergyOptions) -> Iterator[EstimateLimit]:
-    if stated.max_power is not None:
+def _limits(report: EnergyReport, stated: EnergyOptions, configured: AskedPerformance) -> Iterator[EstimateLimit]:
+    power = configured.power if stated.max_power is None else parse_power(stated.max_power) * 1e3
+    if power is not None:
         watts = report.average.watts if report.average else None
-        yield held("average power", "mW", None if watts is None else watts * 1e3, parse_power(stated.max_power) * 1e3)
-    if stated.max_energy is not None:
-        limit = parse_energy(stated.max_energy) * 1e6
-        yield held("energy of one inference", "uJ", report.stages[0].microjoules, limit)
+        yield held("average power", "mW", None if watts is None else watts * 1e3, power)
+    energy = configured.energy if stated.max_energy is None else parse_energy(stated.max_energy) * 1e6
+    if energy is not None:
+        yield held("energy of one inference", "uJ", report.stages[0].microjoules, energy)
 
 
-def _needs_period(stated: EnergyOptions) -> None:
+def _needs_period(stated: EnergyOptions, period: float | None) -> None:
     given = {
         "--battery": stated.battery, "--part": stated.parts, "--extra": stated.extra, "--co2": stated.co2,
         "--sleep-power": stated.sleep_power, "--max-power": stated.max_power,
     }  # fmt: skip
     name = next((name for name, value in given.items() if value), None)
-    if stated.period is None and name is not None:
+    if period is None and name is not None:
         raise McuplanError(f"{name} says nothing without --period: how often does the model run?")
 
 

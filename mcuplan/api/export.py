@@ -8,13 +8,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from mcuplan.api.criteria import deployment
 from mcuplan.api.models import ModelLike, given
 from mcuplan.api.refusing import refuse_refused, refuse_wrong_plan
 from mcuplan.api.results import Shown, Summary
-from mcuplan.api.targets import BoardLike, choose_target, find_board
+from mcuplan.api.stated import check_options
+from mcuplan.api.targets import BoardLike
 from mcuplan.errors import McuplanError
 
 if TYPE_CHECKING:
+    from mcuplan.api.criteria import Deployment
     from mcuplan.api.models import Given
     from mcuplan.firmware.projects import Project
     from mcuplan.firmware.sources import Export, SourceFile
@@ -88,10 +91,12 @@ def export(
     lean: bool = False,
     name: str | None = None,
     namespace: str = "",
-    build: Build = "O2-logs",
+    build: Build | None = None,
+    custom_operators: Sequence[str] = (),
     golden: bool = True,
     force: bool = False,
     overwrite: bool = False,
+    config: str | os.PathLike[str] | None = None,
     board_dirs: Sequence[str | os.PathLike[str]] = (),
 ) -> ExportResult:
     """Firmware sources: the model as an aligned array, the arena to declare, an op resolver with its operators.
@@ -114,12 +119,16 @@ def export(
         Name files and identifiers; made safe for C++. A project's name must be an identifier, and is its namespace.
     build
         How TFLM is compiled, for the flash that registrations for one type save.
+    custom_operators
+        Custom operators for which the firmware has kernels.
     golden
         Put what TFLM's own Python package (or LiteRT) gives into a project, for the device to compare with.
     force
         Export a model that TFLM refuses, or whose memory plan is wrong on the target, all the same.
     overwrite
         Replace files of a project that were changed, or are somebody else's.
+    config
+        Where what is not stated comes from, as for :func:`mcuplan.check`: ``"auto"``, a path, or None.
 
     Raises
     ------
@@ -136,31 +145,37 @@ def export(
     ['sine.h', 'sine.cc', 'sine_arena.h', 'sine_op_resolver.h']
     """
     models = tuple(model) if isinstance(model, list | tuple) else (model,)
+    read = [given(each) for each in models]
+    place = deployment(read[0].name, check_options(
+        board=board, board_dirs=board_dirs, target=target, kernels=kernels, lean=lean, build=build, config=config,
+        custom_operators=custom_operators,
+    ))  # fmt: skip
     if project is not None:
         from mcuplan.api.project import export_project
 
+        explicit = isinstance(board, str) and "@" in board
         return export_project(
-            models, folder, kind=project, board=board, target=target, kernels=kernels, lean=lean, name=name,
-            build=build, golden=golden, force=force, overwrite=overwrite, board_dirs=board_dirs,
+            read, folder, kind=project, place=place, explicit=explicit, name=name, golden=golden, force=force,
+            overwrite=overwrite,
         )  # fmt: skip
     if len(models) != 1:
         raise McuplanError("sources are of one model; several models need a project of a kind")
     from mcuplan.firmware import sources
 
-    chosen = choose_target(find_board(board, board_dirs), kernels, target, lean)
-    it = given(models[0])
-    refuse_unfit(it, chosen, force)
-    made = sources.firmware_sources(it.file.data, target=chosen, name=name or "model", namespace=namespace, build=build)
+    (it,) = read
+    refuse_unfit(it, place, force)
+    called = name or "model"
+    made = sources.firmware_sources(
+        it.file.data, target=place.target, name=called, namespace=namespace, build=place.build
+    )
     if folder is not None:
         sources.write_sources(made, folder)
-    return ExportResult(it.name, chosen, made, None if folder is None else Path(folder))
+    return ExportResult(it.name, place.target, made, None if folder is None else Path(folder))
 
 
-def refuse_unfit(it: Given, target: Target, force: bool) -> None:
-    """Raise RefusedError for a model that would not run right on the target, unless ``force`` is set."""
-    from mcuplan import budget
-
+def refuse_unfit(it: Given, place: Deployment, force: bool) -> None:
+    """Raise RefusedError for a model that would not run right where it is meant for, unless ``force`` is set."""
     if not force:
-        analysis = budget.analyse(it.graph, target)
+        analysis = place.analyse(it.graph)
         refuse_refused(it.name, analysis)
         refuse_wrong_plan(it.name, analysis)

@@ -12,30 +12,27 @@ from mcuplan.estimates.frontier import WIDTHS, Frontier, Size, frontier
 from mcuplan.tflite import write
 
 if TYPE_CHECKING:
-    from mcuplan.boards import Board
-    from mcuplan.budget import Asked, Limits
+    from mcuplan.api.criteria import Deployment
+    from mcuplan.budget import Limits
     from mcuplan.graph import Graph
-    from mcuplan.tflm import Target
 
 
-def fit_search(
-    model: str, board: Board | None, target: Target, asked: Asked, widths: tuple[float, ...], step: int, int8: bool
-) -> Frontier:
+def fit_search(model: str, place: Deployment, widths: tuple[float, ...], step: int, int8: bool) -> Frontier:
     """For each width (none: the usual ones) the largest resolution, in steps of ``step`` rows, that fits."""
-    limits = budget.limits_on_board(board, asked) if board else budget.limits_without_board(asked)
+    limits = place.limits()
     graph = load_model(model)
     if int8:
         from mcuplan.estimates.quantize import to_int8
 
         graph = to_int8(graph)
     said = tuple(f"{limit.resource.value} {limit.amount:,} ({limit.source})" for limit in limits)
-    return frontier(graph, model, said, _measure(target, limits), widths or WIDTHS, step)
+    return frontier(graph, model, said, _measure(place, limits), widths or WIDTHS, step)
 
 
-def _measure(target: Target, limits: Limits) -> Callable[[Graph], Size]:
+def _measure(place: Deployment, limits: Limits) -> Callable[[Graph], Size]:
     def measure(graph: Graph) -> Size:
         sized = graph if graph.file_bytes else replace(graph, file_bytes=len(write(graph)))
-        need = budget.analyse(sized, target).need()
+        need = place.analyse(sized).need(place.stack)
         fits = not budget.judge(need, limits).violations
         return Size(need.ram.total_bytes, need.flash.total_bytes, need.macs, fits)
 

@@ -13,11 +13,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from mcuplan import files
-from mcuplan.api.amounts import Size, size
+from mcuplan.api.amounts import Size
 from mcuplan.api.models import ModelLike, given
 from mcuplan.api.refusing import refusals, refuse_refused
 from mcuplan.api.results import Shown, Summary
-from mcuplan.api.targets import BoardLike, choose_target, find_board, listed
+from mcuplan.api.stated import check_options
+from mcuplan.api.targets import BoardLike
+from mcuplan.errors import McuplanError
 
 if TYPE_CHECKING:
     from mcuplan.api.plan_steps import Steps
@@ -48,9 +50,19 @@ class PlanOptions:
     max_macs: float | None = None
     """Most multiply-accumulates with patch stages, as a factor; None for as many as there may be."""
     fit: bool = False
-    """Stop at the first step that fits ``ram``, or the board; patch stages come last."""
+    """Stop at the first step that keeps the limits, stated or of the board; patch stages come last."""
     ram: Size | None = None
-    """RAM to fit into."""
+    """RAM to fit into, with all that inference takes."""
+    arena_size: Size | None = None
+    """The arena to fit into, alone."""
+    flash: Size | None = None
+    """Flash to fit into, model and code."""
+    reserve: Size | None = None
+    """What other code takes on top of the board's usual firmware; as for :func:`mcuplan.check`."""
+    reserve_only: Size | None = None
+    """What other code takes, in place of the board's usual firmware."""
+    stack: Size | None = None
+    """Stack of the thread that runs inference."""
     strip: bool = False
     """Leave out of the file what TFLM never reads."""
     strip_signatures: bool = False
@@ -192,8 +204,11 @@ def plan(
     kernels: str | None = None,
     lean: bool = False,
     options: PlanOptions | None = None,
+    build: Literal["O2-logs", "O2", "Os"] | None = None,
+    custom_operators: Sequence[str] = (),
     force: bool = False,
     name: str | None = None,
+    config: str | os.PathLike[str] | None = None,
     board_dirs: Sequence[str | os.PathLike[str]] = (),
     progress: PlanProgress = _UNTOLD,
 ) -> PlanResult:
@@ -213,10 +228,14 @@ def plan(
         For firmware with lean registrations: what kernels keep for good then lies in flash, not in the arena.
     options
         What the plan may do; by default offsets, aliases, order and clean-ups.
+    build, custom_operators
+        How TFLM is compiled, and for which custom operators the firmware has kernels.
     force
         Plan a model that TFLM refuses all the same.
     name
         What to call a model that has no path.
+    config
+        Where what is not stated comes from, as for :func:`mcuplan.check`: ``"auto"``, a path, or None.
 
     Raises
     ------
@@ -232,22 +251,29 @@ def plan(
     >>> found.before.declare_bytes, found.after.declare_bytes
     (100720, 82192)
     """
-    from mcuplan import budget
-    from mcuplan.api.plan_steps import arena_room, find_steps, fit_limits, shortage
+    from mcuplan.api.criteria import deployments
+    from mcuplan.api.plan_steps import arena_room, find_steps, shortage
 
     options = options or PlanOptions()
-    boards = [find_board(each, board_dirs) for each in listed(board)] or [None]
-    # The first board of a target stands for all of it where nothing has to fit.
-    chosen = {choose_target(each, kernels, target, lean): each for each in reversed(boards)}
-    limits = [
-        (choose_target(b, kernels, target, lean), fit_limits(b, size(options.ram))) for b in boards if options.fit
-    ]
     it = given(model, name)
-    analyses = {each: budget.analyse(it.graph, each) for each in reversed(chosen)}
+    asked = check_options(
+        board=board, board_dirs=board_dirs, target=target, kernels=kernels, lean=lean, build=build, config=config,
+        custom_operators=custom_operators, ram=options.ram, arena_size=options.arena_size, flash=options.flash,
+        reserve=options.reserve, reserve_only=options.reserve_only, stack=options.stack,
+    )  # fmt: skip
+    places = deployments(it.name, asked)
+    limits = [(place, place.limits()) for place in places if options.fit]
+    if any(place.board is None and not place.criteria.asked.any for place, _ in limits):
+        raise McuplanError(
+            "--fit needs --ram or --board (or --arena-size, --flash, or a configuration with any of them)"
+        )
+    # The first board of a target stands for all of it where nothing has to fit.
+    first = {place.target: place for place in reversed(places)}
+    analyses = {each: first[each].analyse(it.graph) for each in reversed(first)}
     for analysis in () if force else analyses.values():
         refuse_refused(it.name, analysis)
-    room = min((arena_room(analyses[each], kept) for each, kept in limits), default=None)
+    room = min((arena_room(analyses[place.target], kept, place.stack) for place, kept in limits), default=None)
     steps = find_steps(it.file, tuple(analyses), options, room, progress)
-    short = [told for each, kept in limits if (told := shortage(steps.graph, each, kept)) is not None]
+    short = [told for place, kept in limits if (told := shortage(steps.graph, place, kept)) is not None]
     refused = next((found for analysis in analyses.values() if (found := refusals(analysis))), ())
     return PlanResult(it.name, it.file, tuple(analyses), steps, room, "; ".join(short) or None, refused)

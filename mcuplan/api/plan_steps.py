@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from mcuplan.budget.limits import Counted
 from mcuplan.deadline import Deadline
 from mcuplan.rewriting.origin import PlanOrigin, plan_origin, set_plan_origin
 from mcuplan.version import __version__
 
 if TYPE_CHECKING:
+    from mcuplan.api.criteria import Deployment
     from mcuplan.api.plan import PlanOptions, PlanProgress
-    from mcuplan.boards import Board
     from mcuplan.budget import Analysis, Limits
     from mcuplan.graph import Graph
     from mcuplan.patching.arena.search import PatchPlan
@@ -38,20 +39,19 @@ class Steps:
     no_stages: str | None = None
 
 
-def fit_limits(board: Board | None, ram: int | None) -> Limits:
-    """What has to be kept for ``--fit``: RAM as ``check`` counts it against ``ram``, and on a board its flash too."""
-    from mcuplan import budget
+def arena_room(analysis: Analysis, limits: Limits, stack: int) -> int:
+    """The arena that fits: what the limit on it allows, and that on RAM leaves beside interpreter, stack and the like.
 
-    if board is not None:
-        return budget.limits_on_board(board, budget.Asked(ram=ram))
-    return budget.Limits(ram=budget.limits_without_board(budget.Asked(ram=ram)).ram)
-
-
-def arena_room(analysis: Analysis, limits: Limits) -> int:
-    """The arena that fits: what the limit on RAM leaves beside the interpreter, the stack and the like."""
-    assert limits.ram is not None
-    need = analysis.need().ram
-    return max(limits.ram.amount - (need.total_bytes - need.arena_bytes), 0)
+    The arena of the model as it is, where neither is limited: only flash or MACs have to fit then.
+    """
+    need = analysis.need(stack).ram
+    rooms = []
+    if limits.arena is not None:
+        rooms.append(limits.arena.amount)
+    if limits.ram is not None:
+        beside = 0 if limits.ram.counted is Counted.ARENA else need.total_bytes - need.arena_bytes
+        rooms.append(max(limits.ram.amount - int(limits.ram.strict) - beside, 0))
+    return min(rooms, default=need.arena_bytes)
 
 
 def find_steps(
@@ -167,11 +167,13 @@ def _streamed(graph: Graph, max_overhead: float) -> StreamedShown | None:
     return streamed_shown(graph, analyse(graph, runs, max_overhead=max_overhead, input_rows_streamed=True))
 
 
-def shortage(graph: Graph, target: Target, limits: Limits) -> str | None:
+_SHORT = {"ram": "bytes of RAM", "arena": "bytes of arena", "flash": "bytes of flash", "macs": "MACs"}
+
+
+def shortage(graph: Graph, place: Deployment, limits: Limits) -> str | None:
     """Which of ``limits`` a planned model with all that inference takes breaks; None where it keeps them."""
     from mcuplan import budget
 
-    broken = budget.judge(budget.analyse(graph, target).need(), limits).violations
-    names = {budget.Resource.RAM: "RAM", budget.Resource.FLASH: "flash", budget.Resource.MACS: "MACs"}
-    short = [f"{v.figure:,} bytes of {names[v.limit.resource]}, {v.limit.amount:,} are there" for v in broken]
+    broken = budget.judge(place.analyse(graph).need(place.stack), limits).violations
+    short = [f"{v.figure:,} {_SHORT[v.limit.resource.value]}, {v.limit.amount:,} are there" for v in broken]
     return " and ".join(short) or None

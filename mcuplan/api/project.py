@@ -4,59 +4,58 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from mcuplan.api.export import Build, ExportResult, refuse_unfit
-from mcuplan.api.models import ZOO, Given, ModelLike, given
-from mcuplan.api.targets import BoardLike, choose_target, find_board
+from mcuplan.api.export import ExportResult, refuse_unfit
+from mcuplan.api.models import ZOO, Given
+from mcuplan.api.targets import choose_target
 from mcuplan.errors import McuplanError
 from mcuplan.tflite.carray import c_identifier
 from mcuplan.tflm import Target
 
 if TYPE_CHECKING:
+    from mcuplan.api.criteria import Deployment
     from mcuplan.boards import Board
     from mcuplan.firmware.projects import Kind, ProjectModel
 
 
 def export_project(
-    models: Sequence[ModelLike],
+    models: Sequence[Given],
     folder: str | os.PathLike[str] | None,
     *,
     kind: str,
-    board: BoardLike | None = None,
-    target: str | None = None,
-    kernels: str | None = None,
-    lean: bool = False,
+    place: Deployment,
+    explicit: bool = False,
     name: str | None = None,
-    build: Build = "O2-logs",
     golden: bool = True,
     force: bool = False,
     overwrite: bool = False,
-    board_dirs: Sequence[str | os.PathLike[str]] = (),
 ) -> ExportResult:
-    """A project of ``kind``; see :func:`mcuplan.export` for the parameters and what is raised."""
+    """A project of ``kind`` for ``place``; see :func:`mcuplan.export` for the parameters and what is raised.
+
+    With ``explicit`` the board's first toolchain was asked for and no other is taken.
+    """
     from mcuplan.firmware.output import write_project
     from mcuplan.firmware.projects import project
 
     found = _kind(kind)
-    here = find_board(board, board_dirs)
-    explicit = isinstance(board, str) and "@" in board
-    chosen = project_target(found, here, kernels, target, explicit)
-    chosen = chosen.with_lean() if lean else chosen
-    read = [given(model) for model in models]
-    for it in read:
-        refuse_unfit(it, chosen, force)
-    called = name or _project_name(read, folder)
-    named = [(called if len(read) == 1 else _model_name(it.name), it) for it in read]
+    asked = place.criteria
+    chosen = project_target(found, place.board, asked.kernels, asked.target, explicit)
+    chosen = chosen.with_lean() if asked.lean else chosen
+    for it in models:
+        refuse_unfit(it, replace(place, target=chosen), force)
+    called = name or _project_name(models, folder)
+    named = [(called if len(models) == 1 else _model_name(it.name), it) for it in models]
     made = project(
-        kind, called, [_project_model(model, it, golden) for model, it in named], chosen, build=build,
-        fpu=here is None or here.soc.fpu,
+        kind, called, [_project_model(model, it, golden) for model, it in named], chosen, build=place.build,
+        fpu=place.board is None or place.board.soc.fpu,
     )  # fmt: skip
     if folder is not None:
         write_project(made, folder, overwrite)
     where = None if folder is None else Path(folder)
-    return ExportResult(", ".join(it.name for it in read), chosen, made.exports[0], where, made)
+    return ExportResult(", ".join(it.name for it in models), chosen, made.exports[0], where, made)
 
 
 def _kind(name: str) -> Kind:

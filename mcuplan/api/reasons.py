@@ -39,7 +39,7 @@ def _with_reasons(result: Result, checker: Checker, boards: tuple[Board, ...]) -
 def _board_options(checker: Checker, board: Board | None) -> tuple[str, ...]:
     if board is None:
         return ()
-    ref, folders = checker.named(board)
+    ref, folders = checker.asking.named(board)
     named = () if ref.lower().endswith(".toml") else tuple(f"--board-dir {quote(str(folder))}" for folder in folders)
     return (f"--board {quote(ref)}", *named)
 

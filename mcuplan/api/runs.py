@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mcuplan.api.checking import DEFAULT_BASELINE, Checker, CheckOptions, on_boards
+from mcuplan.api.checking import DEFAULT_BASELINE, Checker, on_boards
+from mcuplan.api.criteria import Asking, CheckOptions, Criteria, board_dirs
 from mcuplan.api.models import expand
 from mcuplan.budget.baseline import record
+from mcuplan.errors import McuplanError
 from mcuplan.reports.documents import build as building
 from mcuplan.reports.documents.report import Report, Result
 
@@ -47,22 +49,54 @@ def check_models(
     return with_reasons(report, checker)
 
 
+def compared_boards(arguments: Sequence[str], options: CheckOptions) -> tuple[Board, ...]:
+    """The boards that the options name, else the catalogue with the folders that options and configurations name."""
+    from mcuplan.boards import all_boards
+
+    asking = Asking(options)
+    if options.boards:
+        return tuple(board for board in asking.stated().boards if board is not None)
+    configs = (asking.config_for(model) for model, error in expand(arguments).items() if error is None)
+    folders = dict.fromkeys(
+        [*options.board_dirs, *(each for config in configs if config for each in board_dirs(config))]
+    )
+    return all_boards(tuple(folders))
+
+
 def compare_models(arguments: Sequence[str], boards: Sequence[Board], options: CheckOptions) -> Report:
     """Every model that ``arguments`` name on every board; the exit code is 0 where each passes on some board.
 
-    Of ``options`` the limits, target, build and stack count; configuration does not.
+    Of the configuration counts what is of the model and its use. What is of the board it is meant for does not:
+    ``boards``, ``target``, ``kernels``, and limits on RAM, arena and flash.
 
     Raises
     ------
     McuplanError
         Where the options are wrong.
     """
-    plan = replace(Checker(options).options_plan(), boards=tuple(boards))
+    asking = Asking(options)
+    stated = asking.stated()
     results: list[Result] = []
     homeless = False
     for model, error in expand(arguments).items():
-        found = list(on_boards(model, plan)) if error is None else [building.failed(model, None, str(error))]
+        found = list(_on_all(model, boards, asking, stated)) if error is None else [
+            building.failed(model, None, str(error))
+        ]  # fmt: skip
         homeless |= all(result.verdict != "pass" for result in found)
         results.extend(found)
     report = building.report(results)
     return report if report.exit_code == 2 else replace(report, exit_code=int(homeless))
+
+
+def _on_all(model: str, boards: Sequence[Board], asking: Asking, stated: Criteria) -> Iterator[Result]:
+    """The results of one model, one a board."""
+    try:
+        found = asking.criteria(model)
+    except McuplanError as error:
+        yield building.failed(model, None, str(error))
+        return
+    amounts = {name: getattr(stated.asked, name) for name in ("ram", "arena_size", "flash")}
+    asked = replace(found.asked, **amounts)
+    kept = replace(found, boards=tuple(boards), asked=asked, kernels=stated.kernels, target=stated.target,
+                   lean=stated.lean)  # fmt: skip
+    yield from on_boards(model, kept)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from mcuplan.api.models import ModelLike, given
 from mcuplan.api.results import Shown, Summary
-from mcuplan.api.targets import BoardLike, choose_target, find_board
+from mcuplan.api.stated import check_options
+from mcuplan.api.targets import BoardLike
 
 if TYPE_CHECKING:
     from mcuplan.proof.prove import Check, Proof
@@ -61,6 +62,7 @@ def verify(
     tflm: bool = True,
     litert: bool = True,
     seeds: int = 4,
+    config: str | os.PathLike[str] | None = None,
     board_dirs: Sequence[str | os.PathLike[str]] = (),
 ) -> VerifyResult:
     """Prove that ``planned`` computes what ``original`` does, and that its memory plan is safe on the target.
@@ -68,7 +70,8 @@ def verify(
     Always by following bytes and operators; with the extras ``tflm`` and ``litert`` installed also by running both
     models on ``seeds`` random inputs each, on a real TFLM and on LiteRT, unless ``tflm`` or ``litert`` says not to.
     ``original`` and ``planned`` are paths, ``zoo:NAME``, the bytes of `.tflite` files, or graphs. ``lean`` is for
-    firmware with lean registrations.
+    firmware with lean registrations. ``config`` says where a board or target that is not stated comes from, as for
+    :func:`mcuplan.check`: that of ``planned``.
 
     Raises
     ------
@@ -82,9 +85,11 @@ def verify(
     >>> mcuplan.verify("zoo:visual-wake-words", found.model, tflm=False, litert=False).ok
     True
     """
+    from mcuplan.api.criteria import deployment
     from mcuplan.proof.prove import prove
 
-    chosen = choose_target(find_board(board, board_dirs), kernels, target, lean)
     first, second = given(original), given(planned)
-    proof = prove(first.graph, second.graph, chosen, on_tflm=tflm, on_litert=litert, seeds=range(1, seeds + 1))
+    asked = check_options(board=board, board_dirs=board_dirs, target=target, kernels=kernels, lean=lean, config=config)
+    place = deployment(second.name, asked)
+    proof = prove(first.graph, second.graph, place.target, on_tflm=tflm, on_litert=litert, seeds=range(1, seeds + 1))
     return VerifyResult(first.name, second.name, proof)

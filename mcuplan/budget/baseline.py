@@ -21,7 +21,7 @@ from mcuplan.errors import McuplanError
 _VERSION = 1
 _LIMIT = 8 << 20
 """Bytes of a baseline: 100 for each model on each board and target, that is for 80,000 of them."""
-_RESOURCES = ("ram", "flash", "macs")
+_RESOURCES = ("ram", "arena", "flash", "macs")
 
 
 class BaselineError(McuplanError):
@@ -44,6 +44,7 @@ class Allowance:
     ram: int | None = None
     flash: int | None = None
     macs: int | None = None
+    arena: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,8 @@ class Baseline:
     """The allowances of one file."""
 
     entries: Mapping[Key, Allowance] = field(default_factory=dict)
+    name: str = "baseline"
+    """What reports call it: its file's name."""
 
     def apply(self, key: Key, limits: Limits) -> Limits:
         """``limits``, those that the recorded figures overshoot raised to them."""
@@ -58,9 +61,10 @@ class Baseline:
         if allowance is None:
             return limits
         return Limits(
-            ram=with_baseline(limits.ram, allowance.ram),
-            flash=with_baseline(limits.flash, allowance.flash),
-            macs=with_baseline(limits.macs, allowance.macs),
+            ram=with_baseline(limits.ram, allowance.ram, self.name),
+            flash=with_baseline(limits.flash, allowance.flash, self.name),
+            macs=with_baseline(limits.macs, allowance.macs, self.name),
+            arena=with_baseline(limits.arena, allowance.arena, self.name),
         )
 
 
@@ -123,7 +127,7 @@ def read_baseline(path: Path) -> Baseline:
     version = document.get("mcuplan_baseline")
     if version != _VERSION:
         raise BaselineError(f"{path}: baseline version {version!r} is not the version {_VERSION} this mcuplan reads")
-    return Baseline(dict(_entry(path, i, row) for i, row in enumerate(document["models"])))
+    return Baseline(dict(_entry(path, i, row) for i, row in enumerate(document["models"])), path.name)
 
 
 def _entry(path: Path, index: int, row: Any) -> tuple[Key, Allowance]:

@@ -130,7 +130,7 @@ def _suggestion(location: tuple[str | int, ...], root: type[Settings]) -> str:
 
     from mcuplan.budget.settings import ModelRules, ReserveRules, SharedBoard
 
-    tables = {"models": ModelRules, "shared": SharedBoard, "reserve": ReserveRules}
+    tables = {"models": ModelRules, "shared": SharedBoard, "reserve": ReserveRules, "reserve_only": ReserveRules}
     parents = [part for part in location[:-1] if isinstance(part, str)]
     table: Any = tables.get(parents[-1], root) if parents else root
     near = difflib.get_close_matches(str(location[-1]), table.model_fields, n=1, cutoff=0.5)
@@ -152,7 +152,12 @@ def rules_for(config: Config, model: str) -> Rules:
         if any(_matches(config, pattern, name) for pattern in section.files):
             for key in section.model_fields_set - {"files"}:
                 merged[key] = getattr(section, key)
+                if key in _RESERVES:  # they exclude each other: the later one counts
+                    merged |= dict.fromkeys(_RESERVES - {key})
     return _rules(merged)
+
+
+_RESERVES = {"reserve", "reserve_only"}
 
 
 def _rule_names() -> Iterable[str]:

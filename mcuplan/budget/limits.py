@@ -21,6 +21,8 @@ class Resource(enum.StrEnum):
     """What is limited."""
 
     RAM = "ram"
+    ARENA = "arena"
+    """The tensor arena alone, which is part of the RAM."""
     FLASH = "flash"
     MACS = "macs"
 
@@ -43,7 +45,7 @@ class Limit:
     """One limit. ``amount`` is bytes, or MACs; ``strict`` means that the figure must stay under it.
 
     ``source`` says in a few words where it comes from; ``baseline`` is True where a baseline file raised it to what
-    the model already took.
+    the model already took, and ``stated`` is then the limit itself.
     """
 
     resource: Resource
@@ -52,6 +54,7 @@ class Limit:
     source: str
     strict: bool = False
     baseline: bool = False
+    stated: int | None = None
 
     def allows(self, figure: int) -> bool:
         """Whether ``figure`` (bytes or MACs) keeps the limit."""
@@ -65,9 +68,10 @@ class Limits:
     ram: Limit | None = None
     flash: Limit | None = None
     macs: Limit | None = None
+    arena: Limit | None = None
 
     def __iter__(self) -> Iterator[Limit]:
-        return (limit for limit in (self.ram, self.flash, self.macs) if limit is not None)
+        return (limit for limit in (self.ram, self.arena, self.flash, self.macs) if limit is not None)
 
 
 RULE_OF_THUMB = Limits(
@@ -82,21 +86,36 @@ the stricter way.
 """
 
 
+LIMITED = ("ram", "arena_size", "flash", "macs")
+"""The limits that a user may state, as fields of :class:`Asked`, options and keys of the configuration name them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Limits that a user states; None where none is. ``sources`` names the option or key that states each."""
+    """Limits that a user states; None where none is. ``sources`` names the option or key that states each.
+
+    ``ram`` is for all that inference takes, ``arena_size`` for the tensor arena alone: the array that the firmware
+    declares.
+    """
 
     ram: int | None = None
     flash: int | None = None
     macs: int | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
+    arena_size: int | None = None
+
+    @property
+    def any(self) -> bool:
+        """Whether any limit is stated."""
+        return any(getattr(self, name) is not None for name in LIMITED)
 
     def source(self, resource: Resource) -> str:
         """Who states the limit of ``resource``."""
-        return self.sources.get(resource.value, "your limit")
+        name = "arena_size" if resource is Resource.ARENA else resource.value
+        return self.sources.get(name, "your limit")
 
     def __post_init__(self) -> None:
-        for name in ("ram", "flash", "macs"):
+        for name in LIMITED:
             amount = getattr(self, name)
             if amount is not None and amount < 1:
                 raise LimitError(f"a limit of {amount} for {name} lets no model pass: state at least 1")
@@ -104,11 +123,15 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Reserve:
-    """Bytes of a board that other code takes, and who says so."""
+    """Bytes of a board that other code takes, and who says so.
+
+    With ``adds`` they come on top of what the board's spec reserves for its usual firmware; without they replace it.
+    """
 
     ram: int = 0
     flash: int = 0
     source: str = ""
+    adds: bool = False
 
     def __post_init__(self) -> None:
         for name in ("ram", "flash"):
@@ -117,35 +140,45 @@ class Reserve:
 
 
 def limits_without_board(asked: Asked) -> Limits:
-    """The rule of thumb, each limit replaced by what the user asked for.
+    """What the user asked for; the rule of thumb where that is nothing.
 
-    A limit the user states is held against the whole need, as a board's is; the rule of thumb against the arena and
-    the model alone.
+    A limit on RAM that the user states is held against the whole need, as a board's is; the rule of thumb against the
+    arena and the model alone. One stated limit replaces all of the rule: who states one decides for himself.
     """
-    return Limits(
-        ram=_stated(Resource.RAM, asked.ram, asked) or RULE_OF_THUMB.ram,
-        flash=_stated(Resource.FLASH, asked.flash, asked) or RULE_OF_THUMB.flash,
-        macs=_stated(Resource.MACS, asked.macs, asked) or RULE_OF_THUMB.macs,
-    )
+    return _stated_limits(asked) if asked.any else RULE_OF_THUMB
 
 
 def limits_on_board(board: Board, asked: Asked, reserve: Reserve | None = None) -> Limits:
     """The board's memory minus what is reserved, and never more than the user asked for.
 
-    ``reserve`` replaces the reserve that the board's spec states for its usual firmware. MACs have no limit unless
-    the user states one.
+    ``reserve`` adds to the reserve that the board's spec states for its usual firmware, or replaces it, as it says
+    itself. MACs have no limit unless the user states one.
 
     Raises
     ------
     LimitError
         Where the reserve leaves nothing, or the user's limit is more than the board has.
     """
-    kept = reserve if reserve is not None else board_reserve(board)
+    kept, stated = _kept(board, reserve), _stated_limits(asked)
+    if asked.arena_size is not None and asked.arena_size > board.arena_ram_bytes:
+        raise _contradiction(Resource.ARENA, asked.arena_size, board, board.arena_ram_bytes, asked)
     return Limits(
         ram=_on_board(Resource.RAM, board, board.arena_ram_bytes, kept.ram, kept.source, asked.ram, asked),
         flash=_on_board(Resource.FLASH, board, board.flash_bytes, kept.flash, kept.source, asked.flash, asked),
-        macs=_stated(Resource.MACS, asked.macs, asked),
+        macs=stated.macs,
+        arena=stated.arena,
     )
+
+
+def _kept(board: Board, reserve: Reserve | None) -> Reserve:
+    """What is reserved on the board in all."""
+    usual = board_reserve(board)
+    if reserve is None:
+        return usual
+    if not reserve.adds or not (usual.ram or usual.flash):
+        return reserve
+    both = " and ".join(source for source in (usual.source, reserve.source) if source)
+    return Reserve(usual.ram + reserve.ram, usual.flash + reserve.flash, both)
 
 
 def board_reserve(board: Board) -> Reserve:
@@ -156,18 +189,31 @@ def board_reserve(board: Board) -> Reserve:
     return Reserve(stated.ram_bytes or 0, stated.flash_bytes or 0, stated.firmware)
 
 
-def with_baseline(limit: Limit | None, recorded: int | None) -> Limit | None:
-    """``limit`` raised to the figure that a baseline recorded, where that figure is over it."""
+def with_baseline(limit: Limit | None, recorded: int | None, name: str = "baseline") -> Limit | None:
+    """``limit`` raised to the figure that the baseline ``name`` recorded, where that figure is over it."""
     if limit is None or recorded is None or limit.allows(recorded):
         return limit
-    return replace(limit, amount=recorded, strict=False, baseline=True, source=f"baseline, over {limit.source}")
+    source = f"{name}, over the limit of {limit.amount:,} ({limit.source})"
+    return replace(limit, amount=recorded, strict=False, baseline=True, stated=limit.amount, source=source)
+
+
+_COUNTED = {
+    Resource.RAM: Counted.NEED, Resource.ARENA: Counted.ARENA, Resource.FLASH: Counted.NEED,
+    Resource.MACS: Counted.MACS,
+}  # fmt: skip
+
+
+def _stated_limits(asked: Asked) -> Limits:
+    return Limits(
+        ram=_stated(Resource.RAM, asked.ram, asked),
+        flash=_stated(Resource.FLASH, asked.flash, asked),
+        macs=_stated(Resource.MACS, asked.macs, asked),
+        arena=_stated(Resource.ARENA, asked.arena_size, asked),
+    )
 
 
 def _stated(resource: Resource, amount: int | None, asked: Asked) -> Limit | None:
-    if amount is None:
-        return None
-    counted = Counted.MACS if resource is Resource.MACS else Counted.NEED
-    return Limit(resource, amount, counted, asked.source(resource))
+    return None if amount is None else Limit(resource, amount, _COUNTED[resource], asked.source(resource))
 
 
 def _on_board(
@@ -179,12 +225,16 @@ def _on_board(
             f"{total:,} bytes of {board.name}"
         )
     if amount is not None and amount > total:
-        raise LimitError(
-            f"a limit of {amount:,} bytes of {resource} ({asked.source(resource)}) contradicts {board.name}, "
-            f"which has {total:,}"
-        )
+        raise _contradiction(resource, amount, board, total, asked)
     usable = total - reserved
     if amount is not None and amount <= usable:
         return Limit(resource, amount, Counted.NEED, asked.source(resource))
     source = f"{total:,} on the board" + (f" - {reserved:,} reserved for {reserver}" if reserved else "")
     return Limit(resource, usable, Counted.NEED, source)
+
+
+def _contradiction(resource: Resource, amount: int, board: Board, total: int, asked: Asked) -> LimitError:
+    return LimitError(
+        f"a limit of {amount:,} bytes of {resource} ({asked.source(resource)}) contradicts {board.name}, "
+        f"which has {total:,}"
+    )

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from mcuplan.budget.limits import LimitError, Reserve
 from mcuplan.budget.units import UnitError, parse_bytes
 
 
-def parse_reserve(text: str, source: str = "") -> Reserve:
+def parse_reserve(text: str, source: str = "", adds: bool = False) -> Reserve:
     """A reserve from ``40kB`` (of RAM), ``ram=40kB,flash=120kB``, or the path of a firmware file.
+
+    With ``adds`` amounts come on top of what the board's usual firmware takes. A firmware file never does: it tells
+    all that the firmware takes, the usual part among it.
 
     Raises
     ------
@@ -19,13 +23,13 @@ def parse_reserve(text: str, source: str = "") -> Reserve:
     Examples
     --------
     >>> parse_reserve("ram=40kB,flash=1MiB")
-    Reserve(ram=40000, flash=1048576, source='')
+    Reserve(ram=40000, flash=1048576, source='', adds=False)
     """
     try:
-        return Reserve(ram=parse_bytes(text), source=source)
+        return Reserve(ram=parse_bytes(text), source=source, adds=adds)
     except UnitError as error:
         if not Path(text).exists():
-            return _pairs(text, source, error)
+            return replace(_pairs(text, source, error), adds=adds)
     return firmware_reserve(Path(text))
 
 
@@ -51,4 +55,4 @@ def _pairs(text: str, source: str, no_size: UnitError) -> Reserve:
         if name in amounts:
             raise LimitError(f"{text!r}: the reserve of {name} is stated twice")
         amounts[name] = parse_bytes(amount)
-    return Reserve(**amounts, source=source)
+    return Reserve(amounts.get("ram", 0), amounts.get("flash", 0), source)

@@ -6,7 +6,7 @@ Importing this module costs pydantic: :mod:`mcuplan.budget.config` does so only 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
@@ -70,7 +70,7 @@ class _Strict(BaseModel):
 
 
 class ReserveRules(_Strict):
-    """Memory of the board that other code takes; replaces what the board's spec reserves for its usual firmware."""
+    """Memory of the board that other code takes."""
 
     ram: Bytes | None = None
     """Bytes of RAM."""
@@ -86,6 +86,11 @@ class ReserveRules(_Strict):
         return self
 
 
+def _exclude_each_other(reserve: ReserveRules | None, reserve_only: ReserveRules | None) -> None:
+    if reserve is not None and reserve_only is not None:
+        raise ValueError("state either 'reserve', which adds to the board's usual firmware, or 'reserve_only'")
+
+
 class Rules(_Strict):
     """Boards and limits; what is absent is as the less specific rules say."""
 
@@ -93,6 +98,8 @@ class Rules(_Strict):
     """Boards to check against: names of the catalogue, or paths of board files."""
     ram: Limit | None = None
     """Limit on RAM, held against the whole need."""
+    arena_size: Limit | None = None
+    """Limit on the tensor arena to declare, alone: the firmware's `kTensorArenaSize`."""
     flash: Limit | None = None
     """Limit on flash, held against model and code."""
     macs: Macs | None = None
@@ -118,7 +125,14 @@ class Rules(_Strict):
     stack: Bytes | None = None
     """Stack of the thread that runs inference."""
     reserve: ReserveRules | None = None
-    """Memory that other code takes."""
+    """Memory that other code takes on top of the board's usual firmware; a firmware's file is all of it."""
+    reserve_only: ReserveRules | None = None
+    """Memory that other code takes, in place of what the board's usual firmware does."""
+
+    @model_validator(mode="after")
+    def _one_reserve(self) -> Self:
+        _exclude_each_other(self.reserve, self.reserve_only)
+        return self
 
 
 class ModelRules(Rules):
@@ -150,7 +164,14 @@ class SharedBoard(_Strict):
     stack: Bytes | None = None
     """Stack of the thread that runs inference."""
     reserve: ReserveRules | None = None
-    """Memory that other code takes."""
+    """Memory that other code takes on top of the board's usual firmware; a firmware's file is all of it."""
+    reserve_only: ReserveRules | None = None
+    """Memory that other code takes, in place of what the board's usual firmware does."""
+
+    @model_validator(mode="after")
+    def _one_reserve(self) -> Self:
+        _exclude_each_other(self.reserve, self.reserve_only)
+        return self
 
 
 class Settings(Rules):

@@ -8,20 +8,23 @@ from typing import Any
 import click
 
 from mcuplan.cli import complain
-from mcuplan.cli.parameters import COUNT, SIZE, board_options, models_argument, performance_options, target_options
+from mcuplan.cli.parameters import (
+    COUNT,
+    board_options,
+    limit_options,
+    models_argument,
+    performance_options,
+    target_options,
+)
 from mcuplan.reports.formats import FORMATS, renderer
 
 
 @click.command("check", short_help="Check models against boards and limits.")
 @models_argument()
 @board_options
-@click.option("--ram", type=SIZE, help="Limit on RAM: 64kB (1,000 bytes each), 64KiB (1,024).")
-@click.option("--flash", type=SIZE, help="Limit on flash, model and code.")
+@limit_options
 @click.option("--macs", type=COUNT, help="Limit on multiply-accumulates: 60M.")
 @performance_options
-@click.option("--reserve", metavar="SIZE|FILE", help="RAM that other code takes (40kB; ram=40kB,flash=200kB), or a "
-              "firmware's linker map, ELF file or `size` output to read it from.")  # fmt: skip
-@click.option("--stack", type=SIZE, help="Stack counted for the calling thread (default 4096).")
 @target_options
 @click.option(
     "--all-targets", is_flag=True, help="Check on the target of each of the boards' toolchains, in one table."
@@ -30,7 +33,6 @@ from mcuplan.reports.formats import FORMATS, renderer
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the report to a file.")
 @click.option("-q", "--quiet", is_flag=True, help="Report only what does not pass.")
 @click.option("--why", is_flag=True, help="Work out what would change the verdict, with the commands; takes seconds.")
-@click.option("--config", type=click.Path(path_type=Path), help="Configuration to use for every model.")
 @click.option("--baseline", type=click.Path(path_type=Path), help="Allow what this file records, forbid growth.")
 @click.option("--write-baseline", is_flag=True, help="Record what is over its limits in the baseline file.")
 def command(
@@ -48,7 +50,7 @@ def command(
       1  a limit is broken, or TFLM cannot run a model
       2  bad usage, or a model that cannot be read
     """
-    from mcuplan.api.checking import CheckOptions
+    from mcuplan.api.criteria import CheckOptions
     from mcuplan.api.runs import check_models
     from mcuplan.api.targets import every_toolchain
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -27,20 +27,12 @@ if TYPE_CHECKING:
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", help="How to report.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the report to a file.")
 def command(
-    models: tuple[str, ...],
-    boards: tuple[str, ...],
-    board_dirs: tuple[Path, ...],
-    macs: int | None,
-    kernels: str | None,
-    lean: bool,
-    target: str | None,
-    build: str | None,
-    custom_operators: tuple[str, ...],
-    cheapest: bool,
-    format_: str,
-    output: Path | None,
-) -> int:
+    models: tuple[str, ...], cheapest: bool, format_: str, output: Path | None, config: Path | None, **asked: Any,
+) -> int:  # fmt: skip
     """Check every MODEL against every board of the catalogue, or those that --board names.
+
+    Of the configuration counts what is of the model and its use, not what is of the board it is meant for: boards,
+    target, kernels, limits on RAM, arena and flash.
 
     \b
     Exit codes:
@@ -48,14 +40,11 @@ def command(
       1  some model passes on none
       2  bad usage, or a model that cannot be read
     """
-    from mcuplan.api.checking import CheckOptions
-    from mcuplan.api.runs import compare_models
-    from mcuplan.boards import all_boards, load_board
+    from mcuplan.api.criteria import CheckOptions
+    from mcuplan.api.runs import compare_models, compared_boards
 
-    chosen = tuple(load_board(ref, board_dirs) for ref in boards) or all_boards(board_dirs)
-    options = CheckOptions(
-        macs=macs, kernels=kernels, target=target, lean=lean, build=build, custom_operators=custom_operators
-    )
+    options = CheckOptions(**asked, config=config or "auto")
+    chosen = compared_boards(models, options)
     report = compare_models(models, chosen, options)
     for sentence in dict.fromkeys(result.error for result in report.results if result.error is not None):
         complain(sentence)

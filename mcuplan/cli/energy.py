@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from mcuplan.cli.parameters import kernel_options, models_argument, one_board, one_board_options
+from mcuplan.cli.parameters import config_option, kernel_options, models_argument, one_board, one_board_options
 
 
 @click.command("energy", short_help="Estimate energy, average power and battery life.")
@@ -46,26 +46,30 @@ from mcuplan.cli.parameters import kernel_options, models_argument, one_board, o
 )
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write to FILE.")
 @one_board_options
+@config_option
 @kernel_options
 def command(
     models: str, form: str, output: Path | None, boards: tuple[str, ...], board_dirs: tuple[Path, ...],
-    kernels: str | None, lean: bool, target: str | None, **stated: Any,
+    kernels: str | None, lean: bool, target: str | None, config: Path | None, **stated: Any,
 ) -> int:  # fmt: skip
     """Estimate the energy of one inference of MODEL and the average power of a device that runs it.
 
     Without a board: the least energy of arithmetic and memory, fp32 against int8. With one: time and energy where
     they were measured. With --period: average power, battery life, and whether it is TinyML (below 1 mW).
     """
+    from mcuplan.api.criteria import CheckOptions, deployment
     from mcuplan.api.energy import EnergyOptions, estimate_energy
-    from mcuplan.api.targets import choose_target, find_board
     from mcuplan.cli.output import show, write_text
     from mcuplan.reports.documents.estimates import estimate_json
     from mcuplan.reports.terminal.energy import energy_lines
     from mcuplan.reports.terminal.estimates import limit_lines
 
-    board = find_board(one_board("energy", boards), board_dirs)
-    chosen = choose_target(board, kernels, target, lean)
-    report, limits = estimate_energy(models, board, chosen, EnergyOptions(**stated))
+    one_board("energy", boards)
+    asked = CheckOptions(
+        boards=boards, board_dirs=board_dirs, kernels=kernels, lean=lean, target=target, config=config or "auto"
+    )  # fmt: skip
+    place = deployment(models, asked, needs_board=True)
+    report, limits = estimate_energy(models, place, EnergyOptions(**stated))
     if form == "json":
         write_text(estimate_json(report, "energy", limits), output)
     else:

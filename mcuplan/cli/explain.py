@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from mcuplan.cli.parameters import kernel_options, models_argument, one_board, one_board_options
+from mcuplan.cli.parameters import config_option, models_argument, one_board, one_board_options, target_options
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -28,31 +28,23 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @one_board_options
-@kernel_options
+@config_option
+@target_options
 def command(
-    models: str,
-    compare: Path | None,
-    format_: str,
-    boards: tuple[str, ...],
-    board_dirs: tuple[Path, ...],
-    kernels: str | None,
-    lean: bool,
-    target: str | None,
-) -> int:
+    models: str, compare: Path | None, format_: str, config: Path | None, boards: tuple[str, ...], **asked: Any,
+) -> int:  # fmt: skip
     """Account for every byte of MODEL's tensor arena: a table that adds up, and each operator's persistent bytes.
 
     With --compare the exit code is 1 where the log differs from the prediction.
     """
-    from mcuplan import budget
+    from mcuplan.api.criteria import CheckOptions, deployment
     from mcuplan.api.models import load_model
-    from mcuplan.api.targets import choose_target, find_board
     from mcuplan.cli.output import show
 
-    board = find_board(one_board("explain", boards), board_dirs)
-    chosen = choose_target(board, kernels, target, lean)
-    graph = load_model(models)
-    analysis = budget.analyse(graph, chosen, custom_operators=board.soc.custom_operators if board else ())
-    compared = None if compare is None else _compared(graph, chosen, compare)
+    one_board("explain", boards)
+    place = deployment(models, CheckOptions(boards=boards, **asked, config=config or "auto"))
+    analysis = place.analyse(load_model(models))
+    compared = None if compare is None else _compared(analysis.graph, place.target, compare)
     if format_ == "json":
         from mcuplan.cli.output import write_text
         from mcuplan.reports.documents.explain import explain_report

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
-from mcuplan.cli.parameters import kernel_options, models_argument, one_board, one_board_options
+from mcuplan.cli.parameters import Build, config_option, models_argument, one_board, one_board_options, target_options
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -29,29 +29,17 @@ KINDS = ("cmake", "arduino", "platformio", "esp-idf", "zephyr")
               help="Write a project that builds with this toolchain and tests itself on the device.")  # fmt: skip
 @click.option("--name", help="Names files and identifiers: by default `model`, a project by its model's file.")
 @click.option("--namespace", default="", help="C++ namespace of sources, such as app::models.")
-@click.option("--build", type=click.Choice(["O2-logs", "O2", "Os"]), default="O2-logs", show_default=True,
-              help="How TFLM is compiled, for the flash that registrations for one type save.")  # fmt: skip
 @click.option("--no-golden", is_flag=True, help="Leave expected outputs out of a project.")
 @click.option("--force", is_flag=True, help="Export a model that would not run right on the target all the same.")
 @click.option("--overwrite", is_flag=True, help="Replace files of a project that were changed since it was written.")
 @one_board_options
-@kernel_options
+@config_option
+@target_options
 def command(
-    models: tuple[str, ...],
-    output: Path,
-    kind: str | None,
-    name: str | None,
-    namespace: str,
-    build: Literal["O2-logs", "O2", "Os"],
-    no_golden: bool,
-    force: bool,
-    overwrite: bool,
-    boards: tuple[str, ...],
-    board_dirs: tuple[Path, ...],
-    kernels: str | None,
-    lean: bool,
-    target: str | None,
-) -> int:
+    models: tuple[str, ...], output: Path, kind: str | None, name: str | None, namespace: str, build: Build | None,
+    no_golden: bool, force: bool, overwrite: bool, boards: tuple[str, ...], board_dirs: tuple[Path, ...],
+    kernels: str | None, lean: bool, target: str | None, custom_operators: tuple[str, ...], config: Path | None,
+) -> int:  # fmt: skip
     """Write MODEL as an aligned C array, the arena to declare, and an op resolver with exactly its operators.
 
     With --for a whole project that builds with the toolchain named, runs the model once and compares the bytes used
@@ -71,7 +59,7 @@ def command(
     made = export(
         named, output, project=kind, board=one_board("export", boards), board_dirs=board_dirs, kernels=kernels,
         target=target, lean=lean, name=name, namespace=namespace, build=build, golden=not no_golden, force=force,
-        overwrite=overwrite,
+        overwrite=overwrite, custom_operators=custom_operators, config=config or "auto",
     )  # fmt: skip
     show(lambda width, _: _lines(made, output, width))
     return 0

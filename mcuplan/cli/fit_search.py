@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from mcuplan.cli.parameters import SIZE, kernel_options, models_argument, one_board, one_board_options
+from mcuplan.cli.parameters import (
+    COUNT,
+    config_option,
+    limit_options,
+    models_argument,
+    one_board,
+    one_board_options,
+    target_options,
+)
 
 
 @click.command("fit-search", short_help="Find the widths and resolutions of a network that fit a board.")
@@ -14,44 +23,33 @@ from mcuplan.cli.parameters import SIZE, kernel_options, models_argument, one_bo
 @click.option("--int8", is_flag=True, help="Search for the int8 form of a float model.")
 @click.option("--widths", metavar="F,F,...", help="Widths to try.  [default: 0.25 to 2]")
 @click.option("--step", type=click.IntRange(1, 4096), default=16, show_default=True, help="Rows between resolutions.")
-@click.option("--ram", type=SIZE, metavar="SIZE", help="Limit on RAM.")
-@click.option("--flash", type=SIZE, metavar="SIZE", help="Limit on flash.")
+@limit_options
+@click.option("--macs", type=COUNT, help="Limit on multiply-accumulates: 60M.")
 @click.option(
     "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="What to print."
 )
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write to FILE.")
 @one_board_options
-@kernel_options
+@config_option
+@target_options
 def command(
-    models: str,
-    int8: bool,
-    widths: str | None,
-    step: int,
-    ram: int | None,
-    flash: int | None,
-    form: str,
-    output: Path | None,
-    boards: tuple[str, ...],
-    board_dirs: tuple[Path, ...],
-    kernels: str | None,
-    lean: bool,
-    target: str | None,
-) -> int:
+    models: str, int8: bool, widths: str | None, step: int, form: str, output: Path | None, config: Path | None,
+    boards: tuple[str, ...], **asked: Any,
+) -> int:  # fmt: skip
     """Find, for each width of MODEL, the largest resolution that fits.
 
-    Without a board the limits are the rule of thumb of `mcuplan check`, or --ram and --flash.
+    The limits are those of `mcuplan check`: the board's, those stated, or without either the rule of thumb.
     The exit code is 1 where nothing fits.
     """
+    from mcuplan.api.criteria import CheckOptions, deployment
     from mcuplan.api.fit_search import fit_search
-    from mcuplan.api.targets import choose_target, find_board
-    from mcuplan.budget import Asked
     from mcuplan.cli.output import show, write_text
     from mcuplan.reports.documents.estimates import estimate_json
     from mcuplan.reports.terminal.frontier import frontier_lines
 
-    board = find_board(one_board("fit-search", boards), board_dirs)
-    chosen = choose_target(board, kernels, target, lean)
-    result = fit_search(models, board, chosen, Asked(ram=ram, flash=flash), _widths(widths), step, int8)
+    one_board("fit-search", boards)
+    place = deployment(models, CheckOptions(boards=boards, **asked, config=config or "auto"), needs_board=True)
+    result = fit_search(models, place, _widths(widths), step, int8)
     if form == "json":
         write_text(estimate_json(result, "fit-search"), output)
     else:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from mcuplan.cli.parameters import models_argument, one_board_options, target_options
+from mcuplan.cli.parameters import config_option, models_argument, one_board, one_board_options, target_options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,37 +24,23 @@ if TYPE_CHECKING:
 @click.option("--arena", is_flag=True, help="Show every buffer of the arena: offset, bytes, lifespan.")
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @one_board_options
+@config_option
 @target_options
 def command(
-    models: str,
-    blocks: bool,
-    arena: bool,
-    format_: str,
-    boards: tuple[str, ...],
-    board_dirs: tuple[Path, ...],
-    kernels: str | None,
-    lean: bool,
-    target: str | None,
-    build: str | None,
-    custom_operators: tuple[str, ...],
-) -> int:
+    models: str, blocks: bool, arena: bool, format_: str, config: Path | None, boards: tuple[str, ...], **asked: Any,
+) -> int:  # fmt: skip
     """Show what MODEL does, and how many bytes are live while each operator runs.
 
     Steps count as TFLM counts them: 0 before the first operator, then one an operator (and one a subgraph that
     control flow enters). Lifespans are half-open: [start, end).
     """
-    from mcuplan import budget
+    from mcuplan.api.criteria import CheckOptions, deployment
     from mcuplan.api.models import load_model
-    from mcuplan.api.targets import choose_target
-    from mcuplan.boards import load_board
     from mcuplan.cli.output import show
 
-    if len(boards) > 1:
-        raise click.UsageError("inspect takes one board")
-    board = load_board(boards[0], board_dirs) if boards else None
-    chosen = choose_target(board, kernels, target, lean)
-    custom = (*custom_operators, *(board.soc.custom_operators if board else ()))
-    analysis = budget.analyse(load_model(models), chosen, build or budget.DEFAULT_BUILD, custom)
+    one_board("inspect", boards)
+    place = deployment(models, CheckOptions(boards=boards, **asked, config=config or "auto"))
+    analysis = place.analyse(load_model(models))
     if format_ == "json":
         from mcuplan.cli.output import write_text
         from mcuplan.reports.documents.inspect import inspect_report

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from mcuplan.cli.parameters import kernel_options, models_argument, one_board_options
+from mcuplan.cli.parameters import config_option, kernel_options, models_argument, one_board, one_board_options
 
 
 @click.command("latency", short_help="Estimate the time of one inference on a measured board.")
@@ -19,26 +20,19 @@ from mcuplan.cli.parameters import kernel_options, models_argument, one_board_op
 )
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write to FILE.")
 @one_board_options
+@config_option
 @kernel_options
 def command(
-    models: str,
-    limit: str | None,
-    form: str,
-    output: Path | None,
-    boards: tuple[str, ...],
-    board_dirs: tuple[Path, ...],
-    kernels: str | None,
-    lean: bool,
-    target: str | None,
-) -> int:
+    models: str, limit: str | None, form: str, output: Path | None, config: Path | None, boards: tuple[str, ...],
+    **asked: Any,
+) -> int:  # fmt: skip
     """Estimate how long one inference of MODEL takes, operator by operator.
 
     A figure only for boards on which TFLM was measured; it says by whom, and how far the model is off. For other boards
     with a core and a kernel library that were, a range. Loops count turn by turn.
     """
+    from mcuplan.api.criteria import CheckOptions, deployment
     from mcuplan.api.models import load_model
-    from mcuplan.api.targets import choose_target
-    from mcuplan.boards import load_board
     from mcuplan.cli.output import show, write_text
     from mcuplan.estimates.latency import find_latency
     from mcuplan.estimates.limits import held
@@ -46,14 +40,15 @@ def command(
     from mcuplan.reports.documents.estimates import estimate_json
     from mcuplan.reports.terminal.estimates import latency_lines, limit_lines
 
-    if len(boards) != 1:
+    one_board("latency", boards)
+    place = deployment(models, CheckOptions(boards=boards, **asked, config=config or "auto"), needs_board=True)
+    if place.board is None:
         raise click.UsageError("latency takes one board: --board NAME")
-    board = load_board(boards[0], board_dirs)
-    chosen = choose_target(board, kernels, target, lean)
-    latency = find_latency(load_model(models), board.soc.name, board.soc.clock_mhz, chosen)
+    soc = place.board.soc
+    latency = find_latency(load_model(models), soc.name, soc.clock_mhz, place.target)
     limits = []
-    if limit is not None:
-        us = parse_duration(limit) * 1e6
+    us = place.criteria.performance.latency if limit is None else parse_duration(limit) * 1e6
+    if us is not None:
         limits.append(held("latency", "us", latency.total_us, us, latency.error_percent))
     if form == "json":
         write_text(estimate_json(latency, "latency", limits), output)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
 
 from mcuplan.budget.units import UnitError, parse_bytes, parse_count
 
+Build: TypeAlias = Literal["O2-logs", "O2", "Os"]
+"""How TFLM is compiled."""
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
@@ -121,14 +123,40 @@ def _with_toolchain(ctx: click.Context, _param: click.Parameter, boards: tuple[s
 
 
 def board_options(function: _F) -> _F:
-    """``--board``, as often as there are boards, ``--toolchain`` and ``--board-dir``."""
-    return _board_options(function, "Board to check against: a name from `mcuplan boards`, or a .toml file. May be "
-                          "repeated.")  # fmt: skip
+    """``--board``, as often as there are boards, ``--toolchain``, ``--board-dir`` and ``--config``."""
+    return _board_options(config_option(function), "Board that it is for: a name from `mcuplan boards`, or a .toml "
+                          "file. May be repeated.")  # fmt: skip
 
 
 def one_board_options(function: _F) -> _F:
-    """The same for a command that takes one board; :func:`one_board` refuses more."""
+    """``--board``, ``--toolchain`` and ``--board-dir`` of a command that takes one; :func:`one_board` refuses more."""
     return _board_options(function, "Board that it is for: a name from `mcuplan boards`, or a .toml file.")
+
+
+def config_option(function: _F) -> _F:
+    """``--config``."""
+    return click.option(
+        "--config", metavar="FILE", type=click.Path(path_type=Path), help="Configuration to use for every model, "
+        "instead of the nearest mcuplan.toml or pyproject.toml.",
+    )(function)  # fmt: skip
+
+
+def limit_options(function: _F) -> _F:
+    """``--ram``, ``--arena-size``, ``--flash``, ``--reserve``, ``--reserve-only`` and ``--stack``."""
+    for option in (
+        click.option("--stack", type=SIZE, help="Stack counted for the calling thread.  [default: 4096]"),
+        click.option("--reserve-only", metavar="SIZE|FILE", help="Memory that other code takes, in place of what the "
+                     "board's usual firmware does."),
+        click.option("--reserve", metavar="SIZE|FILE", help="Memory that other code takes on top of the board's usual "
+                     "firmware (40kB; ram=40kB,flash=200kB); or a firmware's linker map, ELF file or `size` output, "
+                     "which is all of it."),
+        click.option("--flash", type=SIZE, help="Limit on flash, model and code."),
+        click.option("--arena-size", type=SIZE, help="Limit on the tensor arena alone: is my kTensorArenaSize enough?"),
+        click.option("--ram", type=SIZE, help="Limit on RAM, all that inference takes (arena, interpreter, kernel "
+                     "data, stack): 64kB (1,000 bytes each), 64KiB (1,024)."),
+    ):  # fmt: skip
+        function = option(function)
+    return function
 
 
 def _board_options(function: _F, about: str) -> _F:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mcuplan.cli.parameters import SIZE, board_options, kernel_options, models_argument
+from mcuplan.cli.parameters import Build, board_options, limit_options, models_argument, target_options
 
 if TYPE_CHECKING:
     from mcuplan.api.plan import PlanResult
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 _USUAL = 1.1
 _NO_LIMIT = 1e6
 """An overhead that no plan has."""
+_GO_WITH = (
+    *((name, "fit") for name in ("ram", "arena_size", "flash", "reserve", "reserve_only", "stack")),
+    ("advice", "patch"), ("input_rows_streamed", "patch"),
+)  # fmt: skip
 
 
 @click.command("plan", short_help="Find the least arena and write the model that needs it.")
@@ -24,9 +28,8 @@ _NO_LIMIT = 1e6
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the planned model.")
 @click.option("--in-place", is_flag=True, help="Write the planned model over the given one.")
 @click.option("--force", is_flag=True, help="Write a model that TFLM refuses all the same.")
-@click.option("--fit", is_flag=True, help="Stop at the first step that fits --ram or the board; exit code 1 if none.")
-@click.option("--ram", type=SIZE, metavar="SIZE", help="RAM to fit into (with --fit), counted as `mcuplan check` does: "
-              "arena, interpreter, stack, ...")  # fmt: skip
+@click.option("--fit", is_flag=True, help="Stop at the first step that keeps the limits (of the board, --ram, "
+              "--arena-size, --flash); exit code 1 if none does.")  # fmt: skip
 @click.option("--no-clean-up", is_flag=True, help="Leave padding, identities and dead parts of the graph as they are.")
 @click.option("--no-alias", is_flag=True, help="Let no two tensors share bytes.")
 @click.option("--no-order", "no_reorder", is_flag=True, help="Keep the operators in the order of the file.")
@@ -46,11 +49,12 @@ _NO_LIMIT = 1e6
 @click.option("--map/--no-map", "show_map", default=True, help="Show the arena as a map of address and time.")
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @board_options
-@kernel_options
+@limit_options
+@target_options
 def command(
     models: str, output: Path | None, in_place: bool, force: bool, boards: tuple[str, ...],
-    board_dirs: tuple[Path, ...], kernels: str | None, lean: bool, target: str | None, show_map: bool, format_: str,
-    **asked: Any,
+    board_dirs: tuple[Path, ...], kernels: str | None, lean: bool, target: str | None, build: Build | None,
+    custom_operators: tuple[str, ...], config: Path | None, show_map: bool, format_: str, **asked: Any,
 ) -> int:  # fmt: skip
     """Plan MODEL: offsets, aliases and operator order that need the least arena, as metadata that stock TFLM honours.
 
@@ -63,10 +67,8 @@ def command(
     from mcuplan.cli.streams import say
     from mcuplan.text import shown
 
-    if asked["fit"] and asked["ram"] is None and not boards:
-        raise click.UsageError("--fit needs --ram or --board")
-    for option, needed in (("ram", "fit"), ("advice", "patch"), ("input_rows_streamed", "patch")):
-        if asked[option] and not asked[needed]:
+    for option, needed in _GO_WITH:
+        if asked[option] is not None and asked[option] is not False and not asked[needed]:
             raise click.UsageError(f"--{option.replace('_', '-')} goes with --{needed}")
     destination = _destination(models, output, in_place)
     if asked["max_overhead"] is None:
@@ -74,7 +76,8 @@ def command(
     asked |= {name: not asked.pop(f"no_{name}") for name in ("clean_up", "alias", "reorder")}
     with searching() as progress:
         found = plan(
-            models, board=boards, board_dirs=board_dirs, kernels=kernels, target=target, lean=lean, progress=progress,
+            models, board=boards, board_dirs=board_dirs, kernels=kernels, target=target, lean=lean, build=build,
+            custom_operators=custom_operators, config=config or "auto", progress=progress,
             options=PlanOptions(**asked), force=force or destination is None,
         )  # fmt: skip
     if found.steps.patch is not None and found.steps.patch.instructions_factor is None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcuplan.cli.parameters import kernel_options, one_board, one_board_options
+from mcuplan.cli.parameters import config_option, kernel_options, one_board, one_board_options
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -25,20 +25,12 @@ if TYPE_CHECKING:
 @click.option("--seeds", type=click.IntRange(1, 1000), default=4, show_default=True, help="Random inputs to compare.")
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @one_board_options
+@config_option
 @kernel_options
 def command(
-    original: str,
-    planned: str,
-    no_tflm: bool,
-    no_litert: bool,
-    seeds: int,
-    format_: str,
-    boards: tuple[str, ...],
-    board_dirs: tuple[Path, ...],
-    kernels: str | None,
-    lean: bool,
-    target: str | None,
-) -> int:
+    original: str, planned: str, no_tflm: bool, no_litert: bool, seeds: int, format_: str, boards: tuple[str, ...],
+    board_dirs: tuple[Path, ...], kernels: str | None, lean: bool, target: str | None, config: Path | None,
+) -> int:  # fmt: skip
     """Check that PLANNED is ORIGINAL with another memory plan.
 
     Always: TFLM does not refuse it, no live byte is overwritten, and each output is computed by the same operators.
@@ -49,7 +41,7 @@ def command(
 
     result = verify(
         original, planned, board=one_board("verify", boards), board_dirs=board_dirs, kernels=kernels, target=target,
-        lean=lean, tflm=not no_tflm, litert=not no_litert, seeds=seeds,
+        lean=lean, tflm=not no_tflm, litert=not no_litert, seeds=seeds, config=config or "auto",
     )  # fmt: skip
     _show(result, format_)
     return int(not result.ok)

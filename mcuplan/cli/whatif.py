@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from mcuplan.cli.parameters import kernel_options, models_argument, one_board, one_board_options
+from mcuplan.cli.parameters import config_option, models_argument, one_board, one_board_options, target_options
 
 
 @click.command("whatif", short_help="Show what a model would take as int8, pruned, narrower or smaller.")
@@ -30,31 +30,30 @@ from mcuplan.cli.parameters import kernel_options, models_argument, one_board, o
     "--dense-per-channel/--dense-per-tensor", "per_unit", default=None,
     help="With --int8: a scale for each unit of a dense layer, as newer converters give, or one.",
 )  # fmt: skip
-@click.option("--build", type=click.Choice(["O2-logs", "O2", "Os"]), default="O2-logs", show_default=True,
-              help="How TFLM is compiled.")  # fmt: skip
 @click.option("--format", "form", type=click.Choice(["text", "json", "html"]), default="text", show_default=True,
               help="What to print.")  # fmt: skip
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write to FILE.")
 @one_board_options
-@kernel_options
+@config_option
+@target_options
 def command(
-    models: str, resolution: str | None, prune_layers: tuple[str, ...], build: str, form: str, output: Path | None,
-    boards: tuple[str, ...], board_dirs: tuple[Path, ...], kernels: str | None, lean: bool, target: str | None,
-    **asked: Any,
+    models: str, resolution: str | None, prune_layers: tuple[str, ...], build: str | None, form: str,
+    output: Path | None, boards: tuple[str, ...], board_dirs: tuple[Path, ...], kernels: str | None, lean: bool,
+    target: str | None, custom_operators: tuple[str, ...], config: Path | None, **asked: Any,
 ) -> int:  # fmt: skip
     """Show what MODEL would take after a change, before anyone trains again.
 
     Changes apply in this order and add up. The changed models are for their sizes only: they are never written.
     """
+    from mcuplan.api.criteria import CheckOptions, deployment
     from mcuplan.api.models import load_model
-    from mcuplan.api.targets import choose_target, find_board
     from mcuplan.cli.output import show, write_text
     from mcuplan.estimates.change import Changes, what_if
     from mcuplan.estimates.quantities import parse_resolution
     from mcuplan.reports.documents.estimates import estimate_json
     from mcuplan.reports.terminal.estimates import whatif_lines
 
-    board = one_board("whatif", boards)
+    one_board("whatif", boards)
     of_int8 = asked["float_io"] or asked["ranges"] is not None or asked["per_unit"] is not None
     if of_int8 and not asked["int8"]:
         raise click.UsageError("--float-io, --ranges and --dense-per-channel go with --int8")
@@ -62,8 +61,11 @@ def command(
     changes = Changes(resolution=size, prune_layers=tuple(map(_layer, prune_layers)), **asked)
     if not changes.any:
         raise click.UsageError("say what to change: --input, --width, --prune, --prune-layer, --sparsity or --int8")
-    chosen = choose_target(find_board(board, board_dirs), kernels, target, lean)
-    result = what_if(load_model(models), models, chosen, build, changes)
+    place = deployment(models, CheckOptions(
+        boards=boards, board_dirs=board_dirs, kernels=kernels, lean=lean, target=target, build=build,
+        custom_operators=custom_operators, config=config or "auto",
+    ))  # fmt: skip
+    result = what_if(load_model(models), models, place.target, place.build, changes)
     if form == "json":
         write_text(estimate_json(result, "whatif"), output)
     elif form == "html":

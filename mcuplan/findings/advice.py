@@ -43,6 +43,8 @@ def advice(situation: Situation, count: int = 3) -> tuple[Help, ...]:
     def urgency(tip: Help) -> int:
         if tip.resource is None:
             return 1
+        if tip.resource == "ram" and situation.short_of_ram:
+            return 0
         return 0 if Resource(tip.resource) in situation.broken else 1 if situation.tight(Resource(tip.resource)) else 2
 
     return tuple(sorted(found, key=urgency)[:count])
@@ -78,7 +80,7 @@ def _quantize(it: Situation) -> Iterator[Help]:
         return
     graph = it.analysis.graph
     if any(t.dtype is DType.FLOAT32 and graph.is_constant(t) and t.elements > 16 for t in graph.main.tensors):
-        resource: ResourceName = "ram" if Resource.RAM in it.broken or Resource.FLASH not in it.broken else "flash"
+        resource: ResourceName = "ram" if it.short_of_ram or Resource.FLASH not in it.broken else "flash"
         yield Help("quantize to int8: weights and activations take a quarter of their float32 bytes", resource)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from mcuplan.budget.analysis import Analysis
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _CONFIG: ConfigDict = {"use_attribute_docstrings": True, "json_schema_serialization_defaults_required": True}
 
-ResourceName = Literal["ram", "flash", "macs"]
+ResourceName = Literal["ram", "arena", "flash", "macs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,8 @@ def largest_costs(
     items: list[_Item] = []
     if "ram" in whole:
         items += _ram(analysis, need, live, arena_only=counted.get("ram") is Counted.ARENA)
+    elif "arena" in whole:
+        items += (replace(item, resource="arena") for item in _ram(analysis, need, live, arena_only=True))
     if "flash" in whole:
         items += _flash(analysis, need, model_only=counted.get("flash") is Counted.MODEL)
     if "macs" in whole:

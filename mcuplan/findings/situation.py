@@ -49,7 +49,13 @@ class Situation:
         """Resources whose limit is broken."""
         return frozenset(violation.limit.resource for violation in self.judgement.violations)
 
+    @property
+    def short_of_ram(self) -> bool:
+        """Whether a limit on RAM, or on the arena in it, is broken."""
+        return not self.broken.isdisjoint((Resource.RAM, Resource.ARENA))
+
     def tight(self, resource: Resource) -> bool:
-        """Whether the limit of ``resource`` is broken or close."""
-        limit: Limit | None = getattr(self.limits, resource.value)
-        return limit is not None and figure_for(limit, self.need) >= CLOSE * limit.amount
+        """Whether the limit of ``resource`` is broken or close; that of the arena counts for RAM."""
+        names = ("ram", "arena") if resource is Resource.RAM else (resource.value,)
+        limits: list[Limit | None] = [getattr(self.limits, name) for name in names]
+        return any(limit and figure_for(limit, self.need) >= CLOSE * limit.amount for limit in limits)

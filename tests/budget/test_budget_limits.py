@@ -33,11 +33,32 @@ def test_under_means_under_and_at_most_means_at_most() -> None:
     assert [at_most.allows(n) for n in (99, 100, 101)] == [True, True, False]
 
 
-def test_without_board_a_stated_limit_replaces_one_of_the_rules() -> None:
+def test_without_board_a_stated_limit_replaces_the_whole_rule_of_thumb() -> None:
     limits = limits_without_board(Asked(ram=64_000, sources={"ram": "--ram"}))
-    assert limits.ram == Limit(Resource.RAM, 64_000, Counted.NEED, "--ram")
-    assert limits.flash == RULE_OF_THUMB.flash
-    assert limits.macs == RULE_OF_THUMB.macs
+    assert list(limits) == [Limit(Resource.RAM, 64_000, Counted.NEED, "--ram")]
+    assert limits_without_board(Asked()) == RULE_OF_THUMB
+    arena = limits_without_board(Asked(arena_size=9_000, sources={"arena_size": "--arena-size"}))
+    assert list(arena) == [Limit(Resource.ARENA, 9_000, Counted.ARENA, "--arena-size")]
+
+
+def test_a_limit_on_the_arena_stands_beside_the_boards_ram() -> None:
+    limits = limits_on_board(board(), Asked(arena_size=9_000))
+    assert [(limit.resource.value, limit.amount) for limit in limits] == [
+        ("ram", 262_144), ("arena", 9_000), ("flash", 1_048_576),
+    ]  # fmt: skip
+    with pytest.raises(LimitError, match=r"300,000 bytes of arena .* contradicts Test Board, which has 262,144"):
+        limits_on_board(board(), Asked(arena_size=300_000))
+
+
+def test_an_added_reserve_comes_on_top_of_the_boards() -> None:
+    more = Reserve(ram=1_000, flash=2_000, source="--reserve", adds=True)
+    limits = limits_on_board(board(reserved=USUAL), Asked(), more)
+    assert limits.ram is not None
+    assert limits.ram.amount == 262_144 - 41_000
+    assert limits.ram.source == "262,144 on the board - 41,000 reserved for its usual core and --reserve"
+    alone = limits_on_board(board(), Asked(), more)
+    assert alone.ram is not None
+    assert alone.ram.source == "262,144 on the board - 1,000 reserved for --reserve"
 
 
 def test_on_a_board_all_of_its_memory_counts_and_macs_are_free() -> None:

@@ -93,7 +93,7 @@ def test_sarif_says_what_is_wrong_and_where() -> None:
     for entry in run["results"]:
         assert rules[entry["ruleIndex"]]["id"] == entry["ruleId"]
     assert all(rule["help"]["text"] and rule["shortDescription"]["text"] for rule in rules)
-    assert len({rule["id"] for rule in rules}) == len(rules) == 8
+    assert len({rule["id"] for rule in rules}) == len(rules) == 9
 
 
 @pytest.mark.parametrize(

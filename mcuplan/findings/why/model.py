@@ -139,7 +139,7 @@ def together(case: Case) -> Iterator[Way]:
         return
     from mcuplan.rewriting.strip import strip
 
-    patch = case.patch if Resource.RAM in case.broken else None
+    patch = case.patch if case.situation.short_of_ram else None
     limit = case.limits.flash
     code = limit is not None and limit.counted is Counted.NEED and Resource.FLASH in case.broken
     if patch is None and not code:

@@ -16,7 +16,7 @@ _ORDER = (
 )  # fmt: skip
 """Changes from the cheapest to the dearest for those who make them: the file, other code, another conversion of the
 same network, then what changes the product: other hardware, another network."""
-_LABELS = {Resource.RAM: "RAM", Resource.FLASH: "flash", Resource.MACS: "MACs"}
+_LABELS = {Resource.RAM: "RAM", Resource.ARENA: "the arena", Resource.FLASH: "flash", Resource.MACS: "MACs"}
 
 
 def verdict_after(case: Case, way: Way) -> Outcome:
@@ -43,7 +43,10 @@ def gain_of(case: Case, way: Way, resource: Resource) -> int:
 
 
 def _total(need: Need, resource: Resource) -> int:
-    totals = {Resource.RAM: need.ram.total_bytes, Resource.FLASH: need.flash.total_bytes, Resource.MACS: need.macs}
+    totals = {
+        Resource.RAM: need.ram.total_bytes, Resource.ARENA: need.ram.arena_bytes,
+        Resource.FLASH: need.flash.total_bytes, Resource.MACS: need.macs,
+    }  # fmt: skip
     return totals[resource]
 
 

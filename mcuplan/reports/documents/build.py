@@ -44,9 +44,10 @@ if TYPE_CHECKING:
     from mcuplan.boards import Board
     from mcuplan.proof.memory.clobbers import Clobber
 
-_NAMES = {"ram": "RAM", "flash": "flash", "macs": "MACs"}
+_NAMES = {"ram": "RAM", "arena": "arena", "flash": "flash", "macs": "MACs"}
 _TAKES = {
     ("ram", "arena"): "the arena takes",
+    ("arena", "arena"): "to declare are",
     ("ram", "need"): "arena, interpreter and stack take",
     ("flash", "model"): "the model takes",
     ("flash", "need"): "model and code take",
@@ -153,10 +154,11 @@ def limits_shown(limits: budget.Limits, need: Need) -> Limits:
         ram_bytes=limits.ram.amount if limits.ram else None,
         flash_bytes=limits.flash.amount if limits.flash else None,
         macs=limits.macs.amount if limits.macs else None,
+        arena_bytes=limits.arena.amount if limits.arena else None,
         rules=tuple(
             Rule(
                 limit.resource.value, limit.counted.value, limit.amount, figure_for(limit, need), limit.strict,
-                limit.source, limit.baseline,
+                limit.source, limit.baseline, limit.stated,
             )
             for limit in limits
         ),
@@ -212,7 +214,8 @@ def _near_sentence(n: Near, exact: bool) -> str:
 
 def _bounds(analysis: Analysis) -> tuple[Resource, ...]:
     """The resources of which mcuplan knows no exact figure."""
-    exact = {Resource.RAM: analysis.arena.exact, Resource.FLASH: analysis.code.exact}
+    exact = {Resource.FLASH: analysis.code.exact}
+    exact |= dict.fromkeys((Resource.RAM, Resource.ARENA), analysis.arena.exact)
     return tuple(resource for resource, known in exact.items() if not known)
 
 

@@ -107,6 +107,8 @@ class Rule:
     source: str
     baseline: bool = False
     """True where a baseline file raised the limit to what the model already took."""
+    stated: int | None = None
+    """The limit itself, where a baseline raised it. Since 1.2."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,8 @@ class Limits:
     rules: tuple[Rule, ...] = ()
     estimates: tuple[EstimateRule, ...] = ()
     """Limits on time, energy and power. Since 1.1."""
+    arena_bytes: int | None = None
+    """Limit on the arena to declare, alone. Since 1.2."""
 
 
 @dataclass(frozen=True, slots=True)

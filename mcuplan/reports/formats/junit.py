@@ -26,7 +26,8 @@ from mcuplan.reports.problems import Problem, board_label, group_problems, resul
 from mcuplan.text import safe_name, shown
 
 _LABELS = {
-    "ram": "RAM", "flash": "flash", "macs": "MACs", "latency": "latency", "energy": "energy", "power": "average power",
+    "ram": "RAM", "arena": "arena", "flash": "flash", "macs": "MACs", "latency": "latency", "energy": "energy",
+    "power": "average power",
 }  # fmt: skip
 _RUNS = "TFLM runs it"
 _PLAN = "its memory plan is safe"

@@ -71,7 +71,9 @@ def _figures(row: Result | SharedResult) -> Iterator[str]:
     for resource, total in totals.items():
         show = show_count if resource == "macs" else show_bytes
         rule = next((rule for rule in row.limits.rules if rule.resource == resource), None)
-        yield "–" if total is None else show(total) if rule is None else _against(rule)
+        told = "–" if total is None else show(total) if rule is None else _against(rule)
+        arena = next((rule for rule in row.limits.rules if rule.resource == "arena"), None)
+        yield f"{told}; arena {_against(arena)}" if resource == "ram" and arena is not None else told
 
 
 def _against(rule: Rule) -> str:
@@ -146,7 +148,7 @@ def _details(row: Result) -> Iterator[str]:
         yield "|--:|--:|:--|"
         for cost in row.costs:
             show = show_count if cost.resource == "macs" else show_bytes
-            label = {"ram": "RAM", "flash": "flash", "macs": "MACs"}[cost.resource]
+            label = {"ram": "RAM", "arena": "arena", "flash": "flash", "macs": "MACs"}[cost.resource]
             what = f"{plain(cost.what, 80)} {code(cost.name, 40) if cost.name else ''}".strip()
             yield f"| {label} {show_share(cost.share)} | {show(cost.amount)} | {what} |"
         yield ""

@@ -32,6 +32,11 @@ _RULES = {
         "Weights are most of a model: quantize to int8, use fewer channels or layers, or leave names and metadata out "
         "with `mcuplan plan MODEL --strip`.",
     ),
+    "arena-limit": (
+        "Arena limit",
+        "The tensor arena to declare is larger than the limit on it.",
+        "`mcuplan plan MODEL` looks for a plan that needs less; `mcuplan explain MODEL` shows where every byte goes.",
+    ),
     "macs-limit": (
         "MACs limit",
         "One inference takes more multiply-accumulates than the limit allows.",

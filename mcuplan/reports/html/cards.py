@@ -15,7 +15,7 @@ from mcuplan.reports.html.arena_map import Limit
 from mcuplan.reports.html.subject import Subject
 from mcuplan.text import show_bytes, show_count, show_share
 
-_LABELS = {"ram": "RAM", "flash": "Flash", "macs": "MACs"}
+_LABELS = {"ram": "RAM", "arena": "Arena", "flash": "Flash", "macs": "MACs"}
 _COUNTED = {"arena": "arena alone", "model": "model alone", "need": "", "macs": ""}
 _REASONS = 8
 STATES = {"pass": "pass", "fail": "fail", "unsupported": "fail", "error": "fail"}
@@ -99,6 +99,8 @@ def gauges(row: Result | SharedResult, arena_exact: bool = True) -> Iterator[Gau
         return
     rules = {rule.resource: rule for rule in row.limits.rules}
     bound = {"ram": not arena_exact, "flash": not row.flash.exact}
+    if "arena" in rules:
+        yield _gauge("arena", row.ram.arena_bytes, rules["arena"], not arena_exact)
     for resource, total in (("ram", row.ram.total_bytes), ("flash", row.flash.total_bytes), ("macs", row.macs)):
         rule = next((rule for name, rule in rules.items() if name == resource), None)
         yield _gauge(resource, total, rule, bound.get(resource, False) and (rule is None or rule.counted != "model"))

@@ -192,7 +192,7 @@ def _line(subject: Subject, model: Model, boards: Sequence[str]) -> Line:
     return Line(model.anchor, model.name, tuple(by_board.get(board) for board in boards))
 
 
-_LABELS = {"ram": "RAM", "flash": "flash", "macs": "MACs"}
+_LABELS = {"ram": "RAM", "arena": "arena", "flash": "flash", "macs": "MACs"}
 _VERDICTS = ("error", "unsupported", "fail", "pass")
 """From the worst to the best."""
 

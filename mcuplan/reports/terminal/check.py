@@ -27,7 +27,7 @@ from mcuplan.text import safe_name, show_bytes, show_count, show_share, shown
 
 PASS, WARN, FAIL = "green", "yellow", "red"
 _STYLES = {"pass": PASS, "fail": FAIL, "unsupported": FAIL, "error": FAIL}
-_LABELS = {"ram": "RAM", "flash": "flash", "macs": "MACs"}
+_LABELS = {"ram": "RAM", "arena": "arena", "flash": "flash", "macs": "MACs"}
 _FULL_MODELS = 3
 """Up to this many models, each is shown in full; more are a line each, with what is wrong with them."""
 _FULL_BOARDS = 4
@@ -138,10 +138,21 @@ def _figures(row: Result | SharedResult, lines: Lines, glyphs: Glyphs, arena_exa
     totals: dict[ResourceName, int] = {"ram": row.ram.total_bytes, "flash": row.flash.total_bytes, "macs": row.macs}
     rules = {rule.resource: rule for rule in row.limits.rules}
     bounds = {"ram": not arena_exact, "flash": not row.flash.exact}
+    if "arena" in rules:
+        yield _gauge("arena", row.ram.arena_bytes, rules["arena"], lines.width, glyphs, not arena_exact)
     for resource, total in totals.items():
         rule = rules.get(resource)
         bound = bounds.get(resource, False) and (rule is None or rule.counted != "model")
         yield _gauge(resource, total, rule, lines.width, glyphs, bound)
+    for rule in row.limits.rules:
+        if rule.baseline:
+            yield from lines.wrapped(Text(_allowed(rule)), indent=2, hang=2)
+
+
+def _allowed(rule: Rule) -> str:
+    """Whose leave a figure over its limit has."""
+    unit = "MACs" if rule.resource == "macs" else "bytes"
+    return f"{_LABELS[rule.resource]}: {rule.limit:,} {unit} allowed by {rule.source}"
 
 
 _COUNTED = {"arena": "arena", "model": "model", "need": "", "macs": ""}
@@ -160,7 +171,7 @@ def _gauge(resource: str, total: int, rule: Rule | None, width: int, glyphs: Gly
     broken = rule.figure >= rule.limit if rule.strict else rule.figure > rule.limit
     style = FAIL if broken else WARN if part >= CLOSE else PASS
     figures = f"{mark + show(rule.figure):>9} of {show(rule.limit):>8} {show_share(part):>5}"
-    counted = f" {_COUNTED[rule.counted]}" if _COUNTED[rule.counted] else ""
+    counted = f" {_COUNTED[rule.counted]}" if _COUNTED[rule.counted] and resource != "arena" else ""
     room = width - len(line) - len(figures) - 8
     if room >= 8:
         line.append(bar(rule.figure, rule.limit, min(room, 60), glyphs), style=style)

@@ -277,5 +277,5 @@ def _cell(result: Result | None) -> Text:
     style = PASS if result.verdict == "pass" else FAIL
     if fullest is None:
         return Text(result.verdict, style=style)
-    name = {"ram": "RAM", "flash": "flash", "macs": "MACs"}[fullest.resource]
+    name = {"ram": "RAM", "arena": "arena", "flash": "flash", "macs": "MACs"}[fullest.resource]
     return Text(f"{result.verdict} {name} {show_share(fullest.figure / max(fullest.limit, 1))}", style=style)
