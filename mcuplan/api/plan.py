@@ -73,6 +73,8 @@ class PlanOptions:
     """Tell what a designer could change so that patch stages overlap less."""
     input_rows_streamed: bool = False
     """Also analyse an input that comes row by row."""
+    rows: bool = False
+    """With ``patch``: the firmware gives the largest input row by row, so that it is never whole in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +176,7 @@ class PlanResult(Shown):
     def document(self, output: str | os.PathLike[str] | None = None) -> PlanReport:
         """What ``mcuplan plan --format json`` writes; ``output`` is where the model was saved."""
         from mcuplan.reports.documents.plan import SavingShown, plan_report
+        from mcuplan.reports.documents.rows import rows_shown
 
         steps = self.steps
         return plan_report(
@@ -182,6 +185,7 @@ class PlanResult(Shown):
             output_bytes=None if output is None else len(self.model),
             savings=tuple(SavingShown(saving.name, saving.bytes) for saving in steps.savings), advice=steps.advice,
             streamed=steps.streamed, no_stages=steps.no_stages, refusals=self.refusals, arenas=self.arenas,
+            rows=rows_shown(steps.graph),
         )  # fmt: skip
 
     def _prove(self) -> None:
@@ -242,7 +246,8 @@ def plan(
     RefusedError
         Where TFLM refuses the model, without ``force``.
     McuplanError
-        For a model that cannot be read, an unknown board or target, amounts that are none.
+        For a model that cannot be read, an unknown board or target, amounts that are none; with ``rows`` for a model
+        of which no input can come row by row.
 
     Examples
     --------
@@ -252,7 +257,7 @@ def plan(
     (100720, 82192)
     """
     from mcuplan.api.criteria import deployments
-    from mcuplan.api.plan_steps import arena_room, find_steps, shortage
+    from mcuplan.api.plan_steps import RowsError, arena_room, find_steps, shortage
 
     options = options or PlanOptions()
     it = given(model, name)
@@ -273,7 +278,10 @@ def plan(
     for analysis in () if force else analyses.values():
         refuse_refused(it.name, analysis)
     room = min((arena_room(analyses[place.target], kept, place.stack) for place, kept in limits), default=None)
-    steps = find_steps(it.file, tuple(analyses), options, room, progress)
+    try:
+        steps = find_steps(it.file, tuple(analyses), options, room, progress)
+    except RowsError as error:
+        raise McuplanError(f"{it.name}: {error}") from None
     short = [told for place, kept in limits if (told := shortage(steps.graph, place, kept)) is not None]
     refused = next((found for analysis in analyses.values() if (found := refusals(analysis))), ())
     return PlanResult(it.name, it.file, tuple(analyses), steps, room, "; ".join(short) or None, refused)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mcuplan.budget.limits import Counted
 from mcuplan.deadline import Deadline
+from mcuplan.errors import McuplanError
 from mcuplan.rewriting.origin import PlanOrigin, plan_origin, set_plan_origin
 from mcuplan.version import __version__
 
@@ -66,13 +67,17 @@ def find_steps(
         from mcuplan.rewriting.strip import int8_io as without_conversions
 
         start, savings = without_conversions(original)
+    rows = None
+    if options.rows:
+        start, rows, more = _by_rows(start)
+        savings = (*savings, *more)
     deadline = Deadline(options.time_limit)
     asked = planning.PlanOptions(
         options.effort, options.time_limit, options.reorder, options.alias, options.clean_up, fit_bytes,
         progress.height, deadline,
     )  # fmt: skip
     plan = planning.make_plan(start, targets, asked)
-    patch, no_stages = _patch(start, targets, options, fit_bytes, plan, progress, deadline)
+    patch, no_stages = _patch(start, targets, options, fit_bytes, plan, progress, deadline, rows)
     streamed = _streamed(start, options.max_macs or _STREAMED_MACS) if options.input_rows_streamed else None
     graph = patch.graph if patch else plan.graph
     if options.strip or options.strip_signatures:
@@ -87,6 +92,31 @@ def find_steps(
         plan = replace(plan, graph=set_plan_origin(plan.graph, origin))
         patch = replace(patch, graph=set_plan_origin(patch.graph, origin)) if patch else None
     return Steps(start, plan, patch, graph, savings, advice, streamed, no_stages)
+
+
+class RowsError(McuplanError):
+    """Why a model cannot get its input row by row."""
+
+
+def _by_rows(graph: Graph) -> tuple[Graph, int, tuple[StripSaving, ...]]:
+    """The model with the input that is to come row by row as the firmware gives it, its number, and bytes saved.
+
+    Raises RowsError where no input can.
+    """
+    from mcuplan.patching.arena.rows import rows_input
+    from mcuplan.rewriting.strip import StripSaving
+    from mcuplan.tflite import write
+    from mcuplan.tflm.support import contradiction
+
+    if why := contradiction(graph):
+        raise RowsError(why)
+    folded, number, refused = rows_input(graph)
+    if refused is not None:
+        raise RowsError(refused)
+    if folded is graph:
+        return graph, number, ()
+    saved = len(write(graph)) - len(write(folded))
+    return folded, number, (StripSaving("quantizing of the input that comes by rows", saved),)
 
 
 def _origin(given: ModelFile, targets: Sequence[Target]) -> PlanOrigin:
@@ -104,6 +134,7 @@ def _patch(
     plan: Plan,
     progress: PlanProgress,
     deadline: Deadline,
+    rows: int | None,
 ) -> tuple[PatchPlan | None, str | None]:
     """Patch stages where they are asked for, or where nothing cheaper fits; else why there are none, if they were."""
     missed = fit_bytes is not None and plan.after.declare_bytes > fit_bytes
@@ -122,9 +153,17 @@ def _patch(
             progress.patches,
             options.max_macs,
             deadline=deadline,
+            rows=rows,
         )
     except PatchRefusal as refusal:
+        if rows is not None:
+            raise RowsError(str(refusal)) from None
         return None, str(refusal)
+    if rows is not None:
+        if found is None:
+            late = f" within {deadline.seconds:g} s" if deadline.struck else ""
+            raise RowsError(f"no plan by rows that needs less arena was found{late}")
+        return found, None
     if found and found.after.declare_bytes < plan.after.declare_bytes:
         return found, None
     if deadline.struck:

@@ -19,7 +19,7 @@ _NO_LIMIT = 1e6
 """An overhead that no plan has."""
 _GO_WITH = (
     *((name, "fit") for name in ("ram", "arena_size", "flash", "reserve", "reserve_only", "stack")),
-    ("advice", "patch"), ("input_rows_streamed", "patch"),
+    ("advice", "patch"), ("input_rows_streamed", "patch"), ("rows", "patch"),
 )  # fmt: skip
 
 
@@ -38,9 +38,11 @@ _GO_WITH = (
               help="Most instructions with --patch, as a factor; MACs where the target has no cost data.")  # fmt: skip
 @click.option("--max-macs", type=click.FloatRange(min=1.0), metavar="FACTOR",
               help="Most multiply-accumulates with --patch, as a factor; alone, time has no limit.")  # fmt: skip
+@click.option("--rows", is_flag=True, help="With --patch: the firmware gives the largest input row by row, so that it "
+              "is never whole in memory.")  # fmt: skip
 @click.option("--advice", is_flag=True, help="With --patch: what a designer could change so that stages overlap less.")
 @click.option("--input-rows-streamed", is_flag=True, help="With --patch: also analyse an input that comes row by row, "
-              "as papers count; no model is written from that.")  # fmt: skip
+              "as papers count; --rows writes such a model.")  # fmt: skip
 @click.option("--strip", is_flag=True, help="Also make the file smaller: names, ranges, what TFLM never reads.")
 @click.option("--strip-signatures", is_flag=True, help="Strip signature definitions too, which only LiteRT reads.")
 @click.option("--int8-io", is_flag=True, help="Drop QUANTIZE and DEQUANTIZE at the ends; the firmware then feeds int8.")

@@ -105,6 +105,11 @@ def streamed_inputs(graph: Graph) -> dict[int, StreamedInput]:
     return dict(sorted(found.items()))
 
 
+def rows_buffer_bytes(graph: Graph) -> int:
+    """Bytes that sources with a clock of their own have to hold beside the arena; 0 where no input comes by rows."""
+    return sum(streamed.buffer_bytes for streamed in streamed_inputs(graph).values())
+
+
 def _calls(graph: Graph) -> Iterator[tuple[Tensor, InputRows]]:
     for s, _, op in graph.operators():
         options = input_rows(op)

@@ -16,6 +16,7 @@ from mcuplan.graph import CUSTOM, Graph, Operator, Subgraph
 from mcuplan.operators.call import OperatorCall
 from mcuplan.operators.calls import called_subgraphs, callees_first
 from mcuplan.operators.formulas import UNFIT, evaluate
+from mcuplan.operators.input_rows import is_rows_operator
 from mcuplan.operators.likeness import kinds
 from mcuplan.operators.loops import loop_turns
 from mcuplan.operators.table import operator_info
@@ -50,7 +51,7 @@ def operator_macs(graph: Graph, subgraph: Subgraph, operator: Operator) -> int |
     """
     info = operator_info(operator.label)
     if not info.known:
-        return None if operator.name == CUSTOM else 0
+        return None if operator.name == CUSTOM and not is_rows_operator(operator) else 0
     if info.macs == 0:
         return 0
     try:

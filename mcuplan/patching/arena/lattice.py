@@ -36,6 +36,8 @@ from mcuplan.tflm.target import Target
 _LEAST_GROWTH = 200
 """Persistent bytes that any stage adds at least: the operators that bring strips together."""
 
+_ENDLESS = 1 << 60
+
 Progress = Callable[[int, int], None]
 """Told after each trial: stages tried, and bytes that the best plan takes at least."""
 
@@ -119,7 +121,8 @@ class Limits:
 class Lattice:
     """All combinations of stages of a graph on a target; remembers what was made exact.
 
-    With ``model`` time are instructions, without one MACs.
+    With ``model`` time are instructions, without one MACs. Rows of tensor ``streamed`` come from outside: what reads
+    it must be a stage, and what a source has to hold for it counts as growth.
     """
 
     def __init__(
@@ -130,12 +133,14 @@ class Lattice:
         model: CostModel | None = None,
         progress: Progress | None = None,
         deadline: Deadline | None = None,
+        streamed: int | None = None,
     ) -> None:
         self.graph = graph
         self.effort = effort
-        self.reader = StageReader(graph)
+        self.streamed = streamed
+        self.reader = StageReader(graph, streamed)
         self.outside = Outside(graph, target)
-        self.trials = Trials(graph, target, deadline)
+        self.trials = Trials(graph, target, deadline, streamed)
         self.pricer = StagePricer.of(self.reader, model) if model is not None else None
         self._deadline = deadline or Deadline()
         self._progress = progress
@@ -217,7 +222,8 @@ class Lattice:
     # -- edges ---------------------------------------------------------------------------------------------------
 
     def _onward(self, path: Path) -> Iterator[tuple[Path, _Edge | None]]:
-        yield self._whole(path, path.at + 1), None
+        if self.streamed not in self.graph.main.operators[path.at].inputs:  # which is nowhere whole
+            yield self._whole(path, path.at + 1), None
         for stage in self._stages.get(path.at, ()):
             peak = max(path.peak, self._stage_least(stage))
             least = replace(path, at=stage.last, peak=peak, growth=path.growth + _LEAST_GROWTH)
@@ -251,7 +257,7 @@ class Lattice:
         return Path(
             stage.last,
             max(path.peak, live),
-            path.growth + trial.growth,
+            path.growth + trial.growth + trial.buffer,
             path.planning + trial.planning,
             path.extra_macs + cost.extra_macs,
             path.extra_time + option.extra_time,
@@ -278,6 +284,7 @@ class Lattice:
     def _useful_forms(self, stage: PatchStage) -> Iterator[_Option]:
         """The stage's forms that can be written and need less than its operators run whole, which add nothing."""
         room = max(self.outside.operator_bytes[stage.first : stage.last]) - self._passing_bytes(stage)
+        room = _ENDLESS if stage.source == self.streamed else room
         full: set[tuple[Kind, str, bool]] = set()
         for form in forms(self.graph, stage, self.effort, self.pricer is not None):
             self._deadline.check()
@@ -339,7 +346,8 @@ class Lattice:
         floor = min(peak for peak, _ in self._rest(every)[0])
         found: dict[int, list[PatchStage]] = {}
         for stage in every:
-            if max(self.outside.operator_bytes[stage.first : stage.last]) > floor:
+            hungry = max(self.outside.operator_bytes[stage.first : stage.last]) > floor
+            if hungry or stage.source == self.streamed:
                 found.setdefault(stage.first, []).append(stage)
         return found, floor
 
@@ -364,7 +372,7 @@ class Lattice:
         return rest[::-1]
 
     def _stage_least(self, stage: PatchStage) -> int:
-        return self._passing_bytes(stage) + self.outside.ends_bytes(stage)
+        return self._passing_bytes(stage) + self.outside.ends_bytes(stage, self.streamed)
 
     def _passing_bytes(self, stage: PatchStage) -> int:
         if stage not in self._passing:

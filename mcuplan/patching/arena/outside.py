@@ -39,9 +39,10 @@ class Outside:
         others = [use for tensors, use in self._pieces if tensors and not tensors & own]
         return max(sum(use[self._steps[k]] for use in others) for k in operators)
 
-    def ends_bytes(self, stage: PatchStage) -> int:
-        """Bytes of the larger one of the stage's source and result: both are whole at some time."""
-        return max(self._bytes.get(stage.source, 0), self._bytes.get(stage.result, 0))
+    def ends_bytes(self, stage: PatchStage, streamed: int | None = None) -> int:
+        """Bytes of the larger one of source and result: both are whole at some time, unless it is ``streamed``."""
+        source = 0 if stage.source == streamed else self._bytes.get(stage.source, 0)
+        return max(source, self._bytes.get(stage.result, 0))
 
 
 def _use(buffer: Buffer) -> Counter[int]:

@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from mcuplan.deadline import Deadline, OutOfTimeError
 from mcuplan.errors import McuplanError
@@ -17,9 +18,11 @@ from mcuplan.estimates.instructions import cost_model, model_instructions
 from mcuplan.estimates.instructions.graphs import addresses
 from mcuplan.graph import Graph
 from mcuplan.operators import model_macs
+from mcuplan.operators.input_rows import rows_buffer_bytes
 from mcuplan.patching.arena.lattice import Lattice, Limits, Path, Progress, StageChoice
 from mcuplan.patching.arena.parts import InParts, in_parts
 from mcuplan.patching.arena.placing import DraftProblem, PlannedDraft
+from mcuplan.patching.arena.rows import rows_refusal
 from mcuplan.patching.arena.space import EFFORTS, Effort
 from mcuplan.patching.writing.build import Draft
 from mcuplan.patching.writing.forms import write_stage
@@ -120,6 +123,11 @@ class PatchPlan:
         return self.front[-1], self.front[0]
 
     @property
+    def rows_buffer_bytes(self) -> int:
+        """What the source of an input that comes by rows has to hold beside the arena; 0 where none does."""
+        return rows_buffer_bytes(self.graph)
+
+    @property
     def gain_bytes(self) -> int:
         """Bytes of arena to declare that the stages save."""
         return self.before.declare_bytes - self.after.declare_bytes
@@ -136,6 +144,7 @@ def find_patch_plan(
     max_macs: float | None = None,
     least: bool = True,
     deadline: Deadline | None = None,
+    rows: int | None = None,
 ) -> PatchPlan | None:
     """Find the patch stages with the least arena to declare at no more than ``max_overhead`` times the time.
 
@@ -163,6 +172,9 @@ def find_patch_plan(
         Whether to take the least arena; else the knee of the front: behind it little arena costs much time.
     deadline
         When to stop with the best so far.
+    rows
+        Which input the firmware gives row by row, so that it is never whole in memory; None for none. Then what its
+        source has to hold counts with the arena, and a plan is found even where stages alone would gain nothing.
 
     Returns
     -------
@@ -172,7 +184,8 @@ def find_patch_plan(
     Raises
     ------
     PatchRefusal
-        Where the model has no operators that strips could run, or contradicts itself.
+        Where the model has no operators that strips could run, or contradicts itself; where the input with number
+        ``rows`` cannot come row by row.
 
     Examples
     --------
@@ -189,13 +202,15 @@ def find_patch_plan(
     if why is not None:
         raise PatchRefusal(why)
     cleaned = clean_up_mapped(graph) if tidy else CleanedUp(graph, (), tuple(range(len(graph.main.operators))))
+    if rows is not None and (why := rows_refusal(cleaned.graph, rows)) is not None:
+        raise PatchRefusal(why)
     wish = _Wish(max_overhead, max_macs, fit_bytes, least)
     deadline = deadline or Deadline()
 
     def searched(base: InParts, effort: str, below: PatchPlan | None = None) -> PatchPlan | None:
-        most = None if below is None else below.after.declare_bytes
+        most = None if below is None else below.after.declare_bytes + below.rows_buffer_bytes
         with suppress(OutOfTimeError):
-            return _Search(graph, cleaned, base, chosen, wish, EFFORTS[effort], progress, deadline, most).run()
+            return _Search(graph, cleaned, base, chosen, wish, EFFORTS[effort], progress, deadline, most, rows).run()
         return None
 
     whole = set_offline_plan(cleaned.graph, None)
@@ -238,19 +253,29 @@ class _Placed:
     def declare_bytes(self) -> int:
         return self.draft.arena.declare_bytes
 
+    @cached_property
+    def buffer_bytes(self) -> int:
+        """What the source of an input's rows has to hold."""
+        return rows_buffer_bytes(self.draft.graph)
+
+    @property
+    def need_bytes(self) -> int:
+        return self.declare_bytes + self.buffer_bytes
+
     @property
     def usable(self) -> bool:
         return self.draft.usable and self.allowed
 
     def rank(self) -> tuple[bool, int, float]:
-        return not self.usable, self.declare_bytes, self.time
+        return not self.usable, self.need_bytes, self.time
 
     def fits(self, most_bytes: int) -> bool:
-        return self.usable and self.declare_bytes <= most_bytes
+        return self.usable and self.need_bytes <= most_bytes
 
     def hope(self) -> tuple[bool, int, float]:
         """As it would rank if it could be placed without a gap."""
-        return not self.allowed, self.draft.lower_bound_bytes + self.draft.arena.persistent_bytes, self.time
+        least = self.draft.lower_bound_bytes + self.draft.arena.persistent_bytes + self.buffer_bytes
+        return not self.allowed, least, self.time
 
 
 class _Search:
@@ -265,8 +290,10 @@ class _Search:
         progress: Progress | None,
         deadline: Deadline,
         below_bytes: int | None = None,
+        rows: int | None = None,
     ) -> None:
         self.graph = base.graph
+        self.streamed = None if rows is None else self.graph.main.inputs[rows]
         self.cleaned = cleaned
         self.base = base
         self.targets = targets
@@ -289,7 +316,7 @@ class _Search:
         self.dearer = 1.0
         # Where time is no matter, MACs are what it is counted in, and slow forms, which take less memory, are enough.
         model = self.model if wish.max_overhead < math.inf else None
-        self.lattice = Lattice(self.graph, self.target, effort, model, progress, deadline)
+        self.lattice = Lattice(self.graph, self.target, effort, model, progress, deadline, self.streamed)
         self.placed: dict[tuple[StageChoice, ...], _Placed] = {}
         self.tried: set[tuple[tuple[StageChoice, ...], str]] = set()
 
@@ -311,7 +338,7 @@ class _Search:
             best = self._first_that_stands()
         if best is not None and not self.wish.least and self.wish.fit_bytes is None:
             best = self._knee(best)
-        if best is None or best.declare_bytes >= self.below:
+        if best is None or best.need_bytes >= self.below:
             return None
         origins = self.cleaned.origins
         return PatchPlan(
@@ -378,7 +405,7 @@ class _Search:
     def _first_that_stands(self) -> _Placed | None:
         """The best of those placed whose plan the static check proves."""
         for found in sorted((p for p in self.placed.values() if p.path.choices), key=_Placed.rank):
-            if found.declare_bytes < self.below and self._stands(found):
+            if found.need_bytes < self.below and self._stands(found):
                 return found
         return None
 
@@ -395,7 +422,7 @@ class _Search:
         while better:
             better = False
             for least, path in self.lattice.neighbours(best.path):
-                if least >= best.declare_bytes or not self._within(path, self.limits):
+                if least >= best.need_bytes or not self._within(path, self.limits):
                     continue
                 if tries == self.effort.placed:
                     return best
@@ -441,7 +468,7 @@ class _Search:
         """The combination written into the graph and placed: the best that was found for it so far."""
         if (path.choices, solver) not in self.tried:
             self.tried.add((path.choices, solver))
-            draft = Draft(self.graph)
+            draft = Draft(self.graph, streamed=self.streamed)
             for choice in reversed(path.choices):
                 draft = write_stage(draft, choice.stage, choice.form)
             planned = DraftProblem(draft.tidy(), self.targets, deadline=self.deadline).plan(solver)

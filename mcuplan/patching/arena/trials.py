@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from mcuplan.deadline import Deadline
 from mcuplan.graph import Graph, Quantization, Tensor
 from mcuplan.operators.geometry.stages import PatchStage
+from mcuplan.operators.input_rows import rows_buffer_bytes
 from mcuplan.patching.arena.placing import DraftProblem
 from mcuplan.patching.writing.build import Draft
 from mcuplan.patching.writing.forms import StageForm, write_stage
@@ -24,18 +25,22 @@ from mcuplan.tflm.target import Target
 @dataclass(frozen=True, slots=True)
 class Trial:
     """Bytes live while the stage runs (its ends whole where they must be, alignment left out), and by how many bytes
-    the persistent section and the peak while TFLM plans grow."""
+    the persistent section and the peak while TFLM plans grow; ``buffer`` are what a source of its rows has to hold."""
 
     inside: int
     growth: int
     planning: int
+    buffer: int = 0
 
 
 class Trials:
-    """Stages of one graph on one target, each tried once in each form."""
+    """Stages of one graph on one target, each tried once in each form; tensor ``streamed`` comes by rows."""
 
-    def __init__(self, graph: Graph, target: Target, deadline: Deadline | None = None) -> None:
+    def __init__(
+        self, graph: Graph, target: Target, deadline: Deadline | None = None, streamed: int | None = None
+    ) -> None:
         self.graph = graph
+        self.streamed = streamed
         self.deadline = deadline or Deadline()
         self.target = target
         self.tried = 0
@@ -46,7 +51,7 @@ class Trials:
     def kind(self, stage: PatchStage) -> object:
         """What all stages have in common that cost the same in every form: they differ in constants only."""
         if stage not in self._kinds:
-            self._kinds[stage] = kind_of(*cut_out(self.graph, stage))
+            self._kinds[stage] = stage.source == self.streamed, kind_of(*cut_out(self.graph, stage))
         return self._kinds[stage]
 
     def __call__(self, stage: PatchStage, form: StageForm) -> Trial | None:
@@ -65,7 +70,8 @@ class Trials:
             self._stages[stage] = graph, inner, stock.persistent_bytes, stock.planning_peak_bytes, refused
         graph, inner, persistent, planning, refused = self._stages[stage]
         try:
-            draft = write_stage(Draft(graph), inner, form).tidy()
+            streamed = inner.source if stage.source == self.streamed else None
+            draft = write_stage(Draft(graph, streamed=streamed), inner, form).tidy()
         except UnsupportedStageError:
             return None
         if len(unsupported(draft.graph, self.target)) > refused:
@@ -73,7 +79,10 @@ class Trials:
         problem = DraftProblem(draft, self.target, deadline=self.deadline)
         stock = problem.problem.stock[0]
         return Trial(
-            problem.lower_bound_bytes, stock.persistent_bytes - persistent, stock.planning_peak_bytes - planning
+            problem.lower_bound_bytes,
+            stock.persistent_bytes - persistent,
+            stock.planning_peak_bytes - planning,
+            rows_buffer_bytes(draft.graph),
         )
 
 

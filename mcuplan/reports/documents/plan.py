@@ -25,6 +25,7 @@ from mcuplan.reports.documents.patches import (
     patch_shown,
 )
 from mcuplan.reports.documents.report import Arena, Refusal
+from mcuplan.reports.documents.rows import RowsShown
 from mcuplan.tflite import write
 from mcuplan.tflm import Target, code_size
 from mcuplan.tflm.aliasing import kernel_rules
@@ -181,6 +182,11 @@ class PlanReport:
     """Why TFLM refuses the model, which was planned all the same. Since 1.2."""
     notes: tuple[str, ...] = ()
     """What the plan stands on that was read in the kernels' source and never run, a sentence each. Since 1.2."""
+    rows_buffer_bytes: int = 0
+    """With --rows: what the source of the input's rows may have to hold, beside `after.declare_bytes` and not in it.
+    Since 1.3."""
+    rows: RowsShown | None = None
+    """With --rows: the input that comes row by row. Since 1.3."""
     schema_version: str = PLAN_SCHEMA_VERSION
 
 
@@ -208,6 +214,7 @@ def plan_report(
     no_stages: str | None = None,
     refusals: Sequence[TflmRefusal] = (),
     arenas: Sequence[tuple[ArenaPrediction, ArenaPrediction]] = (),
+    rows: RowsShown | None = None,
 ) -> PlanReport:
     """The document for one plan; with ``patch`` the stages that were taken on top of it."""
     told = _planned(model, original, plan)
@@ -217,7 +224,8 @@ def plan_report(
     fits = None if fit_bytes is None else short is None
     return replace(
         told, savings=savings, fit_bytes=fit_bytes, fits=fits, short_of=short, output=output, output_bytes=output_bytes,
-        advice=advice, input_rows_streamed=streamed, no_stages=no_stages,
+        advice=advice, input_rows_streamed=streamed, no_stages=no_stages, rows=rows,
+        rows_buffer_bytes=0 if rows is None else rows.buffer_bytes,
         refusals=tuple(map(refusal_shown, refusals)),
         notes=_notes([after.target for _, after in arenas] or [told.target]),
         targets=tuple(

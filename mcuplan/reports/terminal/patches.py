@@ -135,7 +135,7 @@ def streamed_lines(found: StreamedShown, width: int, glyphs: Glyphs) -> Iterator
     lines = Lines(width)
     yield Text()
     told = (
-        "analysis, input rows streamed: as papers count. TFLM needs its input whole, so no model is written from this"
+        "analysis, input rows streamed: as papers count. It is of activations alone; --rows writes a model that does so"
     )
     yield from lines.wrapped(Text(told), hang=2)
     saved = f"live activations {found.before_bytes:,} -> {found.live_bytes:,} bytes at {found.macs_factor:g}x the MACs"

@@ -10,6 +10,7 @@ from rich.text import Text
 from mcuplan.findings.costs import describe, tensor_name
 from mcuplan.graph import Graph
 from mcuplan.reports.documents.plan import PlanReport
+from mcuplan.reports.documents.rows import told
 from mcuplan.reports.terminal.check import FAIL, PASS, refused_lines
 from mcuplan.reports.terminal.glyphs import Glyphs
 from mcuplan.reports.terminal.grid import Column, grid
@@ -42,6 +43,8 @@ def plan_lines(
     yield Text()
     yield from lines.wrapped(_bound(report), hang=2)
     yield from lines.wrapped(_verdict(report), hang=2)
+    if report.rows is not None:
+        yield from lines.wrapped(Text(told(report.rows)), hang=2)
     for saving in report.savings:
         yield from lines.wrapped(Text(f"file: {saving.saved_bytes:,} bytes less, {saving.name}"), hang=2)
     if report.output is not None:
