@@ -103,6 +103,46 @@ def test_a_warning_is_no_refusal() -> None:
     assert warnings(graph, Target.parse(PICO)) == ()
 
 
+def test_a_dense_layer_of_rank_3_stops_debug_builds() -> None:
+    q = Quantization((0.5,), (0,))
+    options = record("FullyConnectedOptions", keep_num_dims=True)
+
+    def said_of(depth: int, scales: int, target: str, rank: int = 3) -> int:
+        w = Quantization((0.5,) * scales, (0,) * scales)
+        shapes = [(1, 2, depth)[3 - rank :], (1, 2, 8)[3 - rank :]]
+        x, y = (Tensor(n, DType.INT8, shape, 0, q) for n, shape in zip("xy", shapes, strict=True))
+        graph = whole("FULLY_CONNECTED", [x, Tensor("w", DType.INT8, (8, depth), 1, w)], y, options)
+        assert said(graph, target) == []
+        return len(warnings(graph, Target.parse(target)))
+
+    new = "upstream-2026-08/cortex-m4+cmsis-nn"
+    assert said_of(8, 1, new) == said_of(8, 1, PICO) == 1
+    # Another kernel: by its depth, its scales, its rank, its library, its date.
+    others = [(6, 1, new, 3), (8, 8, new, 3), (8, 1, new, 2), (8, 1, "cortex-m4+reference", 3)]
+    assert [said_of(*other) for other in [*others, (8, 1, "zephyr-2024-05/cortex-m4", 3)]] == [0] * 5
+
+
+def test_softmax_overruns_its_scratch_on_esp_nn() -> None:
+    """4 bytes for each of dimension 1 are asked for and 4 for each of the last are written, in steps of 16."""
+    q, p = Quantization((0.5,), (0,)), Quantization((1 / 256,), (-128,))
+
+    def refused(target: str, *shape: int) -> bool:
+        tensors = [Tensor(n, DType.INT8, shape, 0, quantization) for n, quantization in (("x", q), ("y", p))]
+        found = said(whole("SOFTMAX", tensors[:1], tensors[1], record("SoftmaxOptions", beta=1.0)), target)
+        assert all("ESP-NN asks for 4 bytes" in reason and reason.endswith(UNNOTICED) for reason in found)
+        return bool(found)
+
+    for target in ("esp-tflite-micro-1.4.0/esp32", "esp-tflite-micro-1.3.3~1/esp32s3+esp-nn-1.2.1", "esp32p4"):
+        assert not refused(target, 1, 10)
+        assert refused(target, 1, 2, 10)
+        assert not refused(target, 1, 10, 2)
+        assert not refused(target, 1, 9, 12)  # 36 bytes lie in 48
+        assert refused(target, 1, 9, 13)
+        assert refused(target, 10)  # dimension 1 is read from beyond the shape
+    assert not refused("esp32+esp-nn-ansi", 1, 2, 10)
+    assert not refused("cortex-m4+cmsis-nn", 1, 2, 10)
+
+
 def test_what_planner_and_exporter_ask() -> None:
     old, new = Target.parse(PICO), Target.parse("upstream-2026-08/cortex-m4")
     assert not has_operator(old, "DYNAMIC_UPDATE_SLICE", "int8")
