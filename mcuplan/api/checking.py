@@ -150,7 +150,8 @@ class Checker:
             board = self.asking.configured_board(config, group.board)
             o = self.options
             lean = o.lean or (o.target is None and group.lean)
-            target = choose_target(board, o.kernels or group.kernels, o.target, lean)
+            project = None if group.kernels else self.asking.project(config, [group.board])
+            target = choose_target(board, o.kernels or group.kernels, o.target, lean, project)
             build = self.options.build or config.settings.build or budget.DEFAULT_BUILD
             custom = self.options.custom_operators or tuple(config.settings.custom_operators or ())
             custom = (*custom, *board.soc.custom_operators)

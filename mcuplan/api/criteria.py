@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +21,7 @@ from mcuplan.errors import McuplanError
 if TYPE_CHECKING:
     from mcuplan.boards import Board
     from mcuplan.budget.settings import ReserveRules, Rules, SharedBoard
+    from mcuplan.detect import Detection
     from mcuplan.graph import Graph
     from mcuplan.tflm import Target
 
@@ -73,10 +75,12 @@ class Criteria:
     stack: int = budget.DEFAULT_STACK_BYTES
     reserve: budget.Reserve | None = None
     performance: budget.AskedPerformance = field(default_factory=budget.AskedPerformance)
+    project: Detection | None = None
+    """Which TFLM the firmware project has that the configuration lies in, where nothing else names a target."""
 
     def target_on(self, board: Board | None) -> Target:
         """The target on a board, or without one."""
-        return choose_target(board, self.kernels, self.target, self.lean)
+        return choose_target(board, self.kernels, self.target, self.lean, self.project)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +161,7 @@ class Asking:
         self.options = options
         self._boards: dict[tuple[str, tuple[Path, ...]], Board] = {}
         self._configs: dict[Path, Config | None] = {}
+        self._projects: dict[Path, Detection | None] = {}
 
     @cached_property
     def explicit_config(self) -> Config | None:
@@ -235,7 +240,25 @@ class Asking:
             stack=next((s for s in (o.stack, rules.stack) if s is not None), budget.DEFAULT_STACK_BYTES),
             reserve=stated.reserve or configured_reserve(config, rules),
             performance=_merged(stated.performance, _asked_performance(rules, f"{config.path.name}: ")),
+            project=None if rules.kernels else self.project(config, o.boards or rules.boards or ()),
         )
+
+    def project(self, config: Config, boards: Sequence[BoardLike]) -> Detection | None:
+        """What the firmware project in a configuration's folder has, where the options name no target.
+
+        None where it is no such folder or tells no TFLM, and where boards are named with the toolchain that is meant.
+        """
+        named = any(isinstance(ref, str) and "@" in ref for ref in boards)
+        if named or self.options.target or self.options.kernels:
+            return None
+        folder = config.path.parent
+        if folder not in self._projects:
+            from mcuplan.detect import DetectError, detect, is_project
+
+            self._projects[folder] = None
+            with suppress(DetectError):
+                self._projects[folder] = detect(folder) if is_project(folder) else None
+        return self._projects[folder]
 
     def _configured_boards(self, config: Config, names: Sequence[str]) -> tuple[Board | None, ...]:
         return tuple(self.configured_board(config, name) for name in names) or (None,)

@@ -12,10 +12,11 @@ from mcuplan.tflm import DEFAULT_TARGET, Target
 
 if TYPE_CHECKING:
     from mcuplan.boards import Board
+    from mcuplan.detect import Detection
 
 
 AUTO = "auto"
-"""As a target: the one that the firmware project in the working folder has."""
+"""As a target: the one that a firmware project has, that of a configuration or the one in the working folder."""
 
 BoardLike: TypeAlias = "str | os.PathLike[str] | Board"
 """A board's name, the path of its file, or the board."""
@@ -58,16 +59,25 @@ def every_toolchain(boards: Sequence[str], folders: Sequence[Path]) -> tuple[str
     return tuple(named)
 
 
-def choose_target(board: Board | None, kernels: str | None, target: str | None, lean: bool = False) -> Target:
-    """The target that the options, the board, or neither names; with ``lean`` registrations, whatever names it.
+def choose_target(
+    board: Board | None, kernels: str | None, target: str | None, lean: bool = False, project: Detection | None = None
+) -> Target:
+    """The target that the options, the project, the board, or none of them names; with ``lean`` registrations, whatever
+    names it.
+
+    ``project`` is what the firmware project of a configuration has: it counts where no option names a target, but for
+    boards that it is not for.
 
     Raises
     ------
     McuplanError
-        For an unknown target, one that contradicts ``kernels`` or the board's core, or that has no lean registrations.
+        For an unknown target, one that contradicts ``kernels`` or the board's core, one that has no lean registrations,
+        and where a project's files disagree.
     """
     if target == AUTO:
-        target = str(detected_target(Path(), board))
+        target = str(_sole_target(project, board) if project else detected_target(Path(), board))
+    elif project is not None and target is None and kernels is None and _is_for(project, board):
+        target = str(_sole_target(project, board))
     chosen = Target.parse(target or (board.target if board else DEFAULT_TARGET))
     if kernels is not None and kernels not in (chosen.library.name, str(chosen.library)):
         if target and "+" in target:
@@ -89,12 +99,27 @@ def detected_target(project: Path, board: Board | None) -> Target:
     """
     from mcuplan.detect import detect
 
-    found = detect(project)
-    core = Target.parse(board.target).core.name if board is not None else ""
-    targets = found.targets(core)
+    return _sole_target(detect(project), board)
+
+
+def _core(board: Board | None) -> str:
+    return Target.parse(board.target).core.name if board is not None else ""
+
+
+def _is_for(project: Detection, board: Board | None) -> bool:
+    """Whether a project tells a TFLM, and is not for another board than this one."""
+    return bool(project.targets(_core(board))) and (board is None or not project.cores or _fits(project, board))
+
+
+def _fits(project: Detection, board: Board) -> bool:
+    return bool(board.cores & set(project.cores))
+
+
+def _sole_target(found: Detection, board: Board | None) -> Target:
+    targets = found.targets(_core(board))
     if len(targets) == 1:
         return targets[0]
-    where = project.resolve()
+    where = found.path.resolve()
     if targets:
         raise McuplanError(f"{where}: its files tell {' and '.join(map(str, targets))}: state one with --target")
     if found.versions:

@@ -115,7 +115,9 @@ class Rules(_Strict):
     kernels: str | None = None
     """Kernel library: `cmsis-nn` or `reference`."""
     target: str | None = None
-    """Core and kernel library, such as `cortex-m4+cmsis-nn`; replaces the board's."""
+    """Core and kernel library, such as `cortex-m4+cmsis-nn`; replaces the board's. `auto` is what the firmware project
+    has in whose folder this file lies: also without it, where its files tell one TFLM and neither an option nor a
+    board's `@toolchain` names another."""
     lean: bool | None = None
     """Whether the firmware has the lean registrations that `mcuplan export --lean` writes."""
     build: str | None = None

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from mcuplan.detect.evidence import DetectError, Detection, Evidence, Sure
-from mcuplan.detect.project import detect
+from mcuplan.detect.project import detect, is_project
 
-__all__ = ["DetectError", "Detection", "Evidence", "Sure", "detect"]
+__all__ = ["DetectError", "Detection", "Evidence", "Sure", "detect", "is_project"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from pathlib import Path
 
 from mcuplan.errors import McuplanError
 from mcuplan.tflm import Target, TargetError
@@ -41,11 +42,12 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """All evidence, the surest first, and what follows: TFLM versions, kernel libraries and cores, each once.
+    """All evidence at ``path``, the surest first, and what follows: TFLM versions, libraries and cores, each once.
 
     More than one version means that files of equal weight disagree: both are shown, none is chosen.
     """
 
+    path: Path
     evidence: tuple[Evidence, ...]
     versions: tuple[str, ...]
     libraries: tuple[str, ...]

@@ -18,6 +18,15 @@ _MOST_FOLDERS = 20_000
 _SKIPPED = frozenset({".git", ".venv", "node_modules", "__pycache__", "CMakeFiles"})
 
 
+def is_project(folder: Path) -> bool:
+    """Whether a folder is a firmware project's: it holds a manifest, Edge Impulse's SDK or TFLM's sources itself."""
+    return any((folder / name).exists() for name in (*READERS, EDGE_IMPULSE)) or has_sources(folder)
+
+
+EDGE_IMPULSE = "edge-impulse-sdk"
+"""The folder of Edge Impulse's SDK in an exported project."""
+
+
 def detect(path: Path | str) -> Detection:
     """What the files at ``path`` (a project's folder, a manifest, an ELF file) say of its TFLM.
 
@@ -33,7 +42,7 @@ def detect(path: Path | str) -> Detection:
     if not any(e.version or e.library or e.sure is Sure.POSSIBLE for e in evidence):
         raise DetectError(f"{start}: no file in it tells which TensorFlow Lite Micro it builds")
     versions = _surest(evidence, "version")
-    return Detection(tuple(evidence), versions, _libraries(evidence, versions), _surest(evidence, "core"))
+    return Detection(start, tuple(evidence), versions, _libraries(evidence, versions), _surest(evidence, "core"))
 
 
 def _surest(evidence: Sequence[Evidence], field: str) -> tuple[str, ...]:

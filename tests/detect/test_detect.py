@@ -249,3 +249,55 @@ def test_target_auto(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     os.remove("dependencies.lock")
     assert run(["check", "zoo:sine", "--target", "auto"]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+# -- a configuration inside a firmware project -------------------------------------------------------------------------
+
+
+def checked(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, list[str], str]:
+    """Exit code, the targets of all results, and what was said on stderr."""
+    code = run(["check", "zoo:ds-cnn", *arguments, "--format", "json"])
+    told = capsys.readouterr()
+    results = json.loads(told.out)["results"] if told.out else []
+    return code, [row["target"] for row in results], told.err + json.dumps([row.get("error") for row in results])
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An ESP-IDF project with a configuration for its own board and another one."""
+    monkeypatch.chdir(tmp_path)
+    put(tmp_path, "dependencies.lock", LOCK.format(nn="1.2.1", tflm="1.3.3~1"))
+    put(tmp_path, "mcuplan.toml", 'boards = ["esp32-s3-devkitc-1", "arduino-nano-33-ble-sense"]\n')
+    return tmp_path
+
+
+def test_the_project_around_a_configuration_tells_the_target(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of its own board; another one is built by its usual toolchain."""
+    own, usual = "esp-tflite-micro-1.3.3~1/esp32s3+esp-nn-1.2.1", "arduino-2023-02/cortex-m4+cmsis-nn"
+    assert checked(capsys)[1] == [own, usual]
+    assert checked(capsys, "--board", "esp32-s3-devkitc-1")[1] == [own]
+
+
+def test_what_is_stated_counts_more_than_the_project(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    newest, zephyr = "esp-tflite-micro-1.4.0/esp32s3+esp-nn-1.2.3", "zephyr-2024-05/esp32s3+reference"
+    board = ("--board", "esp32-s3-devkitc-1")
+    assert checked(capsys, *board, "--target", "esp32s3")[1] == [newest]
+    assert checked(capsys, *board, "--toolchain", "zephyr")[1] == [zephyr]
+    put(project, "mcuplan.toml", f'boards = ["esp32-s3-devkitc-1"]\ntarget = "{newest}"\n')
+    assert checked(capsys)[1] == [newest]
+    put(project, "mcuplan.toml", 'boards = ["esp32-s3-devkitc-1@zephyr"]\n')
+    assert checked(capsys)[1] == [zephyr]
+
+
+def test_a_project_whose_files_disagree_is_no_default(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    put(project, "old/dependencies.lock", LOCK.format(nn="1.2.3", tflm="1.4.0"))
+    code, targets, said = checked(capsys, "--board", "esp32-s3-devkitc-1")
+    assert (code, targets) == (2, [None])
+    assert "its files tell" in said
+    assert "state one with --target" in said
+
+
+def test_a_folder_without_a_manifest_is_no_project(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "firmware").mkdir()
+    (project / "dependencies.lock").rename(project / "firmware" / "dependencies.lock")
+    assert checked(capsys, "--board", "esp32-s3-devkitc-1")[1] == ["esp-tflite-micro-1.4.0/esp32s3+esp-nn-1.2.3"]
