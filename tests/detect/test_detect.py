@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from mcuplan.api.targets import detected_target
 from mcuplan.boards import load_board
 from mcuplan.cli import run
-from mcuplan.detect import DetectError, Sure, detect
+from mcuplan.detect import DetectError, Sure, detect, firmware
 from mcuplan.detect.manifests import READERS
 from mcuplan.detect.sources import FILES, fingerprint, source_tree
 from mcuplan.errors import McuplanError
@@ -193,6 +193,48 @@ def test_an_elf(tmp_path: Path) -> None:
     found = detect(tmp_path / "firmware.elf")
     assert (found.cores, found.libraries, found.versions) == (("cortex-m4",), ("cmsis-nn",), ())
     assert "has DYNAMIC_UPDATE_SLICE: TFLM of 2025-11-10 or later" in [e.says for e in found.evidence]
+    subprocess.run([shutil.which("arm-none-eabi-strip") or "", "firmware.elf"], cwd=tmp_path, check=True)
+    with pytest.raises(DetectError, match="an ELF file without symbols does not tell its TFLM"):
+        detect(tmp_path / "firmware.elf")
+
+
+OLD_GRAPH, GRAPH = "_ZN6tflite10MicroGraph13InitSubgraphsEv", "_ZN6tflite21MicroInterpreterGraph13InitSubgraphsEv"
+PROFILER = "_ZNK6tflite23MicroInterpreterContext20GetAlternateProfilerEv"
+VARIABLE = "_ZN6tflite21MicroInterpreterGraph19ResetVariableTensorEii"
+SLICE = "_ZN6tflite29Register_DYNAMIC_UPDATE_SLICEEv"
+
+
+def test_kernels_that_call_no_library_are_the_reference_ones() -> None:
+    conv = "_ZN6tflite16Register_CONV_2DEv"
+    (found,) = firmware._library("firmware.elf", {conv})
+    assert (found.library, found.sure) == ("reference", Sure.LIKELY)
+    (found,) = firmware._library("firmware.elf", {conv, "arm_convolve_s8"})
+    assert found.library == "cmsis-nn"
+    assert list(firmware._library("firmware.elf", {"_ZN6tflite17Register_SOFTMAXEv"})) == []
+
+
+@pytest.mark.parametrize(
+    ("names", "version", "says"),
+    [
+        ([OLD_GRAPH], "", "TFLM of upstream before 2023-09-11"),
+        ([OLD_GRAPH, "_Z9ei_mallocj"], "edge-impulse-1.93.20", "built for edge-impulse"),
+        ([GRAPH, "z_cstart"], "zephyr-2024-05", "from 2023-09-11 before 2024-12-10"),
+        ([GRAPH, PROFILER, "z_cstart"], "zephyr-2025-02", "from 2024-12-10 before 2026-01-26"),
+        ([GRAPH, PROFILER, VARIABLE, "z_cstart"], "zephyr-2026-02", "from 2026-01-26 or later"),
+        ([GRAPH, PROFILER, "stdio_init_all"], "pico-2024-12", "pico"),
+        ([GRAPH, PROFILER, "esp_nn_add_elementwise_s8_ansi"], "esp-tflite-micro-1.3.3~1", "esp-tflite-micro"),
+        ([GRAPH, PROFILER, VARIABLE, "esp_nn_mul_s8"], "esp-tflite-micro-1.4.0", "esp-tflite-micro"),
+        # 1.3.5 to 1.3.7: between versions that are known, none of them.
+        ([GRAPH, PROFILER, SLICE, "esp_nn_mul_s8"], "", "DYNAMIC_UPDATE_SLICE: TFLM of 2025-11-10 or later"),
+        ([GRAPH, SLICE], "", "has DYNAMIC_UPDATE_SLICE: TFLM of 2025-11-10 or later, with members of TFLM before 2024"),
+        (["_ZN6tflite16MicroInterpreter6InvokeEv"], "", "has TFLM; its symbols do not tell of which day"),
+    ],
+)
+def test_symbols_tell_the_days(names: list[str], version: str, says: str) -> None:
+    (found,) = firmware._version("firmware.elf", set(names))
+    assert found.version == version
+    assert says in found.says
+    assert (found.sure is Sure.LIKELY) == bool(version)
 
 
 # -- bad input ---------------------------------------------------------------------------------------------------------
