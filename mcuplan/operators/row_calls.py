@@ -9,6 +9,7 @@ from mcuplan.graph import DType, Graph, Operator, Subgraph
 from mcuplan.operators.calls import called_subgraphs
 from mcuplan.operators.facts import constant_values
 from mcuplan.operators.input_rows import InputRows, input_rows
+from mcuplan.operators.options import Options
 
 _MOST_STEPS = 200_000
 """Operators that count, followed at most."""
@@ -170,7 +171,7 @@ def _parts(whole: Integers, sizes: Sequence[int]) -> Iterator[Integers]:
 
 def _sum(op: Operator, read: Sequence[Integers | None]) -> dict[int, Integers]:
     a, b = read if len(read) == 2 else (None, None)
-    if a is None or b is None or len(a) != len(b) or op.option("fused_activation_function", 0):
+    if a is None or b is None or len(a) != len(b) or Options(op).activation:
         return {}
     return {op.outputs[0]: tuple(x + y for x, y in zip(a, b, strict=True))}
 

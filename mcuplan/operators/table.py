@@ -15,6 +15,8 @@ class Trait(StrEnum):
 
     POINTWISE = "pointwise"
     """An output element depends on the inputs' elements at its place alone, inputs broadcast."""
+    PARTIAL = "partial"
+    """Its kernels refuse some values, a division by 0 or the root of a negative number, and end the run."""
     ROWS = "rows"
     """An output element depends on the elements of its row along the last axis."""
     RESHAPES = "reshapes"

@@ -6,18 +6,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from mcuplan.graph import CUSTOM, Graph, Operator, Record, Subgraph
-from mcuplan.operators import called_subgraphs, reachable_subgraphs
+from mcuplan.operators import Trait, called_subgraphs, operators_that, reachable_subgraphs
 from mcuplan.rewriting.edit import compact_buffers, drop_unreferenced_tensors, keep_subgraphs, replace_subgraph
 
-EFFECTS = frozenset({"ASSIGN_VARIABLE", "CALL_ONCE", "WHILE", "IF", "VAR_HANDLE"})
-"""Operators that may change more than their outputs: never dropped."""
+_READS = "READ_VARIABLE"
+"""The one operator on variables that changes none."""
 
 
 def has_effects(subgraph: Subgraph, op: Operator) -> bool:
     """True where running the operator may matter even if nobody reads its outputs, or is not known not to."""
     touched = (i for i in (*op.inputs, *op.outputs) if i >= 0)
     return (
-        op.name in EFFECTS
+        (op.name in operators_that(Trait.CONTROL, Trait.STATE) and op.name != _READS)
         or op.name == CUSTOM
         or op.name.startswith(("BUILTIN_", "STABLEHLO_"))
         or any(subgraph.tensors[i].is_variable for i in touched)

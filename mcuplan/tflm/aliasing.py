@@ -19,7 +19,7 @@ from mcuplan.graph import Graph, Operator, Subgraph
 from mcuplan.operators import OperatorCall, TensorFacts
 from mcuplan.operators.formulas import UNFIT, evaluate
 from mcuplan.tflm.alignment import ARENA_ALIGNMENT, SCRATCH_ALIGNMENT
-from mcuplan.tflm.target import KernelLibrary, Target
+from mcuplan.tflm.target import DEFAULT_TARGET, KernelLibrary, Target
 from mcuplan.tflm.versions import document, find_version
 
 
@@ -145,6 +145,13 @@ def alias_rules(version: str) -> Mapping[str, AliasRule]:
         )
         for op, row in data["operators"].items()
     }
+
+
+@cache
+def elementwise_in_place() -> frozenset[str]:
+    """Operators whose kernels read each element before they write its place, in the newest TFLM."""
+    newest = Target.parse(DEFAULT_TARGET).version
+    return frozenset(name for name, rule in alias_rules(newest).items() if rule.kind == "elementwise")
 
 
 def readable_rules(target: Target) -> Mapping[str, AliasRule]:

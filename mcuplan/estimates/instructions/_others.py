@@ -12,6 +12,7 @@ from collections.abc import Callable
 from mcuplan.estimates.instructions._copies import filled, run
 from mcuplan.estimates.instructions._windows import LONGEST_SUM, PRODUCT, Work, product
 from mcuplan.estimates.instructions.call import Call, Shape
+from mcuplan.graph import DType
 
 PARTS: dict[str, tuple[str, ...]] = {
     "dense.pairs": ("call", "rows", "pairs", "pairs_4", "pairs_1", "odd", "odd_4", "odd_1", "long"),
@@ -160,7 +161,8 @@ def copy(call: Call) -> Work:
     return "copy", (1, run(math.prod(call.result) * _size(call), 4))
 
 
-_SIZES = {"float32": 4, "int32": 4, "uint32": 4, "int16": 2, "uint16": 2, "float16": 2, "int64": 8, "float64": 8}
+_SIZES = {dtype.label: max(dtype.bits // 8, 1) for dtype in DType if dtype.bits}
+"""Bytes of an element in memory, by the name of its type."""
 
 
 def _size(call: Call) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from mcuplan.estimates.instructions.call import Call
 from mcuplan.graph import Graph
-from mcuplan.operators import OperatorCall, TensorFacts, constant_values, kinds
+from mcuplan.operators import OperatorCall, TensorFacts, Trait, constant_values, kinds
 from mcuplan.operators.input_rows import ROWS_OPERATOR
 
 Together = Callable[[TensorFacts, TensorFacts], bool]
@@ -28,10 +28,6 @@ _ALONG = ("CONCATENATION", "SPLIT", "SPLIT_V", "PACK", "UNPACK", "GATHER")
 """Operators whose cost depends on an axis."""
 
 _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
-_ELEMENTWISE = (
-    "ADD", "SUB", "MUL", "DIV", "MINIMUM", "MAXIMUM", "LESS", "LESS_EQUAL", "GREATER", "GREATER_EQUAL", "EQUAL",
-    "NOT_EQUAL", "SQUARED_DIFFERENCE",
-)  # fmt: skip
 
 
 def call_of(facts: OperatorCall, together: Together = apart) -> Call | None:
@@ -52,7 +48,7 @@ def call_of(facts: OperatorCall, together: Together = apart) -> Call | None:
     if axis is None:
         return None
     call = Call(
-        name, x.dtype, x.dims, y.dims, _other(name, inputs), detail=_detail(name, facts, axis, together), made=made
+        name, x.dtype, x.dims, y.dims, _other(name, facts), detail=_detail(name, facts, axis, together), made=made
     )
     window = facts.window
     if window is None:
@@ -84,9 +80,11 @@ def known_call(
     return find() if kind is None else kind.work.once(("call", shared), find)
 
 
-def _other(name: str, inputs: tuple[TensorFacts, ...]) -> tuple[int, ...]:
+def _other(name: str, facts: OperatorCall) -> tuple[int, ...]:
     """The second operand's shape, where the cost depends on it."""
-    second = name in _WEIGHTED or name in _ELEMENTWISE or name == "DYNAMIC_UPDATE_SLICE"
+    inputs, info = facts.inputs, facts.info
+    both = Trait.POINTWISE in info.traits and info.inputs == ("a", "b")
+    second = both or name in _WEIGHTED or name == "DYNAMIC_UPDATE_SLICE"
     return inputs[1].dims if second and len(inputs) > 1 else ()
 
 

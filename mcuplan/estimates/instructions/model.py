@@ -18,6 +18,7 @@ from typing import Any
 from mcuplan.estimates.instructions._copies import run
 from mcuplan.estimates.instructions.call import Call
 from mcuplan.estimates.instructions.paths import FEATURES, PARTS, kernel_key
+from mcuplan.operators import Trait, operator_info, operators_that
 from mcuplan.operators.input_rows import ROWS_OPERATOR
 from mcuplan.tflm.target import Target
 
@@ -96,11 +97,11 @@ class CostModel:
     def _bound(self, call: Call) -> float:
         """The dearest that was measured of the operator's kind, for each element it reads or writes, or MAC."""
         work = max(math.prod(call.source), math.prod(call.result))
-        if call.operator in _PRODUCTS:
+        if operator_info(call.operator).macs:
             taps = math.prod(call.kernel) * call.source[-1] if call.source else 1
             depth = math.prod(call.other[1:]) if call.other else taps
             return self._dearest["call"] + self._dearest["mac"] * math.prod(call.result) * max(depth, 1)
-        kind = "move" if call.operator in _MOVES else "element"
+        kind = "move" if call.operator in operators_that(Trait.MOVES, Trait.STATE) else "element"
         window = math.prod(call.kernel)
         return self._dearest["call"] + self._dearest[kind] * work * window
 
@@ -117,14 +118,6 @@ def _moved_alike(call: Call) -> Iterator[Call]:
     if call.operator in _COPIES:
         for dtype in ("float32", "int8") if call.dtype in ("int32", "float32") else ("int8", "float32"):
             yield call._replace(dtype=dtype)
-
-
-_PRODUCTS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "BATCH_MATMUL", "SVDF",
-             "UNIDIRECTIONAL_SEQUENCE_LSTM")  # fmt: skip
-_MOVES = ("PACK", "UNPACK", "SPLIT_V", "SQUEEZE", "EXPAND_DIMS", "SPACE_TO_DEPTH", "DEPTH_TO_SPACE", "FILL", "SHAPE",
-          "SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND", "BROADCAST_TO", "MIRROR_PAD", "PADV2", "REVERSE_V2", "GATHER_ND",
-          "ZEROS_LIKE", "SLICE", "STRIDED_SLICE", "GATHER", "SPLIT", "CONCATENATION", "PAD", "TRANSPOSE", "RESHAPE",
-          "DYNAMIC_UPDATE_SLICE", "RESIZE_NEAREST_NEIGHBOR", "ASSIGN_VARIABLE", "READ_VARIABLE")  # fmt: skip
 
 
 def _read(name: str) -> dict[str, Any]:

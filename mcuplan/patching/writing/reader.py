@@ -7,7 +7,16 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from mcuplan.graph import DType, Graph, Operator, Tensor
-from mcuplan.operators import Axis, OperatorCall, Window, constant_values, operator_macs
+from mcuplan.operators import (
+    Axis,
+    OperatorCall,
+    Trait,
+    Window,
+    constant_values,
+    operator_macs,
+    operators_that,
+    sliding,
+)
 from mcuplan.operators.geometry import SAME
 from mcuplan.operators.geometry.eligibility import Barrier, operator_map
 from mcuplan.operators.geometry.stages import PatchStage, patch_stages
@@ -20,12 +29,9 @@ __all__ = ["Form", "StageReader", "UnsupportedStageError"]
 Form = Literal["pad", "crop"]
 """How SAME padding is kept inside strips: an explicit PAD, or rows computed and thrown away."""
 
-WINDOWED = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "AVERAGE_POOL_2D", "MAX_POOL_2D"})
-POINTWISE = frozenset(
-    {"ADD", "SUB", "MUL", "RELU", "RELU6", "RELU_N1_TO_1", "LEAKY_RELU", "LOGISTIC", "TANH", "HARD_SWISH", "ELU",
-     "QUANTIZE", "PRELU", "ABS", "NEG"}
-)  # fmt: skip
-"""Operators of which each output element depends on the input elements at its place."""
+WINDOWED = sliding("conv", "pool")
+POINTWISE = operators_that(Trait.POINTWISE) - operators_that(Trait.PARTIAL)
+"""Operators that strips take element by element: rows that are thrown away may hold values that partial ones refuse."""
 
 _SLICED = frozenset({DType.FLOAT32, DType.INT8, DType.INT16, DType.INT32})
 """Element types that TFLM's SLICE and CONCATENATION both take (micro/kernels/slice.cc, concatenation.cc)."""
@@ -127,7 +133,7 @@ class StageReader:
                 OperatorCall(graph, main, op).window if op.name in WINDOWED else None,
                 _paddings(graph, op) if op.name == "PAD" else None,
                 Options(op).padding == SAME,
-                "POOL" in op.name,
+                op.name in sliding("pool"),
                 op.name in POINTWISE,
             )
         return self._rows[index]

@@ -8,11 +8,8 @@ from dataclasses import replace
 from mcuplan.graph import Operator
 from mcuplan.operators.geometry import VALID
 from mcuplan.patching.writing.build import SubgraphBuilder
-from mcuplan.patching.writing.reader import POINTWISE
 from mcuplan.patching.writing.rows import Layer, RowsRead, StageNet, StripRows
-
-_IN_PLACE = POINTWISE - {"PRELU", "RELU_N1_TO_1"}
-"""Operators whose kernels read each element before they write its place (the table in mcuplan.tflm.aliasing)."""
+from mcuplan.tflm.aliasing import elementwise_in_place
 
 
 class StripWriter:
@@ -138,7 +135,7 @@ class StripWriter:
         b = self.builder
         given = [b.parent.draft.graph.main.tensors[i].shape for i in op.inputs if i >= 0]
         whole = self.net.tensors[layer.output].shape
-        if op.name not in _IN_PLACE or any(shape != whole for shape in given):
+        if op.name not in elementwise_in_place() or any(shape != whole for shape in given):
             return  # kernels that broadcast go another way through their operands
         for t, tensor in read.items():
             fresh = self.held[t] == tensor and strip[t].kept == 0 and t != self.net.source

@@ -9,7 +9,7 @@ from hashlib import blake2b
 import numpy as np
 
 from mcuplan.graph import CUSTOM, DType, Graph, Operator, Subgraph, Tensor
-from mcuplan.operators import OperatorCall, Options, called_subgraphs
+from mcuplan.operators import OperatorCall, Options, Trait, called_subgraphs, operators_that, sliding
 from mcuplan.operators.input_rows import input_rows, is_rows_operator
 from mcuplan.proof.function.joined import whole_convolutions
 from mcuplan.proof.function.moves import MOVES, Call, fed, split_numbers
@@ -60,15 +60,6 @@ MOST_DEPTH = 32
 _COUNTING = frozenset({*MOVES, "SPLIT_V", "WHILE", CUSTOM})
 """Operators of which the values of constants are looked at."""
 
-_ELEMENTWISE = frozenset({
-    "ABS", "ADD", "CAST", "DEQUANTIZE", "DIV", "ELU", "EXP", "HARD_SWISH", "LEAKY_RELU", "LOGISTIC", "MAXIMUM",
-    "MINIMUM", "MUL", "NEG", "PRELU", "QUANTIZE", "RELU", "RELU6", "RELU_0_TO_1", "RELU_N1_TO_1", "RSQRT", "SQRT",
-    "SQUARE", "SQUARED_DIFFERENCE", "SUB", "TANH",
-})  # fmt: skip
-"""Operators of which an output position depends on the inputs' positions at its place alone."""
-
-_POOLS = frozenset({"AVERAGE_POOL_2D", "MAX_POOL_2D", "L2_POOL_2D"})
-_CONVOLUTIONS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D"})
 _CHANNELS = 3
 
 _MALFORMED = (ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError)
@@ -336,10 +327,10 @@ class _Follower:
         out = subgraph.tensors[op.outputs[0]]
         if not is_map(out):
             return None
-        if op.name in _CONVOLUTIONS | _POOLS:
+        if op.name in sliding("conv", "pool"):
             return self._windowed(subgraph, op, read, out, self._key(index, k))
         axis = Options(op).axis if op.name == "CONCATENATION" else None
-        if op.name in _ELEMENTWISE or axis in (_CHANNELS, -1):
+        if op.name in operators_that(Trait.POINTWISE) or axis in (_CHANNELS, -1):
             return self._elementwise(subgraph, op, read, out, self._key(index, k))
         return None
 
@@ -364,7 +355,7 @@ class _Follower:
         self, subgraph: Subgraph, op: Operator, read: Sequence[Value], out: Tensor, key: np.uint64
     ) -> Value | None:
         x, *others = (subgraph.tensors[t] if t >= 0 else None for t in op.inputs)
-        pooled = op.name in _POOLS
+        pooled = op.name in sliding("pool")
         weights = None if pooled else others[0]
         if x is None or not is_map(x) or any(t is not None and not self.graph.is_constant(t) for t in others):
             return None
