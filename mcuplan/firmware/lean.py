@@ -17,6 +17,7 @@ from mcuplan.firmware.names import Words, comment, header, made_by
 from mcuplan.firmware.resolver import ExportError
 from mcuplan.graph import Graph
 from mcuplan.tflite.reading import buffer_positions
+from mcuplan.tflm.alignment import ARENA_ALIGNMENT
 from mcuplan.tflm.lean import MOST, Kept, kept
 from mcuplan.tflm.target import Target
 from mcuplan.tflm.versions import document
@@ -30,6 +31,30 @@ _INCLUDES = (
     "tensorflow/lite/micro/micro_log.h",
 )
 """Headers that the template uses."""
+
+
+_LENDING = {
+    "temporary": """\
+// The memory is TFLM's own for temporaries, between the planned and the persistent section.
+std::uint8_t* Borrow(TfLiteContext* context, std::size_t bytes) {
+  return ::tflite::GetMicroContext(context)->AllocateTempBuffer(bytes, alignof(std::int32_t));
+}
+
+void Return(TfLiteContext* context, std::uint8_t* memory) {
+  ::tflite::GetMicroContext(context)->DeallocateTempBuffer(memory);
+}
+""",
+    "tail": """\
+// This TFLM has no temporary buffers: the memory is what lies below the persistent section, which an allocation of no
+// bytes tells. The declared arena has room for it; no operator at work allocates anything else.
+std::uint8_t* Borrow(TfLiteContext* context, std::size_t bytes) {
+  return static_cast<std::uint8_t*>(context->AllocatePersistentBuffer(context, 0)) - bytes;
+}
+
+void Return(TfLiteContext*, std::uint8_t*) {}
+""",
+}
+"""How memory is lent, by 'lending' of a version's ``lean.json``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +131,19 @@ def _source(words: Words, entries: Sequence[Kept], positions: Sequence[int], tar
         "ASSERTS": "".join(dict.fromkeys(a for label in labels for a in _asserts(rows[label], entries, label))),
         "ARRAYS": "".join(_array(name, values) for values, name in arrays.items()),
         "TABLES": "".join(_table(label, entries, positions, arrays) for label in labels),
+        "REGISTRATION": _registration(target),
+        "LENDING": _LENDING[document(target.version, "lean")["lending"]],
         "OPERATORS": "".join(_operator(label, rows[label]) for label in labels),
         "FUNCTION": words.wrapped(_function(words, labels)).rstrip("\n"),
     }
     about = (f"Lean registrations for {target}.", made_by(_HOW))
     return "".join(f"{comment(line)}\n" for line in about) + _MARK.sub(lambda m: parts[m[1]], _template())
+
+
+def _registration(target: Target) -> str:
+    """The type of a registration, which has another name in older versions."""
+    parameter: str = document(target.version, "resolver")["registration_parameter"]
+    return parameter.removeprefix("const ").rstrip("*& ")
 
 
 @cache
@@ -129,9 +162,10 @@ def _named(values: Sequence[Values]) -> dict[Values, str]:
 
 
 def _array(name: str, values: Values) -> str:
-    numbers = [str(v) for part in values for v in part]
+    numbers = [str(v) for part in values for v in (*part, *(0,) * (-len(part) % 4))]
     lines = (", ".join(numbers[i : i + _PER_LINE]) for i in range(0, len(numbers), _PER_LINE))
-    return f"const std::int32_t {name}[] = {{\n" + "".join(f"  {line},\n" for line in lines) + "};\n"
+    body = "".join(f"  {line},\n" for line in lines)
+    return f"alignas({ARENA_ALIGNMENT}) const std::int32_t {name}[] = {{\n{body}}};\n"
 
 
 def _asserts(row: _Row, entries: Sequence[Kept], label: str) -> Iterator[str]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from mcuplan.graph import Graph
 from mcuplan.operators import OperatorCall, TensorFacts
+from mcuplan.tflm.alignment import aligned
 from mcuplan.tflm.kernels import node_needs
 from mcuplan.tflm.results import LeanSize
 from mcuplan.tflm.target import Target
@@ -52,8 +53,8 @@ class Kept:
 
     @property
     def array_bytes(self) -> int:
-        """Bytes of the arrays in flash."""
-        return WORD * self.count * len(self.parts) if self.basis else 0
+        """Bytes of the arrays in flash, each aligned as TFLM aligns its own."""
+        return aligned(WORD * self.count) * len(self.parts) if self.basis else 0
 
 
 def kept(graph: Graph, target: Target) -> tuple[Kept, ...]:

@@ -38,7 +38,7 @@ def compiled(folder: Path, *more: str, stubs: Path = STUBS) -> subprocess.Comple
 
 
 def numbers(source: str, name: str) -> list[int]:
-    body = re.search(rf"const std::int32_t {name}\[\] = {{\n(.*?)}};", source, re.DOTALL)
+    body = re.search(rf"alignas\(16\) const std::int32_t {name}\[\] = {{\n(.*?)}};", source, re.DOTALL)
     assert body
     return [int(v) for v in re.findall(r"-?\d+", body[1])]
 

@@ -12,7 +12,8 @@ namespace {
 
 @ASSERTS@
 // What operators keep whose filter begins at byte `filter` of the model and has `count` filters: `parts` arrays of `count`
-// numbers each, one behind the other. Without arrays the kernel asks for the memory and never reads it.
+// numbers each, one behind the other, each aligned to 16 bytes as TFLM's memory is. Without arrays the kernel asks for
+// the memory and never reads it.
 struct Kept {
   std::uint32_t filter;
   std::uint32_t count : 24;
@@ -62,12 +63,24 @@ void* Init(TfLiteContext* context, const char* buffer, std::size_t length, Opera
   return data;
 }
 
+@LENDING@
 void* Lend(TfLiteContext* context, std::size_t bytes) {
   if (loan.lent < loan.parts && bytes == loan.bytes) {
     return loan.memory + loan.bytes * loan.lent++;
   }
   loan.other = true;
   return loan.allocate(context, bytes);
+}
+
+const std::int32_t* Array(const Kept& kept, std::size_t part) {
+  return kept.arrays == nullptr ? nullptr : kept.arrays + part * ((kept.count + 3) / 4 * 4);
+}
+
+bool Same(const Kept& kept) {
+  for (std::size_t part = 0; kept.arrays != nullptr && part < loan.lent; ++part) {
+    if (std::memcmp(Array(kept, part), loan.memory + part * loan.bytes, loan.bytes) != 0) return false;
+  }
+  return true;
 }
 
 bool Has(const Kept& kept, std::uintptr_t filter, std::size_t count) {
@@ -92,11 +105,9 @@ bool Move(void* data, std::size_t bytes, const void* lent, const void* kept) {
 TfLiteStatus Settle(void* data, const Operator& op, std::uintptr_t filter, std::size_t count) {
   for (std::size_t i = 0; i < op.entries; ++i) {
     const Kept& kept = op.kept[i];
-    if (!Has(kept, filter, count) || kept.parts != loan.lent || loan.other) continue;
-    if (kept.arrays != nullptr && std::memcmp(kept.arrays, loan.memory, loan.lent * loan.bytes) != 0) continue;
+    if (!Has(kept, filter, count) || kept.parts != loan.lent || loan.other || !Same(kept)) continue;
     for (std::size_t part = 0; part < loan.lent; ++part) {
-      const std::int32_t* flash = kept.arrays == nullptr ? nullptr : kept.arrays + part * count;
-      if (!Move(data, op.data_bytes, loan.memory + part * loan.bytes, flash)) {
+      if (!Move(data, op.data_bytes, loan.memory + part * loan.bytes, Array(kept, part))) {
         MicroPrintf("Lean: the operator's data is not that of the TFLM it was made for");
         return kTfLiteError;
       }
@@ -120,10 +131,8 @@ TfLiteStatus Prepare(TfLiteContext* context, TfLiteNode* node, const Operator& o
   for (std::size_t i = 0; i < op.entries; ++i) {
     if (Has(op.kept[i], filter, count) && op.kept[i].parts > loan.parts) loan.parts = op.kept[i].parts;
   }
-  // The memory is TFLM's own for temporaries, between the planned and the persistent section.
-  ::tflite::MicroContext* micro_context = ::tflite::GetMicroContext(context);
   if (loan.parts != 0) {
-    loan.memory = micro_context->AllocateTempBuffer(loan.parts * loan.bytes, alignof(std::int32_t));
+    loan.memory = Borrow(context, loan.parts * loan.bytes);
     if (loan.memory == nullptr) return kTfLiteError;
   }
   context->AllocatePersistentBuffer = Lend;
@@ -132,7 +141,7 @@ TfLiteStatus Prepare(TfLiteContext* context, TfLiteNode* node, const Operator& o
   if (status == kTfLiteOk && (loan.parts != 0 || loan.other)) {
     status = Settle(node->user_data, op, filter, count);
   }
-  if (loan.memory != nullptr) micro_context->DeallocateTempBuffer(loan.memory);
+  if (loan.memory != nullptr) Return(context, loan.memory);
   return status;
 }
 
@@ -140,7 +149,7 @@ TfLiteStatus Wrap(::tflite::MicroOpResolver& resolver, ::tflite::BuiltinOperator
                   void* (*init)(TfLiteContext*, const char*, std::size_t),
                   TfLiteStatus (*prepare)(TfLiteContext*, TfLiteNode*)) {
   // The resolver is not const, and holds its registrations itself.
-  auto* registration = const_cast<TFLMRegistration*>(resolver.FindOp(code));
+  auto* registration = const_cast<@REGISTRATION@*>(resolver.FindOp(code));
   if (registration == nullptr || registration->init == nullptr || registration->prepare == nullptr) {
     MicroPrintf("Lean: operator %d is not registered, or not TFLM's own", static_cast<int>(code));
     return kTfLiteError;

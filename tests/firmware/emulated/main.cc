@@ -1,0 +1,121 @@
+// Firmware for QEMU's mps2-an386 (Cortex-M4F): allocates and runs exported models, and prints what came out.
+//
+// models.inc holds a line RUN(name, Camel, resources) for each model, includes.inc its headers. For each model it prints
+// "A name size ok used" or "A name size failed" for the arena to declare and for 16 bytes less, and "O name seed hash" of
+// the outputs of two calls in the exact arena. The arena has a guard at either end.
+
+#include <cstdarg>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "tensorflow/lite/micro/debug_log.h"
+#include "tensorflow/lite/micro/micro_interpreter.h"
+#include "tensorflow/lite/micro/micro_resource_variable.h"
+#include "tensorflow/lite/schema/schema_generated.h"
+
+#include "includes.inc"
+
+extern "C" {
+extern std::uint32_t _sidata, _sdata, _edata, _sbss, _ebss, _estack;
+void initialise_monitor_handles(void);
+void Reset_Handler(void);
+int main(void);
+static void Fault(void) {
+  std::printf("FAULT\n");
+  std::exit(3);
+}
+__attribute__((section(".vectors"), used)) void (*const vectors[16])(void) = {
+    reinterpret_cast<void (*)(void)>(&_estack), Reset_Handler, Fault, Fault, Fault, Fault, Fault};
+void _init(void) {}
+void _fini(void) {}
+void Reset_Handler(void) {
+  *reinterpret_cast<volatile std::uint32_t*>(0xE000ED88) |= 0xF << 20;  // the FPU
+  __asm volatile("dsb; isb");
+  std::uint32_t *from = &_sidata, *to = &_sdata;
+  while (to < &_edata) *to++ = *from++;
+  for (to = &_sbss; to < &_ebss;) *to++ = 0;
+  initialise_monitor_handles();
+  std::exit(main());
+}
+void DebugLog(const char* format, va_list arguments) { std::vprintf(format, arguments); }
+int DebugVsnprintf(char* buffer, std::size_t size, const char* format, va_list arguments) {
+  return std::vsnprintf(buffer, size, format, arguments);
+}
+}
+
+void* __dso_handle = nullptr;
+
+namespace {
+
+constexpr std::size_t kGuard = 64;
+alignas(16) std::uint8_t arena[1024 * 1024];
+
+void Fill(tflite::MicroInterpreter& interpreter, std::uint32_t seed) {
+  std::uint32_t state = seed * 12345;
+  for (std::size_t i = 0; i < interpreter.inputs_size(); ++i) {
+    TfLiteTensor* input = interpreter.input(i);
+    const bool real = input->type == kTfLiteFloat32;
+    for (std::size_t k = 0; k < (real ? input->bytes / 4 : input->bytes); ++k) {
+      state = state * 1664525u + 1013904223u;
+      if (real) {
+        input->data.f[k] = (static_cast<int>(state >> 16 & 1023) - 512) / 512.0f;
+      } else {
+        input->data.uint8[k] = static_cast<std::uint8_t>(state >> 16);
+      }
+    }
+  }
+}
+
+std::uint32_t Hashed(tflite::MicroInterpreter& interpreter, std::uint32_t hash) {
+  for (std::size_t i = 0; i < interpreter.outputs_size(); ++i) {
+    const TfLiteTensor* output = interpreter.output(i);
+    for (std::size_t k = 0; k < output->bytes; ++k) hash = (hash ^ output->data.uint8[k]) * 16777619u;
+  }
+  return hash;
+}
+
+template <class Resolver>
+void Run(const char* name, const unsigned char* model, std::size_t size, TfLiteStatus (*add)(Resolver&), int resources,
+         int seeds) {
+  std::memset(arena, 0xA5, size + 2 * kGuard);
+  std::uint8_t* const begin = arena + kGuard;
+  Resolver resolver;
+  if (add(resolver) != kTfLiteOk) {
+    std::printf("R %s not registered\n", name);
+    return;
+  }
+  auto* allocator = tflite::MicroAllocator::Create(begin, size);
+  auto* variables = resources ? tflite::MicroResourceVariables::Create(allocator, resources) : nullptr;
+  tflite::MicroInterpreter interpreter(tflite::GetModel(model), resolver, allocator, variables);
+  if (interpreter.AllocateTensors() != kTfLiteOk) {
+    std::printf("A %s %u failed\n", name, static_cast<unsigned>(size));
+    return;
+  }
+  for (int seed = 1; seed <= seeds; ++seed) {
+    std::uint32_t hash = 2166136261u;
+    for (int call = 0; call < 2; ++call) {
+      Fill(interpreter, static_cast<std::uint32_t>(seed));
+      if (interpreter.Invoke() != kTfLiteOk) std::printf("I %s failed\n", name);
+      hash = Hashed(interpreter, hash);
+    }
+    std::printf("O %s %d %08x\n", name, seed, static_cast<unsigned>(hash));
+  }
+  std::printf("A %s %u ok %u\n", name, static_cast<unsigned>(size), static_cast<unsigned>(interpreter.arena_used_bytes()));
+  for (std::size_t i = 0; i < kGuard; ++i) {
+    if (arena[i] != 0xA5 || begin[size + i] != 0xA5) std::printf("G %s wrote outside the arena\n", name);
+  }
+}
+
+}  // namespace
+
+#define RUN(name, Camel, resources)                                                                                \
+  Run<Camel##OpResolver>(#name, name##_tflite, k##Camel##ArenaBytes, Register##Camel##Ops, resources, 2); \
+  Run<Camel##OpResolver>(#name, name##_tflite, k##Camel##ArenaBytes - 16, Register##Camel##Ops, resources, 0);
+
+int main() {
+#include "models.inc"
+  std::printf("END\n");
+  return 0;
+}

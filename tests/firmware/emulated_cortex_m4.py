@@ -1,0 +1,91 @@
+"""Exported models compiled with a real TFLM and run on an emulated Cortex-M4F (QEMU's mps2-an386)."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from mcuplan.firmware.sources import firmware_sources, write_sources
+
+TFLM = os.environ.get("MCUPLAN_TFLM", "")
+"""A checkout of TFLM with what its Makefile downloads."""
+LIBRARY = os.environ.get("MCUPLAN_TFLM_LIBRARY", "")
+"""TFLM's archive for a Cortex-M4 with CMSIS-NN, built from that checkout."""
+
+HERE = Path(__file__).parent / "emulated"
+LINKER_SCRIPT = Path(__file__).parents[2] / "tools" / "measure_instructions" / "link.ld"
+FLAGS = [
+    "-std=c++17", "-Os", "-DNDEBUG", "-DTF_LITE_STATIC_MEMORY", "-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16",
+    "-mfloat-abi=hard", "-mthumb", "-fno-rtti", "-fno-exceptions", "-fno-threadsafe-statics", "-ffunction-sections",
+    "-fdata-sections", "-funsigned-char", "-fomit-frame-pointer",
+]  # fmt: skip
+
+
+def requires_emulator() -> None:
+    """Skip, with a plain reason, where this computer cannot build or run the firmware."""
+    missing = [p for p in ("arm-none-eabi-g++", "qemu-system-arm") if shutil.which(p) is None]
+    for name, value in (("MCUPLAN_TFLM", TFLM), ("MCUPLAN_TFLM_LIBRARY", LIBRARY)):
+        if not value:
+            missing.append(name)
+    if missing:
+        pytest.skip(f"not at hand: {', '.join(missing)}; docs/guide/firmware.md tells how to get a TFLM to run")
+
+
+@dataclass
+class Ran:
+    """What one model did: hashes of its outputs by seed, used bytes by arena (None: AllocateTensors failed)."""
+
+    hashes: dict[int, str] = field(default_factory=dict)
+    arenas: dict[int, int | None] = field(default_factory=dict)
+
+
+def build(folder: Path, models: Mapping[str, tuple[bytes, str]], kernels: str = "cmsis-nn") -> Path:
+    """The firmware with each model's sources for its target; to be changed before :func:`run`, where a test does."""
+    requires_emulator()
+    includes, runs = [], []
+    for name, (data, target) in models.items():
+        made = firmware_sources(data, target=target, name=name)
+        write_sources(made, folder)
+        includes += [f'#include "{file.name}"\n' for file in made.files if file.name.endswith(".h")]
+        arena = next(file.text for file in made.files if file.name.endswith("_arena.h"))
+        resources = re.search(r"ResourceVariables = (\d+);", arena)
+        runs.append(f"RUN({name}, {name[:1].upper() + name[1:]}, {resources[1] if resources else 0})\n")
+    (folder / "includes.inc").write_text("".join(includes))
+    (folder / "models.inc").write_text("".join(runs))
+    return folder
+
+
+def run(folder: Path, library: str = LIBRARY, more: Sequence[str] = ("-DCMSIS_NN",)) -> tuple[dict[str, Ran], str]:
+    """Compile the firmware in ``folder``, run it, and take apart what it prints."""
+    downloads = Path(TFLM) / "tensorflow/lite/micro/tools/make/downloads"
+    paths = (folder, Path(TFLM), downloads / "flatbuffers/include", downloads / "gemmlowp", downloads / "ruy",
+             downloads / "cmsis_nn", downloads / "cmsis_nn/Include")  # fmt: skip
+    firmware = folder / "firmware.elf"
+    command = [
+        "arm-none-eabi-g++", *FLAGS, *more, *(f"-I{p}" for p in paths), "-nostartfiles", "-Wl,--gc-sections",
+        "-T", str(LINKER_SCRIPT), str(HERE / "main.cc"), *map(str, sorted(folder.glob("*.cc"))),
+        "-Wl,--start-group", library, "-Wl,--end-group", "-lm", "-lc", "--specs=rdimon.specs", "-lrdimon",
+        "-o", str(firmware),
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    machine = ["qemu-system-arm", "-M", "mps2-an386", "-cpu", "cortex-m4", "-nographic", "-monitor", "none", "-serial",
+               "null", "-semihosting-config", "enable=on,target=native", "-kernel", str(firmware)]  # fmt: skip
+    said = subprocess.run(machine, capture_output=True, text=True, check=False, timeout=900)
+    text = said.stdout + said.stderr
+    assert text.rstrip().endswith("END"), text[-3000:]
+    found: dict[str, Ran] = {}
+    for kind, name, rest in re.findall(r"^([AO]) (\w+) (.*)$", text, re.MULTILINE):
+        ran, words = found.setdefault(name, Ran()), rest.split()
+        if kind == "O":
+            ran.hashes[int(words[0])] = words[1]
+        else:
+            ran.arenas[int(words[0])] = int(words[2]) if words[1] == "ok" else None
+    return found, text
