@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from mcuplan.firmware.names import Words
 from mcuplan.firmware.sources import firmware_sources, write_sources
 
 TFLM = os.environ.get("MCUPLAN_TFLM", "")
@@ -56,7 +57,7 @@ def build(folder: Path, models: Mapping[str, tuple[bytes, str]], kernels: str = 
         includes += [f'#include "{file.name}"\n' for file in made.files if file.name.endswith(".h")]
         arena = next(file.text for file in made.files if file.name.endswith("_arena.h"))
         resources = re.search(r"ResourceVariables = (\d+);", arena)
-        runs.append(f"RUN({name}, {name[:1].upper() + name[1:]}, {resources[1] if resources else 0})\n")
+        runs.append(f"RUN({name}, {Words.of(name).camel}, {resources[1] if resources else 0})\n")
     (folder / "includes.inc").write_text("".join(includes))
     (folder / "models.inc").write_text("".join(runs))
     return folder

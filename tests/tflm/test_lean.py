@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from mcuplan.graph import Buffer, Graph, Quantization
 from mcuplan.tflite import load
 from mcuplan.tflm import Target, TargetError, code_size, predict
-from mcuplan.tflm.lean import kept, quantized_multiplier
+from mcuplan.tflm.lean import kept, lean_size, quantized_multiplier
 from mcuplan.tflm.persistent import prepare
 from mcuplan.tflm.results import LeanSize, PersistentKind
+from mcuplan.tflm.target import all_targets
 from mcuplan.zoo import build
 from mcuplan.zoo.builder import Builder
 
@@ -172,3 +173,35 @@ def test_models_that_no_kernel_takes_have_a_size_too(quantization):
     assert code_size(broken, f"{TARGET}+lean").lean.flash_bytes > 0
     (found,) = kept(broken, Target.parse(f"{TARGET}+lean"))
     assert [len(part) for part in found.values] == [64, 64]
+
+
+# -- other versions ---------------------------------------------------------------------------------------------------
+
+READ = sorted({(str(t), t.library.name) for t in all_targets() if t.can_be_lean})
+
+
+def test_the_versions_that_were_read():
+    assert {name.split("/")[0] for name, _ in READ} >= {
+        "esp-tflite-micro-1.3.3~1", "esp-tflite-micro-1.4.0", "pico-2024-12", "upstream-2026-08", "zephyr-2024-05",
+        "zephyr-2025-02", "zephyr-2026-02",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [name for name, _ in READ])
+def test_convolutions_keep_nothing_in_the_arena_of_a_lean_target(name):
+    """The kernels' requests of every version that was read are tagged: 28 convolutions, 8 bytes a channel."""
+    graph = build("person-detection")
+    target = Target.parse(name)
+    stock, lean = prepare(graph, target), prepare(graph, target.with_lean())
+    assert stock.tail - lean.tail == 21_920
+    assert len(kept(graph, target.with_lean())) == 28
+    assert lean_size(graph, target.with_lean()).flash_bytes > 21_904
+
+
+def test_a_version_between_two_that_were_read():
+    between = Target.parse("zephyr-2025-06/cortex-m4+cmsis-nn+lean")
+    assert between.bounds
+    assert all(bound.lean for bound in between.bounds)
+    arena = predict(build("person-detection"), between)
+    assert arena.declare_bytes < 62_000
+    assert arena.target == str(between)
