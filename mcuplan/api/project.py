@@ -18,7 +18,8 @@ from mcuplan.tflm import Target
 if TYPE_CHECKING:
     from mcuplan.api.criteria import Deployment
     from mcuplan.boards import Board
-    from mcuplan.firmware.projects import Kind, ProjectModel
+    from mcuplan.firmware.kinds import Kind
+    from mcuplan.firmware.projects import ProjectModel
 
 
 def export_project(
@@ -51,6 +52,7 @@ def export_project(
     made = project(
         kind, called, [_project_model(model, it, golden) for model, it in named], chosen, build=place.build,
         fpu=place.board is None or place.board.soc.fpu,
+        board=place.board.toolchain_names if place.board else None,
     )  # fmt: skip
     if folder is not None:
         write_project(made, folder, overwrite)
@@ -59,7 +61,7 @@ def export_project(
 
 
 def _kind(name: str) -> Kind:
-    from mcuplan.firmware.projects import kinds
+    from mcuplan.firmware.kinds import kinds
 
     if name not in kinds():
         raise McuplanError(f"{name!r} is no kind of project; there are {', '.join(kinds())}")
@@ -78,7 +80,7 @@ def project_target(
     McuplanError
         Where the kind does not build with the TFLM that is asked for, or with any that the board has.
     """
-    from mcuplan.firmware.projects import refuse_other_tflm
+    from mcuplan.firmware.kinds import refuse_other_tflm
 
     if target is not None:
         chosen = choose_target(board, kernels, target)

@@ -12,6 +12,9 @@ DASHED = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 TARGET = r"^[a-z0-9.~/-]+\+[a-z0-9.~-]+$"
 TOOLCHAIN = r"^[a-z][a-z0-9]*([.-][a-z0-9]+)*$"
 CURRENCY = r"^[A-Z]{3}$"
+FQBN = r"^[A-Za-z0-9_.-]+:[A-Za-z0-9_.-]+:[A-Za-z0-9_.-]+$"
+PLATFORM_BOARD = r"^[a-z0-9_-]+/[A-Za-z0-9_-]+$"
+ZEPHYR_BOARD = r"^[a-z0-9_]+(/[a-z0-9_]*)*$"
 URL = r"^https?://[^\s\x00-\x1f\x7f-\x9f]+$"
 
 PATTERNS = {
@@ -20,6 +23,9 @@ PATTERNS = {
     TARGET: "a target of `mcuplan targets`: a core and a kernel library, with a TFLM version before a '/'",
     TOOLCHAIN: "a name of a toolchain in lower case, such as 'esp-idf' or 'zephyr'",
     CURRENCY: "a currency of three capitals, such as 'EUR'",
+    FQBN: "a package, an architecture and a board with colons between, such as 'arduino:mbed_nano:nano33ble'",
+    PLATFORM_BOARD: "a platform and a board of PlatformIO, such as 'nordicnrf52/nano33ble'",
+    ZEPHYR_BOARD: "a board target of Zephyr, such as 'nrf52840dk/nrf52840'",
     URL: "an http or https address",
 }
 """What each pattern asks for, in words."""

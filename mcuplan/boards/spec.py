@@ -15,7 +15,10 @@ from pydantic import Field, StringConstraints, model_validator
 from mcuplan.boards.errors import BoardError
 from mcuplan.boards.fields import (
     CURRENCY,
+    FQBN,
+    PLATFORM_BOARD,
     URL,
+    ZEPHYR_BOARD,
     BoardId,
     Bytes,
     CoreName,
@@ -173,6 +176,17 @@ class Tflm(Table):
         return self
 
 
+class Names(Table):
+    """What toolchains call the board, for projects that are exported for it."""
+
+    arduino: Annotated[str, StringConstraints(max_length=80, pattern=FQBN)] | None = None
+    """Fully qualified board name: `arduino:mbed_nano:nano33ble`."""
+    platformio: Annotated[str, StringConstraints(max_length=80, pattern=PLATFORM_BOARD)] | None = None
+    """Platform and board: `nordicnrf52/nano33ble`."""
+    zephyr: Annotated[str, StringConstraints(max_length=80, pattern=ZEPHYR_BOARD)] | None = None
+    """Board target of Zephyr 3.7 and later: `nrf52840dk/nrf52840`."""
+
+
 class Reserved(Table):
     """RAM and flash that the board's usual firmware takes beside a model; absent where not known."""
 
@@ -261,6 +275,7 @@ class Board(Table):
     soc: Soc
     memory: Memory
     tflm: Tflm
+    names: Names | None = None
     reserved: Reserved | None = None
     """What the usual toolchain's firmware takes."""
     reserved_by: Annotated[tuple[ReservedBy, ...], Field(max_length=32, strict=False)] = ()
@@ -294,6 +309,16 @@ class Board(Table):
     def targets(self) -> Mapping[str, str]:
         """Whole names of targets by toolchain, the usual one first; "" for a board without a list."""
         return self.tflm.by_toolchain()
+
+    @property
+    def toolchain_names(self) -> dict[str, str]:
+        """What toolchains call the board, as a project is told it; "" where the spec does not say."""
+        names = self.names or Names()
+        platform, _, board = (names.platformio or "").partition("/")
+        return {
+            "arduino": names.arduino or "", "platformio_platform": platform, "platformio_board": board,
+            "zephyr": names.zephyr or "",
+        }  # fmt: skip
 
     @property
     def cores(self) -> frozenset[str]:

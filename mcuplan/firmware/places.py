@@ -42,7 +42,14 @@ class Place:
     includes: tuple[str, ...] = ()
     sections: tuple[Section, ...] = ()
     notes: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
+    """Lines of ESP-IDF's configuration that it needs."""
     more_used_bytes: int = 0
+
+    @property
+    def allocated(self) -> bool:
+        """Whether an arena is taken from a heap."""
+        return any(arena.allocate for arena in self.arenas)
 
 
 def one_arena(declare_bytes: int) -> Place:

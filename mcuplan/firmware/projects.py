@@ -6,15 +6,13 @@ numbers and text that :mod:`mcuplan.firmware.templating` has checked.
 
 from __future__ import annotations
 
-import json
-import pkgutil
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import dataclass
 from typing import Any
 
 from mcuplan.firmware.golden import SEED, GoldenVector
+from mcuplan.firmware.kinds import BOARD_NAMES, Kind, core_options, kinds, refuse_other_tflm
 from mcuplan.firmware.names import Words, made_by, string
 from mcuplan.firmware.places import Place, one_arena
 from mcuplan.firmware.resolver import ADD_CUSTOM, ExportError, Registered, kernel_type, parameter
@@ -56,42 +54,6 @@ class Project:
     """For each model, the runtime that its expected outputs are from; "" where there are none."""
     no_golden: tuple[str, ...]
     """For each model, why it has none; "" where it has."""
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """A kind of project, as ``data/projects.json`` has it."""
-
-    name: str
-    title: str
-    target: str
-    sources: str
-    suffix: str
-    ignore: tuple[str, ...]
-    files: Mapping[str, str]
-    versions: Mapping[str, Mapping[str, Any]]
-    cores: tuple[str, ...] = ()
-    """How the names of cores begin that it is for; none for any."""
-
-
-@cache
-def _data() -> Mapping[str, Any]:
-    raw = pkgutil.get_data(__name__, "data/projects.json")
-    assert raw is not None, "mcuplan/firmware/data/projects.json is missing from this installation"
-    data: Mapping[str, Any] = json.loads(raw)
-    return data
-
-
-@cache
-def kinds() -> Mapping[str, Kind]:
-    """The kinds of projects by name."""
-    return {
-        name: Kind(
-            name, row["title"], row["target"], row["sources"], row["suffix"], tuple(row["ignore"]), row["files"],
-            row["versions"], tuple(row.get("cores", ())),
-        )
-        for name, row in _data()["kinds"].items()
-    }  # fmt: skip
 
 
 def checked_name(name: str, what: str = "name") -> str:
@@ -146,7 +108,12 @@ class _Filled:
     used_bytes: int
     declare_bytes: int
     exact: bool
-    board: Mapping[str, str] = field(default_factory=dict)
+    board: Mapping[str, str]
+
+    @property
+    def folder(self) -> str:
+        """The folder of the sources."""
+        return self.kind.sources.format(name=self.words.stem)
 
 
 def project(
@@ -158,6 +125,7 @@ def project(
     build: str = DEFAULT_BUILD,
     place: Place | None = None,
     fpu: bool = True,
+    board: Mapping[str, str] | None = None,
 ) -> Project:
     """The files of a project of ``kind`` for ``target``.
 
@@ -180,6 +148,8 @@ def project(
         Where the arena lies; one static array by default.
     fpu
         Whether the core has its floating-point unit, for compilers' options.
+    board
+        What toolchains call the board: :data:`BOARD_NAMES`.
 
     Raises
     ------
@@ -188,8 +158,11 @@ def project(
     """
     found = kinds()[kind]
     refuse_other_tflm(found, target)
-    filled = _filled(found, name, models, target, build, place)
-    values = {**_values(filled), **_core(target, fpu)}
+    named = {**dict.fromkeys(BOARD_NAMES, ""), **(board or {})}
+    if not all(named[need] for need in found.needs):
+        raise ExportError(f"a project for {kind} needs a board that {found.title} has a name for: see `mcuplan boards`")
+    filled = _filled(found, name, models, target, build, place, named)
+    values = {**_values(filled), **core_options(target, fpu)}
     files = (*_model_files(filled), *_common_files(filled, values))
     sources = sorted(file.name for file in files if file.name.endswith(found.suffix))
     return Project(
@@ -200,18 +173,14 @@ def project(
     )  # fmt: skip
 
 
-def refuse_other_tflm(kind: Kind, target: Target) -> None:
-    """Raise ExportError where projects of this kind do not build with the target's TFLM, or for its core."""
-    if kind.cores and not target.core.name.startswith(kind.cores):
-        raise ExportError(f"a project for {kind.name} is for {' or '.join(kind.cores)} cores, not for {target}")
-    if target.version not in kind.versions:
-        raise ExportError(
-            f"a project for {kind.name} builds with {' or '.join(kind.versions)}, not with {target.version} of {target}"
-        )
-
-
 def _filled(
-    kind: Kind, name: str, models: Sequence[ProjectModel], target: Target, build: str, place: Place | None
+    kind: Kind,
+    name: str,
+    models: Sequence[ProjectModel],
+    target: Target,
+    build: str,
+    place: Place | None,
+    board: Mapping[str, str],
 ) -> _Filled:
     if not models:
         raise ExportError("a project needs at least one model")
@@ -230,7 +199,7 @@ def _filled(
     chosen = place or one_arena(shared.declare_bytes)
     return _Filled(
         kind, words, target, parts, exports, graphs, chosen, shared.used_bytes + chosen.more_used_bytes,
-        shared.declare_bytes, shared.exact,
+        shared.declare_bytes, shared.exact, board,
     )  # fmt: skip
 
 
@@ -258,7 +227,7 @@ def _brought(words: Words, operators: Sequence[Registered]) -> Iterator[tuple[st
 
 
 def _model_files(filled: _Filled) -> Iterator[SourceFile]:
-    folder, suffix = filled.kind.sources, filled.kind.suffix
+    folder, suffix = filled.folder, filled.kind.suffix
     for export in filled.exports:
         for file in export.files:
             yield SourceFile(f"{folder}/{re.sub('[.]cc$', suffix, file.name)}", file.text)
@@ -268,7 +237,7 @@ _SHARED = ("runner", "self_test")
 
 
 def _common_files(filled: _Filled, values: Mapping[str, Any]) -> Iterator[SourceFile]:
-    folder, suffix = filled.kind.sources, filled.kind.suffix
+    folder, suffix = filled.folder, filled.kind.suffix
     for what in _SHARED:
         header, source = filled.words.file(what), filled.words.file(what, suffix[1:])
         yield SourceFile(f"{folder}/{header}", render(f"common/{what}.h.j2", **values))
@@ -322,12 +291,27 @@ def _values(filled: _Filled) -> dict[str, Any]:
         "tflm": version,
         "core": filled.target.core.name,
         "kernels": filled.target.library.name.replace("-", "_"),
+        "board": filled.board,
+        "sources_folder": filled.folder,
+        # Names that begin with Arduino are kept for its own libraries.
+        "library": f"{'My' if words.camel.lower().startswith('arduino') else ''}{words.camel}Model",
+        "library_version": filled.target.library.version,
+        **_flash(filled),
         "signal": any(operator.startswith("Signal") for operator in operators),
         "postprocess": "TFLite_Detection_PostProcess" in operators,
         "string": lambda text: Code(string(text)),
     }
 
 
-def _core(target: Target, fpu: bool) -> dict[str, Any]:
-    row = _data()["cores"].get(target.core.name, {})
-    return {"flags": row.get("hard" if fpu and "hard" in row else "soft", ""), "machine": row.get("machine", "")}
+_RUNTIME_ROOM = 1 << 20
+"""Flash for ESP-IDF, TFLM and an application of one's own beside the models: a round figure, not a measured one."""
+
+
+def _flash(filled: _Filled) -> dict[str, Any]:
+    """The application's partition and the least flash chip that holds it, for the ESP32's."""
+    models = sum(part.model_bytes for part in filled.parts)
+    app = -(-(models + _RUNTIME_ROOM) // 65536) * 65536
+    return {
+        "app_bytes": app,
+        "flash_mb": next(mb for mb in (2, 4, 8, 16, 32, 64, 128, 4096) if app + 65536 <= mb << 20),
+    }

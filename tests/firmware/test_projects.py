@@ -17,10 +17,12 @@ from mcuplan import tflite, zoo
 from mcuplan.api.golden import golden_vector
 from mcuplan.api.project import project_target
 from mcuplan.api.refusing import RefusedError
+from mcuplan.boards import load_board
 from mcuplan.errors import McuplanError
 from mcuplan.firmware.golden import GoldenVector
+from mcuplan.firmware.kinds import kinds
 from mcuplan.firmware.output import MANIFEST, write_project
-from mcuplan.firmware.projects import Project, ProjectModel, kinds, project
+from mcuplan.firmware.projects import Project, ProjectModel, project
 from mcuplan.firmware.resolver import ExportError
 from mcuplan.firmware.templating import render
 from mcuplan.firmware.tensors import float32_literal, tensor_constants
@@ -29,13 +31,19 @@ from mcuplan.proof.runtimes.child import seeded
 from mcuplan.tflm import Target, predict
 
 STUBS = Path(__file__).parent / "tflm_stubs"
-STRICT = ("-std=c++17", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Werror", "-Wno-error=overflow")
+TOOLCHAINS = Path(__file__).parent / "toolchain_stubs"
+OLDEST = {"arduino": "-std=c++11", "platformio": "-std=c++11"}
+"""The language of a kind's older compilers; C++17 of the others."""
+STRICT = ("-x", "c++", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Werror", "-Wno-error=overflow")
+
+
+BOARD = load_board("arduino-nano-33-ble-sense").toolchain_names
 
 
 def made(kind: str, *models: tuple[str, Graph], golden: GoldenVector | None = None, target: str = "") -> Project:
     each = [ProjectModel(name, tflite.write(graph), golden) for name, graph in models]
     name = models[0][0] if len(models) == 1 else "several"
-    return project(kind, name, each, Target.parse(target or kinds()[kind].target))
+    return project(kind, name, each, Target.parse(target or kinds()[kind].target), board=BOARD)
 
 
 def text(found: Project, ending: str) -> str:
@@ -47,18 +55,21 @@ def put(found: Project, folder: Path) -> Path:
     return folder
 
 
-def compiles(folder: Path, *more: str) -> None:
+def compiles(folder: Path, standard: str = "-std=c++17") -> None:
     """Each C++ source of a project, by a strict compiler that knows TFLM's names and types."""
     compiler = shutil.which("g++")
     if compiler is None:
         pytest.skip("no g++ is installed")
-    sources = [*folder.rglob("*.cc"), *folder.rglob("*.cpp")]
+    sources = [path for suffix in (".cc", ".cpp", ".ino") for path in folder.rglob(f"*{suffix}")]
+    includes = [f"-I{path}" for path in (STUBS, TOOLCHAINS, *{header.parent for header in folder.rglob("*.h")})]
     assert sources
     for source in sources:
         if source.parent.name == "emulated_board":
             continue  # Arm's instructions: the test of the emulator compiles it
-        command = [compiler, "-fsyntax-only", *STRICT, *more, f"-I{STUBS}", f"-I{folder}/src", f"-I{source.parent}"]
-        done = subprocess.run([*command, str(source)], capture_output=True, text=True, check=False)
+        # Arduino's core is included before everything else in a sketch.
+        before = ["-include", str(TOOLCHAINS / "Arduino.h")] if source.suffix == ".ino" else []
+        command = [compiler, "-fsyntax-only", standard, *STRICT, *includes, *before, str(source)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr[-3000:]
 
 
@@ -134,7 +145,10 @@ CUSTOM = with_custom('a"??/', "b\n")
 @pytest.mark.parametrize("kind", kinds())
 def test_every_source_of_every_kind_compiles(kind: str, tmp_path: Path) -> None:
     vector = GoldenVector("a runtime", (bytes(10),), 1)
-    compiles(put(made(kind, ("person", zoo.build("person-detection")), golden=vector), tmp_path / "out"))
+    compiles(
+        put(made(kind, ("person", zoo.build("person-detection")), golden=vector), tmp_path / "out"),
+        OLDEST.get(kind, "-std=c++17"),
+    )
 
 
 def test_several_models_variables_and_custom_operators_compile(tmp_path: Path) -> None:
@@ -250,8 +264,6 @@ def test_a_kind_builds_with_its_usual_tflm_only() -> None:
 
 
 def test_the_board_s_toolchain_of_the_kind() -> None:
-    from mcuplan.boards import load_board
-
     board = load_board("arduino-nano-33-ble-sense")
     assert str(project_target(kinds()["cmake"], board, None, None)) == "upstream-2026-08/cortex-m4+cmsis-nn"
     with pytest.raises(McuplanError, match="builds with upstream-2026-08, not with arduino-2023-02"):

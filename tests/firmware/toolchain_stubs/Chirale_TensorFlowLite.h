@@ -1,0 +1,1 @@
+// Empty, as in the library: it makes Arduino find it.
