@@ -154,7 +154,7 @@ class SharedBoard(_Strict):
     models: Annotated[list[str], Field(min_length=1)]
     """Paths from the configuration's folder, or `zoo:NAME`."""
     arenas: Annotated[Arenas, Field(strict=False)] = Arenas.SUM
-    """`sum`: an arena for each; `largest`: they take turns in one."""
+    """`sum`: an arena for each; `largest`: they take turns in one; `allocator`: in its planned section only."""
     ram: Limit | None = None
     """Limit on RAM for all of them."""
     flash: Limit | None = None

@@ -18,15 +18,17 @@ class Arenas(enum.StrEnum):
     """Each keeps an arena of its own: the models may run in any order and keep their state."""
     LARGEST = "largest"
     """They take turns in one arena as large as the largest; each is set up anew when its turn comes."""
+    ALLOCATOR = "allocator"
+    """One `MicroAllocator` for all, as `mcuplan export --for` does it: each keeps its persistent section and they take
+    turns in the largest planned one."""
 
 
 def together(analyses: Sequence[Analysis], arenas: Arenas, stack_bytes: int = DEFAULT_STACK_BYTES) -> Need:
     """What several models, analysed for one target and build, take of one board.
 
-    Models and arenas add up (or share the largest arena); each has an interpreter and a resolver of its own. The
-    code is TFLM's for the union of their operators; it, its data and the stack are there once, and lean registrations
-    for each model. MACs are those of
-    running each once.
+    Models and arenas add up (or share the largest arena, or one allocator); each has an interpreter and a resolver of
+    its own. The code is TFLM's for the union of their operators; it, its data and the stack are there once, and lean
+    registrations for each model. MACs are those of running each once.
 
     Raises
     ------
@@ -44,10 +46,9 @@ def together(analyses: Sequence[Analysis], arenas: Arenas, stack_bytes: int = DE
     lean = [analysis.code.lean for analysis in analyses]
     data = code.data_bytes + sum(own.data_bytes for own in lean)
     needs = [analysis.need(stack_bytes) for analysis in analyses]
-    pooled = [need.ram.arena_bytes for need in needs]
     return Need(
         ram=RamNeed(
-            arena_bytes=sum(pooled) if arenas is Arenas.SUM else max(pooled),
+            arena_bytes=_arena_bytes(analyses, arenas),
             interpreter_bytes=sum(need.ram.interpreter_bytes for need in needs),
             resolver_bytes=sum(need.ram.resolver_bytes for need in needs),
             data_bytes=data + code.bss_bytes + sum(own.bss_bytes for own in lean),
@@ -60,3 +61,12 @@ def together(analyses: Sequence[Analysis], arenas: Arenas, stack_bytes: int = DE
         ),
         macs=sum(need.macs for need in needs),
     )
+
+
+def _arena_bytes(analyses: Sequence[Analysis], arenas: Arenas) -> int:
+    from mcuplan.tflm.arena import predict_shared
+
+    if arenas is Arenas.ALLOCATOR:
+        return predict_shared([analysis.graph for analysis in analyses], analyses[0].target).declare_bytes
+    each = [analysis.arena.declare_bytes for analysis in analyses]
+    return sum(each) if arenas is Arenas.SUM else max(each)

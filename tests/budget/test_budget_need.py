@@ -10,6 +10,7 @@ from mcuplan.errors import McuplanError
 from mcuplan.graph import Buffer, DType, Graph, Metadata, Operator, OperatorCode, Subgraph, Tensor
 from mcuplan.operators import ModelMacs
 from mcuplan.tflm import ArenaPrediction, CodeSize, Target
+from mcuplan.tflm.kernels import object_sizes
 from mcuplan.zoo import build
 
 M4 = Target.parse("cortex-m4+cmsis-nn")
@@ -93,6 +94,18 @@ def test_models_that_share_a_board() -> None:
     assert added.ram.stack_bytes == 4_096  # they run one after the other
     assert added.flash.model_bytes == 4_000
     assert added.macs == 24_690
+
+
+def test_models_with_one_allocator() -> None:
+    """In both orders: the largest planned section, every persistent one, one set of allocator objects."""
+    one, two = analyse(build("person-detection"), M4), analyse(build("resnet8"), M4)
+    for pair in ([one, two], [two, one]):
+        shared = together(pair, Arenas.ALLOCATOR).ram.arena_bytes
+        used = max(p.arena.nonpersistent_bytes for p in pair) + sum(p.arena.persistent_bytes for p in pair)
+        objects = object_sizes(M4)
+        once = sum(objects[name] for name in ("SingleArenaBufferAllocator", "GreedyMemoryPlanner", "MicroAllocator"))
+        assert used - once - 16 <= shared <= used - once + 32
+    assert together([one], Arenas.ALLOCATOR).ram.arena_bytes == one.arena.declare_bytes
 
 
 def test_shared_code_counts_once() -> None:

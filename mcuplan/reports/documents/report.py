@@ -349,6 +349,14 @@ class Result:
     """Limits that are kept with little to spare. Since 1.2."""
 
 
+HOW_SHARED = {
+    "sum": "an arena each",
+    "largest": "taking turns in one arena",
+    "allocator": "one allocator, taking turns in its planned section",
+}
+"""How several models on one board use RAM, in words."""
+
+
 @dataclass(frozen=True, slots=True)
 class SharedResult:
     """Several models on one board at once."""
@@ -359,7 +367,7 @@ class SharedResult:
     models: tuple[str, ...]
     board: str
     verdict: VerdictName
-    arenas: Literal["sum", "largest"]
+    arenas: Literal["sum", "largest", "allocator"]
     board_name: str | None = None
     target: str | None = None
     ram: Ram | None = None

@@ -10,7 +10,7 @@ from mcuplan.budget.verdict import CLOSE
 from mcuplan.findings.advice import Help
 from mcuplan.findings.costs import place
 from mcuplan.reports.documents.performance import estimate_facts, unjudged
-from mcuplan.reports.documents.report import Result, Rule, SharedResult
+from mcuplan.reports.documents.report import HOW_SHARED, Result, Rule, SharedResult
 from mcuplan.reports.html.arena_map import Limit
 from mcuplan.reports.html.subject import Subject
 from mcuplan.text import show_bytes, show_count, show_share
@@ -78,7 +78,7 @@ def card(row: Result) -> Card:
 def shared_card(group: SharedResult) -> Card:
     """The card of several models on one board."""
     names = ", ".join(group.models)
-    how = "an arena each" if group.arenas == "sum" else "taking turns in one arena"
+    how = HOW_SHARED[group.arenas]
     problems = [v.message for v in group.violations]
     return Card(
         title=f"{group.name} together on {group.board_name or group.board}",

@@ -12,6 +12,7 @@ from mcuplan.findings.advice import Help
 from mcuplan.findings.costs import ResourceName, place
 from mcuplan.reports.documents.performance import estimate_facts, unjudged
 from mcuplan.reports.documents.report import (
+    HOW_SHARED,
     NearLimit,
     PlanFault,
     Refusal,
@@ -347,7 +348,7 @@ def _shared(group: SharedResult, lines: Lines, glyphs: Glyphs) -> Iterator[Text]
     head.append(f" together on {_board(group)}")
     yield from lines.wrapped(head, hang=6)
     members = ", ".join(group.models)
-    how = "an arena each" if group.arenas == "sum" else "taking turns in one arena"
+    how = HOW_SHARED[group.arenas]
     yield from lines.wrapped(Text(f"{members}; {how}"), indent=6)
     if group.error is not None:
         yield from lines.wrapped(Text(group.error), indent=6, word=PATH)
