@@ -5,9 +5,9 @@
     python tools/fit_instructions.py [FOLDER] --errors   prints errors: of the fit, left out, beyond what was fitted
 
 FOLDER (default: the environment's MCUPLAN_SHARED) holds ``truth/instructions.csv``; ``tools/data/instructions.jsonl``
-holds more, measured the same way by ``tools/measure_instructions``. Instructions of a kernel's path are a
-sum of non-negative coefficients times the counts of its parts, and the sum of squared relative errors is least (rows
-weigh less below the 40 instructions that a measurement is read to).
+holds more, measured the same way by ``tools/measure_instructions``, and ``branches.jsonl`` what IF takes. Instructions
+of a kernel's path are a sum of non-negative coefficients times the counts of its parts, and the sum of squared relative
+errors is least (rows weigh less below the 40 instructions that a measurement is read to).
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ Floats = NDArray[np.float64]
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parent / "mcuplan" / "estimates" / "instructions" / "data"
 OWN = HERE / "data" / "instructions.jsonl"
+BRANCHES = HERE / "data" / "branches.jsonl"
 CORE = "cortex-m4"
 STEP = 40.0
 """Instructions to which a measurement is read."""
@@ -242,7 +243,16 @@ def dearest(rows: Iterable[Measured]) -> dict[str, float]:
     return {**{kind: round(value, 2) for kind, value in sorted(most.items())}, "call": 2000.0}
 
 
-INTERPRETER = {"invoke": 300.0, "dispatch": 190.0, "branch": 800.0}
+INTERPRETER = {"invoke": 300.0, "dispatch": 190.0}
+
+
+def branches(path: Path) -> dict[str, float]:
+    """What IF takes itself, and each operand of it that is looked at: on the way to the branch, or back."""
+    rows = np.array([json.loads(line) for line in path.read_text("utf-8").splitlines()], dtype=np.float64)
+    looked_at = 2 * rows[:, 0]
+    copies = looked_at * [run(int(size), 4) for size in rows[:, 1]]
+    branch, operand = fit(np.stack([np.ones(len(rows)), looked_at], axis=1), rows[:, 2] - copies)
+    return {"branch": branch, "operand": operand}
 
 
 def documents(
@@ -252,7 +262,11 @@ def documents(
     files: dict[str, object] = {
         f"{library}.{CORE}.json": {"about": ABOUT, "kernels": kernel_rows(groups, library)} for library in FEATURES
     }
-    shared = {"about": ABOUT, "control": control(loops, INTERPRETER), "dearest": dearest(rows)}
+    shared = {
+        "about": ABOUT,
+        "control": control(loops, {**INTERPRETER, **branches(BRANCHES)}),
+        "dearest": dearest(rows),
+    }
     files[f"tflm.{CORE}.json"] = {**shared, "kernels": kernel_rows(groups, "tflm")}
     return files
 

@@ -90,6 +90,38 @@ def test_the_paths_of_depthwise_convolutions() -> None:
                      "depthwise.generic", "depthwise.generic"]  # fmt: skip
 
 
+def test_depthwise_convolutions_of_int16_go_filter_by_filter() -> None:
+    """TFLM calls arm_depthwise_conv_s16, never its fast form: window rows that lie inside, as measured."""
+    depthwise = FEATURES["cmsis-nn"]["DEPTHWISE_CONV_2D"]
+    call = Call("DEPTHWISE_CONV_2D", "int16", (1, 8, 8, 6), (1, 8, 8, 6), kernel=(3, 3), before=(1, 1))
+    path, counts = depthwise(call)
+    assert path == "depthwise.generic"
+    assert dict(zip(PARTS[path], counts, strict=True))["filter_taps"] == 22 * 22 * 6  # 2 + 6 * 3 + 2 a side
+
+
+def test_the_paths_of_transposed_convolutions() -> None:
+    """Row by row up to 16 channels or with strides above 2, else a convolution of the spread input."""
+    transposed = FEATURES["cmsis-nn"]["TRANSPOSE_CONV"]
+    base = Call("TRANSPOSE_CONV", "int8", (1, 2, 6, 10), (1, 4, 12, 3), kernel=(2, 2), stride=(2, 2))
+    deep = base._replace(source=(1, 2, 6, 17))
+    assert [transposed(c)[0] for c in (base, deep, deep._replace(stride=(3, 1)), base._replace(dtype="float32"))] == [
+        "transposed.rows", "transposed.im2col", "transposed.rows", "transposed",
+    ]  # fmt: skip
+    counts = dict(zip(PARTS["transposed.rows"], transposed(base)[1], strict=True))
+    # 2 rows, 3 filters of 2 x 2 taps; 6 columns are one tile of 4 and 2 by themselves; 10 channels 2 fours and 2 more.
+    assert (counts["rows"], counts["filters"], counts["filter_rows"]) == (2, 2 * 3 * 3, 2 * 2 * 3 * 3)
+    assert (counts["tiles"], counts["tiles_4"], counts["tiles_1"]) == (2 * 2 * 2 * 3, 48, 48)
+    assert (counts["rest"], counts["rest_4"], counts["rest_1"]) == (2 * 2 * 2 * 2 * 3, 96, 96)
+    assert (counts["pixels"], counts["results"]) == (4 * 12, 4 * 12 * 3)
+
+
+def test_a_mean_that_drops_its_axes_takes_the_general_way() -> None:
+    """Only where dimensions are kept TFLM sums whole planes (micro/kernels/reduce_common.cc)."""
+    mean = FEATURES["reference"]["MEAN"]
+    kept = Call("MEAN", "float32", (1, 4, 4, 8), (1, 1, 1, 8), detail=(1, 2))
+    assert [mean(c)[0] for c in (kept, kept._replace(result=(1, 8)))] == ["mean.planes", "mean"]
+
+
 def test_every_path_counts_as_many_parts_as_it_names() -> None:
     """A row of counts for each operator of the zoo's single-operator models, of both libraries."""
     from mcuplan.estimates.instructions import call_of

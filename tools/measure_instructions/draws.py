@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 Entry = dict[str, Any]
@@ -319,7 +319,7 @@ def transposed(draw: Draw, dtype: str) -> Entry:
     """TRANSPOSE_CONV that doubles, or keeps, the size."""
     while True:
         shape, filters = draw.shape(6_000), draw.one(CHANNELS)
-        kernel, stride = draw.one(((2, 2), (3, 3), (4, 4), (1, 4))), draw.one((1, 2, 2))
+        kernel, stride = draw.one(((2, 2), (3, 3), (4, 4), (1, 4), (5, 5), (1, 1))), draw.one((1, 2, 2, 3))
         if math.prod(shape) * filters * math.prod(kernel) <= 1_000_000:
             break
     made = [1, shape[1] * stride, shape[2] * stride, filters]
@@ -390,6 +390,15 @@ ONE_TYPE: Kinds = {
     "plus": counter("ADD", "int32"), "div": _of_floats(pairs("DIV")),
     "dequantize-16": between("DEQUANTIZE", "int16", "float32"), "cast": between("CAST", "int8", "float32"),
 }  # fmt: skip
+
+
+def drawn_of(kinds: Iterable[str], seed: int, count: int) -> Iterator[Entry]:
+    """``count`` entries of each type of the operators named: more of what is fitted badly."""
+    draw = Draw(seed)
+    for name in kinds:
+        for table, types in ((ALL_TYPES, tuple(BIAS)), (SOME_TYPES, ("int8", "float32")), (ONE_TYPE, ("",))):
+            if name in table:
+                yield from (table[name](draw, dtype) for dtype in types for _ in range(count))
 
 
 def drawn(seed: int, count: int, library: str) -> Iterator[Entry]:

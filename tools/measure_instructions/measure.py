@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from draws import Entry, drawn
+from draws import Entry, drawn, drawn_of
 
 from mcuplan.estimates.instructions import Call, call_of
 from mcuplan.graph import Graph
@@ -105,8 +105,11 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("library", choices=("cmsis-nn", "reference"))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=12)
+    parser.add_argument("--kinds", default="", help="names of draws.py alone, with commas between")
     options = parser.parse_args(arguments)
-    models = list(_models(drawn(options.seed, options.count, options.library)))
+    every = drawn(options.seed, options.count, options.library)
+    entries = drawn_of(options.kinds.split(","), options.seed, options.count) if options.kinds else every
+    models = list(_models(entries))
     runs = run_models(options.firmware, [data for _, data in models])
     for (graph, _), run in zip(models, runs, strict=True):
         call = call_of(OperatorCall(graph, graph.main, graph.main.operators[0]))

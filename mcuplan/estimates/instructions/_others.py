@@ -281,7 +281,8 @@ def transpose_reference(call: Call) -> Work:
 def mean(call: Call) -> Work:
     """QuantizedMeanOrSum: an index worked out for every element."""
     elements, results = math.prod(call.source), math.prod(call.result)
-    if call.dtype == "float32" and len(call.source) == 4 and call.detail == (1, 2):
+    kept = len(call.source) == len(call.result) == 4
+    if call.dtype == "float32" and kept and call.detail == (1, 2):
         return "mean.planes", (1, results, results * call.source[1], elements)
     runs = elements // max(call.source[-1], 1) if call.source else 1
     return "mean", (1, elements, elements * len(call.detail), runs, results)

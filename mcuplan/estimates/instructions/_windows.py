@@ -46,11 +46,18 @@ PARTS: dict[str, tuple[str, ...]] = {
     "depthwise.reference": (
         "call", "pixels", "channels", "filters", "filter_rows", "filter_taps", "columns_inside", "inside",
     ),
-    "transposed": ("call", "pixels", "inputs", "input_rows", "input_taps", "taps", "macs", "results"),
+    "transposed": ("call", "pixels", "inputs", "input_rows", "input_taps", "outside", "macs", "results"),
+    "transposed.rows": (
+        "call", "rows", "filters", "filter_rows", "tiles", "tiles_4", "tiles_1", "rest", "rest_4", "rest_1", "begun",
+        "pixels", "results",
+    ),
     "transposed.im2col": ("call", "reversed", "spread", *("rows", *IM2COL)),
     "pool.average": ("call", "rows", "pixels", "tap_rows", "taps", "first", "more", "divided"),
     "pool.maximum": (
         "call", "rows", "pixels", "tap_rows", "taps", "copied", "compared_4", "compared_1", "clamped",
+    ),
+    "pool.maximum-int16": (
+        "call", "rows", "pixels", "tap_rows", "taps", "copied", "compared_2", "compared_1", "clamped",
     ),
     "pool.reference": ("call", "pixels", "channels", "tap_rows", "taps"),
 }  # fmt: skip
@@ -137,7 +144,10 @@ def conv_reference(call: Call) -> Work:
 
 
 def depthwise_cmsis(call: Call) -> Work:
-    """arm_depthwise_conv_wrapper_s8: 3x3 with at most one row of padding, else by columns, else filter by filter."""
+    """arm_depthwise_conv_wrapper_s8: 3x3 with at most one row of padding, else by columns, else filter by filter.
+
+    Of int16 TFLM calls arm_depthwise_conv_s16 itself (micro/kernels/cmsis_nn/depthwise_conv.cc), not its fast form.
+    """
     if call.dtype == "float32":
         return depthwise_reference(call)
     batch, _, width, depth = call.source
@@ -154,8 +164,8 @@ def depthwise_cmsis(call: Call) -> Work:
             1, rows, pixels, pixels * b, row_taps * columns * b, row_taps * across * b, pixels * r,
             row_taps * columns * r, row_taps * across * r,
         )  # fmt: skip
-    if made == depth and call.dilation == (1, 1) and (batch == 1 or call.dtype == "int16"):
-        return _by_columns(call, pixels * batch, (row_taps * batch, column_taps))
+    if single and call.dtype == "int8":
+        return _by_columns(call, pixels, (row_taps, column_taps))
     multiplier = made // depth
     inside = row_taps * column_taps * batch
     if multiplier % 4 == 0 and batch == 1 and call.dilation == (1, 1):
@@ -170,7 +180,7 @@ def depthwise_cmsis(call: Call) -> Work:
 
 
 def _by_columns(call: Call, pixels: int, taps: tuple[int, int]) -> Work:
-    """arm_depthwise_conv_s8_opt and arm_depthwise_conv_fast_s16."""
+    """arm_depthwise_conv_s8_opt."""
     depth = call.source[3]
     kh, kw = call.kernel
     rows, columns = call.result[1:3]
@@ -178,17 +188,11 @@ def _by_columns(call: Call, pixels: int, taps: tuple[int, int]) -> Work:
     window = kh * kw
     across = taps[0] * columns * kw - inside
     b, r = pixels * (depth // 4), pixels * (depth % 4)
-    name = "depthwise.optimized-int16" if call.dtype == "int16" else "depthwise.optimized"
-    if call.dtype == "int16":
-        size = 2 * depth
-        moved = (inside * run(size, size), 0.0)
-    else:
-        moved = (inside * (depth // 4), inside * (depth % 4))
     height, stride, before = call.source[1], call.stride[0], call.before[0]
     line = 2 * kw * depth
     edges = [filled(n * line, line) for n in rows_outside(height, rows, kh, stride, before)]
-    return name, (
-        1, rows, pixels, inside, len(edges) * columns, across, *moved,
+    return "depthwise.optimized", (
+        1, rows, pixels, inside, len(edges) * columns, across, inside * (depth // 4), inside * (depth % 4),
         across * filled(2 * depth, 2 * depth) + columns * sum(edges), b, b * (window // 2), b * (window % 2), r,
         r * window,
     )  # fmt: skip
@@ -209,8 +213,8 @@ def depthwise_reference(call: Call) -> Work:
 
 
 def pool_cmsis(call: Call) -> Work:
-    """arm_avgpool_s8 and arm_max_pool_s8."""
-    if call.dtype != "int8":
+    """arm_avgpool_s8 and arm_max_pool_s8, and those of int16."""
+    if call.dtype == "float32":
         return pool_reference(call)
     batch, _, _, depth = call.source
     rows, columns, row_taps, column_taps = _places(call)
@@ -220,6 +224,11 @@ def pool_cmsis(call: Call) -> Work:
         return "pool.average", (1, rows * batch, pixels, tap_rows, taps, pixels * depth, (taps - pixels) * depth,
                                 pixels * depth)  # fmt: skip
     more = taps - pixels
+    if call.dtype == "int16":
+        return "pool.maximum-int16", (
+            1, rows * batch, pixels, tap_rows, taps, pixels * run(2 * depth, 2 * depth), more * (depth // 2),
+            more * (depth % 2), pixels * depth,
+        )  # fmt: skip
     return "pool.maximum", (
         1, rows * batch, pixels, tap_rows, taps, pixels * run(depth, depth), more * (depth // 4), more * (depth % 4),
         pixels * depth,
@@ -238,8 +247,10 @@ def pool_reference(call: Call) -> Work:
 def transposed_cmsis(call: Call) -> Work:
     """arm_transpose_conv_wrapper_s8: of more than 16 channels a convolution of the spread input, else row by row."""
     depth = call.source[3]
-    if call.dtype != "int8" or depth <= 16 or max(call.stride) > 2:
+    if call.dtype != "int8":
         return transposed(call)
+    if depth <= 16 or max(call.stride) > 2:
+        return _transposed_rows(call)
     batch, rows, columns, _ = call.source
     spread = (batch, rows * call.stride[0], columns * call.stride[1], depth)
     before = (call.kernel[0] - 1 - call.before[0], call.kernel[1] - 1 - call.before[1])
@@ -249,6 +260,25 @@ def transposed_cmsis(call: Call) -> Work:
     return "transposed.im2col", (1, call.result[3] * taps * run(depth, depth), wide, *_im2col(conv, 1))
 
 
+def _transposed_rows(call: Call) -> Work:
+    """arm_transpose_conv_s8: four input pixels at a time against each tap of each filter, sums of 32 bits in a rolling
+    buffer of rows that begin as the bias."""
+    batch, rows, columns, depth = call.source
+    (kh, kw), (down, across), made = call.kernel, call.stride, call.result[3]
+    before, height = call.before[0], call.result[1]
+    skipped = (max(before - j * down, 0) + max(j * down + kh - before - height - 1, 0) for j in range(rows))
+    filter_rows = batch * made * sum(kh - n for n in skipped)
+    fours, rest = columns // 4, columns % 4
+    tiles, ones = filter_rows * kw * fours, filter_rows * kw * rest
+    wide = (columns - 1) * across + max(kw, across)
+    begun = batch * wide * (max(kh, down) + height) * run(4 * made, 4)
+    return "transposed.rows", (
+        1, batch * rows, batch * rows * made * (fours + rest), filter_rows * (fours + rest), tiles,
+        tiles * (depth // 4), tiles * (depth % 4), ones, ones * (depth // 4), ones * (depth % 4), begun,
+        batch * height * call.result[2], math.prod(call.result),
+    )  # fmt: skip
+
+
 def transposed(call: Call) -> Work:
     """TransposeConv: what every input element adds, filter by filter, where it falls inside the result."""
     batch, rows, columns, depth = call.source
@@ -256,11 +286,8 @@ def transposed(call: Call) -> Work:
     pixels = batch * rows * columns
     down = taps_inside(call.result[1], rows, kh, call.stride[0], 1, call.before[0])
     across = taps_inside(call.result[2], columns, kw, call.stride[1], 1, call.before[1])
-    made = math.prod(call.result)
+    inside, made = batch * down * across, math.prod(call.result)
     return "transposed", (
         1, pixels, pixels * depth, pixels * depth * kh, pixels * depth * kh * kw,
-        batch * down * across * call.result[3], batch * down * across * depth * call.result[3], made,
+        (pixels * kh * kw - inside) * depth * call.result[3], inside * depth * call.result[3], made,
     )  # fmt: skip
-
-
-PARTS["depthwise.optimized-int16"] = PARTS["depthwise.optimized"]

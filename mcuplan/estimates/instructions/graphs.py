@@ -128,7 +128,7 @@ class _Counter:
         subgraph = self.graph.subgraphs[index]
         op = subgraph.operators[place]
         if op.name in ("WHILE", "IF"):
-            return Cost(self._control(index, subgraph, op), op.name == "WHILE")
+            return Cost(self._control(index, subgraph, op))
         if op.name == "CALL_ONCE":
             return Cost(0.0)
         try:
@@ -143,7 +143,8 @@ class _Counter:
         return place is not None and place == self.address(*b)
 
     def _control(self, index: int, subgraph: Subgraph, op: Operator) -> float:
-        """WHILE: variables to the condition and to the result, then for each turn to the body, back, and on."""
+        """WHILE: variables to the condition and to the result, then for each turn to the body, back, and on. IF:
+        operands to the branch, and its results back."""
         own, called = self.model.control, called_subgraphs(op)
         if any(not 0 <= s < len(self.graph.subgraphs) for s in called):
             return 0.0
@@ -151,19 +152,20 @@ class _Counter:
         given, made = [(index, t) for t in op.inputs], [(index, t) for t in op.outputs]
         into, back = [(called[-1], t) for t in body.inputs], [(called[-1], t) for t in body.outputs]
         if op.name == "IF":
-            return own.branch + self._moves(given[1:], into) + self._moves(back, made)
+            return own.branch + self._moves(given[1:], into, own.operand) + self._moves(back, made, own.operand)
         asked = [(called[0], t) for t in self.graph.subgraphs[called[0]].inputs]
         turns = loop_turns(self.graph, subgraph, op)
         first = self._moves(given, asked) + self._moves(given, made)
         turn = self._moves(made, into) + self._moves(back, made) + self._moves(made, asked)
         return own.loop + first + (1 if turns is None else turns) * (own.turn + turn)
 
-    def _moves(self, given: list[tuple[int, int]], into: list[tuple[int, int]]) -> float:
-        """Variables looked at one by one, and copied where they do not share an address."""
+    def _moves(self, given: list[tuple[int, int]], into: list[tuple[int, int]], each: float | None = None) -> float:
+        """Variables looked at one by one, at ``each``, and copied where they do not share an address."""
+        each = self.model.control.variable if each is None else each
         total = 0.0
         for a, b in zip(given, into, strict=False):
             size = self._bytes(b)
-            total += self.model.control.variable
+            total += each
             total += 0 if size < 0 or self._together(a, b) else run(size, 4)
         return total
 

@@ -41,6 +41,7 @@ class Control:
     turn: float
     variable: float
     branch: float
+    operand: float
 
 
 MEASURED_VERSION = "upstream-2026-08"
