@@ -48,7 +48,8 @@ void Return(TfLiteContext* context, std::uint8_t* memory) {
 // This TFLM has no temporary buffers: the memory is what lies below the persistent section, which an allocation of no
 // bytes tells. The declared arena has room for it; no operator at work allocates anything else.
 std::uint8_t* Borrow(TfLiteContext* context, std::size_t bytes) {
-  return static_cast<std::uint8_t*>(context->AllocatePersistentBuffer(context, 0)) - bytes;
+  auto* tail = static_cast<std::uint8_t*>(context->AllocatePersistentBuffer(context, 0));
+  return tail == nullptr ? nullptr : tail - bytes;
 }
 
 void Return(TfLiteContext*, std::uint8_t*) {}

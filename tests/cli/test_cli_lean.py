@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from conftest import Cli
+
+from mcuplan.tflm.versions import find_version
 
 VWW = "zoo:visual-wake-words"
 
@@ -81,11 +85,13 @@ def test_verify_diff_and_report_know_lean(planned: Path, tmp_path: Path) -> None
     assert "+lean" in page.read_text()
 
 
-def test_kernels_nobody_read_are_refused_in_one_sentence() -> None:
-    done = mcuplan("check", VWW, "--lean", "--target", "chirale-2.0.0/cortex-m4+cmsis-nn")
-    assert done.returncode == 2
-    assert done.stderr.count("\n") == 1
-    assert "no lean registrations" in done.stderr
+def test_kernels_nobody_read_are_refused_in_one_sentence(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    unread = replace(find_version("upstream-2026-08"), lean=())
+    monkeypatch.setattr("mcuplan.tflm.target.find_version", lambda name: unread)
+    done = cli("check", VWW, "--lean")
+    assert done.code == 2
+    assert done.err.count("\n") == 1
+    assert "no lean registrations" in done.err
 
 
 def test_the_configuration_declares_lean(tmp_path: Path) -> None:
