@@ -15,7 +15,7 @@ from mcuplan.firmware.golden import SEED, GoldenVector
 from mcuplan.firmware.kinds import BOARD_NAMES, Kind, core_options, kinds, refuse_other_tflm
 from mcuplan.firmware.names import Words, made_by, string
 from mcuplan.firmware.places import Place, one_arena
-from mcuplan.firmware.resolver import ADD_CUSTOM, ExportError, Registered, kernel_type, parameter
+from mcuplan.firmware.resolver import ExportError, Registered, kernel_type, parameter
 from mcuplan.firmware.sources import Export, SourceFile, firmware_sources, resource_variables
 from mcuplan.firmware.templating import Code, render
 from mcuplan.firmware.tensors import TensorConstants, tensor_constants
@@ -222,7 +222,7 @@ def _part(words: Words, model: ProjectModel, graph: Graph, export: Export, targe
 def _brought(words: Words, operators: Sequence[Registered]) -> Iterator[tuple[str, str]]:
     """Functions that give registrations of custom operators, and the operators' names (untrusted text)."""
     for i, found in enumerate(operators):
-        if found.method == ADD_CUSTOM:
+        if found.brought:
             yield f"{words.camel}_{parameter(i, found.operator)}", found.operator
 
 

@@ -9,6 +9,7 @@ from functools import cache
 from mcuplan.errors import McuplanError
 from mcuplan.firmware.names import Words, header, made_by, string
 from mcuplan.graph import CUSTOM, Graph, Operator, Subgraph
+from mcuplan.operators.input_rows import ROWS_OPERATOR
 from mcuplan.tflite.carray import c_identifier
 from mcuplan.tflm import DEFAULT_BUILD, registration_saving
 from mcuplan.tflm.history import has_operator
@@ -28,13 +29,19 @@ class Registered:
     """One operator of the resolver: its schema name or custom code, the resolver's method, and the registration.
 
     ``registration`` is "" for the method's own default; ``method`` is ``AddCustom`` for operators that are not
-    TFLM's, whose registration the firmware must bring.
+    TFLM's, whose registration the firmware must bring, but for ``own`` ones: their source is among the exported.
     """
 
     operator: str
     method: str
     registration: str = ""
     header: str = ""
+    own: bool = False
+
+    @property
+    def brought(self) -> bool:
+        """Whether the firmware must bring the operator."""
+        return self.method == ADD_CUSTOM and not self.own
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +104,7 @@ def registered(graph: Graph, target: Target) -> Iterator[Registered]:
         uses.setdefault((op.name == CUSTOM, op.label), []).append((graph.subgraphs[s], op))
     for (custom, label), found in sorted(uses.items()):
         if custom:
-            yield Registered(label, table.customs.get(label, ADD_CUSTOM))
+            yield Registered(label, table.customs.get(label, ADD_CUSTOM), own=label == ROWS_OPERATOR)
             continue
         method = table.operators.get(label)
         if method is None:
@@ -129,7 +136,9 @@ def resolver_header(
 
     ``last`` is the call that makes its registrations lean, "" for none.
     """
-    headers = sorted({r.header for r in operators if r.header} | ({words.file("lean")} if last else set()))
+    own = {words.file("lean")} if last else set()
+    own |= {words.file("rows")} if any(r.own for r in operators) else set()
+    headers = sorted({r.header for r in operators if r.header} | own)
     includes = [f'"{h}"' for h in (*headers, "tensorflow/lite/micro/micro_mutable_op_resolver.h")]
     comments = [
         "An op resolver with exactly the operators of the model.",
@@ -138,8 +147,9 @@ def resolver_header(
     ]
     resolver = f"{words.camel}OpResolver"
     kernel = _resolver(target.version).parameter
-    brought = {r.operator: parameter(i, r.operator) for i, r in enumerate(operators) if r.method == ADD_CUSTOM}
+    brought = {r.operator: parameter(i, r.operator) for i, r in enumerate(operators) if r.brought}
     parameters = "".join(f", {kernel} {p}" for p in brought.values())
+    brought |= {r.operator: f"{words.camel}RowsOperator()" for r in operators if r.own}
     calls = "".join(f"  TF_LITE_ENSURE_STATUS(resolver.{_call(r, brought)});\n" for r in operators)
     calls += f"  TF_LITE_ENSURE_STATUS({last});\n" if last else ""
     body = (

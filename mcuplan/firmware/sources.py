@@ -16,9 +16,11 @@ from mcuplan import files
 from mcuplan.files import write_text
 from mcuplan.firmware.lean import lean_call, lean_files
 from mcuplan.firmware.names import Words, comment, header, made_by
-from mcuplan.firmware.resolver import ADD_CUSTOM, ExportError, Registered, registered, resolver_header, saved_bytes
+from mcuplan.firmware.resolver import ExportError, Registered, registered, resolver_header, saved_bytes
+from mcuplan.firmware.rows import rows_files
 from mcuplan.graph import Graph
 from mcuplan.operators import Options
+from mcuplan.operators.input_rows import rows_buffer_bytes
 from mcuplan.tflite.carray import format_c_array
 from mcuplan.tflite.files import read, write
 from mcuplan.tflm import DEFAULT_BUILD, predict
@@ -93,7 +95,8 @@ def firmware_sources(
     """The C++ sources that put ``model`` into a firmware with TFLM on ``target``.
 
     Four files: the model as an aligned array (header and source), the arena's size with where it comes from, and an
-    op resolver that registers exactly the operators used.
+    op resolver that registers exactly the operators used. For a lean target two more; for a model whose input comes
+    by rows three: the operator that gives them (header and source), and sources of rows.
 
     Parameters
     ----------
@@ -137,8 +140,9 @@ def firmware_sources(
         SourceFile(words.file("arena"), _arena_header(words, graph, arena)),
         SourceFile(words.file("op_resolver"), resolver_header(words, operators, saved, build, target, last)),
         *lean,
+        *(SourceFile(name, text) for name, text in rows_files(words, graph, target)),
     )
-    brought = tuple(r.operator for r in operators if r.method == ADD_CUSTOM)
+    brought = tuple(r.operator for r in operators if r.brought)
     return Export(files, len(data), arena.declare_bytes, operators, saved, build, brought)
 
 
@@ -187,6 +191,9 @@ def _arena_comment(name: str, graph: Graph, arena: ArenaPrediction) -> Iterator[
     yield f"  {arena.persistent_bytes:>10,} bytes of persistent section"
     yield f"  {arena.used_bytes:>10,} bytes used after AllocateTensors"
     yield f"  {arena.declare_bytes:>10,} bytes to declare: {_reason(arena)}"
+    buffer = rows_buffer_bytes(graph)
+    if buffer:
+        yield f"The input comes by rows and is not in it; a camera's buffer of rows takes {buffer:,} bytes more."
     if any(entry.name == OFFLINE_PLAN for entry in graph.metadata):
         yield "The model carries a memory plan, which TFLM follows."
     if not arena.exact:

@@ -8,7 +8,7 @@ enum TfLiteStatus { kTfLiteOk = 0, kTfLiteError = 1 };
 
 struct TfLiteIntArray {
   int size;
-  int data[1];
+  int data[4];
 };
 
 union TfLitePtrUnion {
@@ -22,6 +22,7 @@ struct TfLiteEvalTensor {
 
 struct TfLiteNode {
   TfLiteIntArray* inputs;
+  TfLiteIntArray* outputs;
   void* user_data;
 };
 
@@ -33,6 +34,7 @@ struct TfLiteContext {
 struct TFLMRegistration {
   void* (*init)(TfLiteContext* context, const char* buffer, std::size_t length) = nullptr;
   TfLiteStatus (*prepare)(TfLiteContext* context, TfLiteNode* node) = nullptr;
+  TfLiteStatus (*invoke)(TfLiteContext* context, TfLiteNode* node) = nullptr;
   int builtin_code = 0;
 };
 
