@@ -145,3 +145,10 @@ def show_share(part: float) -> str:
     if 100 < percent < 101:
         return ">100%"
     return f"{percent:.0f}%"
+
+
+def kibibytes(amount: int) -> str:
+    """Memory as makers state it: KiB or MiB where it is a whole number of them, else bytes."""
+    if amount % 2**20 == 0:
+        return f"{amount // 2**20:,} MiB"
+    return f"{amount // 2**10:,} KiB" if amount % 2**10 == 0 else f"{amount:,} B"

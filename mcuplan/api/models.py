@@ -6,10 +6,11 @@ import glob
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, TypeAlias
 
 from mcuplan.errors import McuplanError
+from mcuplan.files import ANY_SIZE, opened
 
 if TYPE_CHECKING:
     from mcuplan.graph import Graph
@@ -19,7 +20,7 @@ ZOO = "zoo:"
 ModelLike: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | Graph"
 """A path, ``zoo:NAME``, the bytes of a `.tflite` file, or a graph."""
 MODEL_SUFFIXES = (".tflite", ".lite")
-"""What a folder is searched for; C arrays are taken where they are named, for not every C file is a model."""
+"""What a folder is searched for first; a C source is taken where an array in it holds a model."""
 
 
 class ArgumentError(McuplanError):
@@ -97,11 +98,29 @@ def _folder(folder: str, must_have: bool = True) -> Iterator[str]:
     for where, folders, files in os.walk(folder, onerror=refuse):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
-            if name.lower().endswith(MODEL_SUFFIXES):
+            path = os.path.join(where, name)
+            if name.lower().endswith(MODEL_SUFFIXES) or _is_c_model(path):
                 any_found = True
-                yield os.path.join(where, name)
+                yield path
     if must_have and not any_found:
-        raise ArgumentError(f"{folder}: the folder holds no .tflite model")
+        raise ArgumentError(f"{folder}: the folder holds no .tflite model, and no C array of one")
+
+
+def _is_c_model(path: str) -> bool:
+    """Whether a file is a C source whose beginning has a model's first bytes; not every C source of a folder is one."""
+    from mcuplan.tflite.carray import begins_a_model, is_c_source
+
+    if not is_c_source(PurePath(path)):
+        return False
+    try:
+        with opened(Path(path), ANY_SIZE, ArgumentError) as file:
+            return begins_a_model(file.read(_C_HEAD))
+    except ArgumentError:
+        return False  # what is found by looking around is not complained about
+
+
+_C_HEAD = 1 << 16
+"""Bytes of a C source in which its first array begins."""
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ __all__ = [
     "all_boards",
     "board_json_schema",
     "board_names",
+    "boards_json_schema",
     "load_board",
     "read_reserve",
     "specs_folder",
@@ -40,6 +41,13 @@ def board_json_schema() -> dict[str, Any]:
     from mcuplan.boards import schema
 
     return schema.board_json_schema()
+
+
+def boards_json_schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of the list that ``mcuplan boards --format json`` writes."""
+    from mcuplan.boards import schema
+
+    return schema.boards_json_schema()
 
 
 def __getattr__(name: str) -> Any:

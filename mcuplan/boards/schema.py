@@ -20,6 +20,14 @@ def board_json_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "mcuplan board"}
 
 
+def boards_json_schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of the list that ``mcuplan boards --format json`` writes: a document a board."""
+    board = board_json_schema()
+    head = {"$schema": board.pop("$schema"), "title": "mcuplan boards", "type": "array"}
+    definitions = board.pop("$defs")
+    return head | {"items": {"$ref": "#/$defs/Board"}, "$defs": {**definitions, "Board": board}}
+
+
 def _field_docstrings() -> dict[str, dict[str, str]]:
     """Class name to field name to the string below the field. pydantic can do this too, but at every start-up."""
     classes = [node for node in ast.parse(inspect.getsource(spec)).body if isinstance(node, ast.ClassDef)]

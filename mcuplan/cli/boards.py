@@ -6,10 +6,13 @@ from pathlib import Path
 
 import click
 
-from mcuplan.cli.parameters import board_argument, board_dir_option
+from mcuplan.cli.parameters import board_argument, board_dir_option, examples
 
 
-@click.command("boards", short_help="List boards, or show one.")
+@click.command("boards", short_help="List boards, or show one.", epilog=examples(
+    "mcuplan boards",
+    "mcuplan boards arduino-nano-33-ble-sense",
+))  # fmt: skip
 @board_argument
 @board_dir_option
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", help="How to show them.")

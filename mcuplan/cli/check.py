@@ -11,6 +11,7 @@ from mcuplan.cli import complain
 from mcuplan.cli.parameters import (
     COUNT,
     board_options,
+    examples,
     limit_options,
     models_argument,
     performance_options,
@@ -19,7 +20,12 @@ from mcuplan.cli.parameters import (
 from mcuplan.reports.formats import FORMATS, renderer
 
 
-@click.command("check", short_help="Check models against boards and limits.")
+@click.command("check", short_help="Check models against boards and limits.", epilog=examples(
+    "mcuplan check zoo:person-detection --board sparkfun-edge",
+    "mcuplan check zoo:sine --ram 64kB --flash 256kB",
+    "mcuplan check zoo:sine --arena-size 2048",
+    "mcuplan check zoo:sine --format markdown -o report.md",
+))  # fmt: skip
 @models_argument()
 @board_options
 @limit_options

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcuplan.cli.parameters import one_board, one_board_options, target_options
+from mcuplan.cli.parameters import examples, one_board, one_board_options, target_options
 
 if TYPE_CHECKING:
     from mcuplan.findings.diff.difference import Measure
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 _MEASURES: tuple[Measure, ...] = ("arena", "ram", "flash", "macs", "instructions")
 
 
-@click.command("diff", short_help="Show what changed between two models, and why.")
+@click.command("diff", short_help="Show what changed between two models, and why.", epilog=examples(
+    "mcuplan diff zoo:sine zoo:ds-cnn",
+    "mcuplan diff zoo:ds-cnn zoo:ds-cnn --target cortex-m4+reference --to cortex-m4+cmsis-nn",
+))  # fmt: skip
 @click.argument("old", metavar="OLD")
 @click.argument("new", metavar="NEW")
 @click.option("--max-growth", "growth", multiple=True, metavar="RESOURCE=AMOUNT",

@@ -7,10 +7,20 @@ from typing import Any
 
 import click
 
-from mcuplan.cli.parameters import config_option, kernel_options, models_argument, one_board, one_board_options
+from mcuplan.cli.parameters import (
+    config_option,
+    examples,
+    kernel_options,
+    models_argument,
+    one_board,
+    one_board_options,
+)
 
 
-@click.command("energy", short_help="Estimate energy, average power and battery life.")
+@click.command("energy", short_help="Estimate energy, average power and battery life.", epilog=examples(
+    "mcuplan energy zoo:ds-cnn",
+    "mcuplan energy zoo:ds-cnn --board nucleo-l4r5zi --period 10s --battery 220mAh@3V",
+))  # fmt: skip
 @models_argument(1)
 @click.option("--period", metavar="TIME", help="How often the model runs, such as 10s.")
 @click.option("--battery", metavar="CHARGE@VOLTAGE", help="A battery, such as 220mAh@3V or 660mWh.")

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcuplan.cli.parameters import Build, config_option, models_argument, one_board, one_board_options, target_options
+from mcuplan.cli.parameters import (
+    Build,
+    config_option,
+    examples,
+    models_argument,
+    one_board,
+    one_board_options,
+    target_options,
+)
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -19,7 +27,11 @@ if TYPE_CHECKING:
 KINDS = ("cmake", "arduino", "platformio", "esp-idf", "zephyr")
 
 
-@click.command("export", short_help="Write C++ sources or a whole project: the model, its arena, its op resolver.")
+@click.command("export", short_help="Write C++ sources or a whole project: the model, its arena, its op resolver.",
+               epilog=examples(
+    "mcuplan export zoo:sine -o firmware --name sine",
+    "mcuplan export zoo:sine --board arduino-nano-33-ble-sense -o firmware",
+))  # fmt: skip
 @models_argument()
 @click.option(
     "-o", "--output", required=True, metavar="DIR", type=click.Path(file_okay=False, path_type=Path),

@@ -10,6 +10,7 @@ import click
 from mcuplan.cli.parameters import (
     COUNT,
     config_option,
+    examples,
     limit_options,
     models_argument,
     one_board,
@@ -18,7 +19,10 @@ from mcuplan.cli.parameters import (
 )
 
 
-@click.command("fit-search", short_help="Find the widths and resolutions of a network that fit a board.")
+@click.command("fit-search", short_help="Find the widths and resolutions of a network that fit a board.",
+               epilog=examples(
+    "mcuplan fit-search zoo:visual-wake-words --ram 64kB --widths 0.5,1",
+))  # fmt: skip
 @models_argument(1)
 @click.option("--int8", is_flag=True, help="Search for the int8 form of a float model.")
 @click.option("--widths", metavar="F,F,...", help="Widths to try.  [default: 0.25 to 2]")

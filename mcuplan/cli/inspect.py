@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mcuplan.cli.parameters import config_option, models_argument, one_board, one_board_options, target_options
+from mcuplan.cli.parameters import (
+    config_option,
+    examples,
+    models_argument,
+    one_board,
+    one_board_options,
+    target_options,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +25,11 @@ if TYPE_CHECKING:
     from mcuplan.reports.terminal.glyphs import Glyphs
 
 
-@click.command("inspect", short_help="Show a model's operators, shapes, MACs, instructions, live bytes and lifespans.")
+@click.command("inspect", short_help="Show a model's operators, shapes, MACs, instructions, live bytes and lifespans.",
+               epilog=examples(
+    "mcuplan inspect zoo:ds-cnn --blocks",
+    "mcuplan inspect zoo:sine --arena --board sparkfun-edge",
+))  # fmt: skip
 @models_argument(1)
 @click.option("--blocks", is_flag=True, help="Group operators into blocks: inverted residuals, residual units, ...")
 @click.option("--arena", is_flag=True, help="Show every buffer of the arena: offset, bytes, lifespan.")

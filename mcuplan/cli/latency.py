@@ -7,10 +7,20 @@ from typing import Any
 
 import click
 
-from mcuplan.cli.parameters import config_option, kernel_options, models_argument, one_board, one_board_options
+from mcuplan.cli.parameters import (
+    config_option,
+    examples,
+    kernel_options,
+    models_argument,
+    one_board,
+    one_board_options,
+)
 
 
-@click.command("latency", short_help="Estimate the time of one inference on a measured board.")
+@click.command("latency", short_help="Estimate the time of one inference on a measured board.", epilog=examples(
+    "mcuplan latency zoo:ds-cnn --board nucleo-l4r5zi",
+    "mcuplan latency zoo:ds-cnn --board nucleo-l4r5zi --limit 200ms",
+))  # fmt: skip
 @models_argument(1)
 @click.option(
     "--limit", metavar="TIME", help="The longest one inference may take; the exit code is 1 where it is longer."

@@ -16,6 +16,11 @@ Build: TypeAlias = Literal["O2-logs", "O2", "Os"]
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
+def examples(*commands: str) -> str:
+    """The end of a help text: commands that run as they stand, in this order."""
+    return "\b\nExamples:\n" + "\n".join(f"  {command}" for command in commands)
+
+
 class _Amount(click.ParamType[int]):
     """An amount with a unit, read by ``parse``."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mcuplan.cli.parameters import Build, board_options, limit_options, models_argument, target_options
+from mcuplan.cli.parameters import Build, board_options, examples, limit_options, models_argument, target_options
 
 if TYPE_CHECKING:
     from mcuplan.api.plan import PlanResult
@@ -23,7 +23,11 @@ _GO_WITH = (
 )  # fmt: skip
 
 
-@click.command("plan", short_help="Find the least arena and write the model that needs it.")
+@click.command("plan", short_help="Find the least arena and write the model that needs it.", epilog=examples(
+    "mcuplan plan zoo:visual-wake-words --board sparkfun-edge -o vww.planned.tflite",
+    "mcuplan plan zoo:visual-wake-words --fit --ram 90kB --no-map",
+    "mcuplan plan zoo:sine --patch --no-map",
+))  # fmt: skip
 @models_argument(1)
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the planned model.")
 @click.option("--in-place", is_flag=True, help="Write the planned model over the given one.")

@@ -8,10 +8,13 @@ from typing import Any
 import click
 
 from mcuplan.cli import complain
-from mcuplan.cli.parameters import COUNT, board_options, limit_options, models_argument, target_options
+from mcuplan.cli.parameters import COUNT, board_options, examples, limit_options, models_argument, target_options
 
 
-@click.command("report", short_help="Write verdicts and pictures as one HTML file.")
+@click.command("report", short_help="Write verdicts and pictures as one HTML file.", epilog=examples(
+    "mcuplan report zoo:sine --board sparkfun-edge -o report.html",
+    "mcuplan report zoo:sine zoo:ds-cnn --no-plan -o overview.html",
+))  # fmt: skip
 @models_argument()
 @board_options
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="File to write.")

@@ -9,14 +9,22 @@ from typing import Any
 
 import click
 
-_WHAT = ("report", "plan", "inspect", "explain", "whatif", "latency", "energy", "board", "config")
+from mcuplan.cli.parameters import examples
+
+_WHAT = ("report", "plan", "inspect", "explain", "whatif", "latency", "energy", "board", "boards", "config")
 
 
-@click.command("schema", short_help="Print a JSON Schema of what mcuplan reads or writes.")
+@click.command("schema", short_help="Print a JSON Schema of what mcuplan reads or writes.", epilog=examples(
+    "mcuplan schema report -o report.schema.json",
+    "mcuplan schema config",
+))  # fmt: skip
 @click.argument("what", type=click.Choice(_WHAT))
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the schema to a file.")
 def command(what: str, output: Path | None) -> int:
-    """Print the JSON Schema (2020-12) of what --format json writes, of board files or of the configuration."""
+    """Print the JSON Schema (2020-12) of what --format json writes, of board files or of the configuration.
+
+    `report` is what `check` and `compare` write, `boards` the list of `boards`, `board` one of it and a board file.
+    """
     from mcuplan.cli.output import write_text
     from mcuplan.reports.documents.json import to_json
 
@@ -60,6 +68,12 @@ def _board() -> dict[str, Any]:
     return board_json_schema()
 
 
+def _boards() -> dict[str, Any]:
+    from mcuplan.boards import boards_json_schema
+
+    return boards_json_schema()
+
+
 def _config() -> dict[str, Any]:
     from mcuplan.budget.settings import config_schema
 
@@ -75,5 +89,6 @@ _SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "latency": partial(_estimate, "latency"),
     "energy": partial(_estimate, "energy"),
     "board": _board,
+    "boards": _boards,
     "config": _config,
 }

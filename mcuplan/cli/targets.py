@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import click
 
+from mcuplan.cli.parameters import examples
 
-@click.command("targets", short_help="List targets: TFLM versions, cores, kernel libraries.")
+
+@click.command("targets", short_help="List targets: TFLM versions, cores, kernel libraries.", epilog=examples(
+    "mcuplan targets",
+    "mcuplan targets cortex-m4 arduino",
+))  # fmt: skip
 @click.argument("words", nargs=-1)
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", help="How to show them.")
 def command(words: tuple[str, ...], format_: str) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcuplan.cli.parameters import config_option, kernel_options, one_board, one_board_options
+from mcuplan.cli.parameters import config_option, examples, kernel_options, one_board, one_board_options
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from mcuplan.proof.prove import Proof
 
 
-@click.command("verify", short_help="Prove that a planned model computes what its original does.")
+@click.command("verify", short_help="Prove that a planned model computes what its original does.", epilog=examples(
+    "mcuplan plan zoo:visual-wake-words -o planned.tflite",
+    "mcuplan verify zoo:visual-wake-words planned.tflite --no-tflm --no-litert",
+))  # fmt: skip
 @click.argument("original")
 @click.argument("planned")
 @click.option("--no-tflm", is_flag=True, help="Do not run the models on TFLM (the `tflm` extra).")

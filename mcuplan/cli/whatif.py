@@ -7,10 +7,21 @@ from typing import Any
 
 import click
 
-from mcuplan.cli.parameters import config_option, models_argument, one_board, one_board_options, target_options
+from mcuplan.cli.parameters import (
+    config_option,
+    examples,
+    models_argument,
+    one_board,
+    one_board_options,
+    target_options,
+)
 
 
-@click.command("whatif", short_help="Show what a model would take as int8, pruned, narrower or smaller.")
+@click.command("whatif", short_help="Show what a model would take as int8, pruned, narrower or smaller.",
+               epilog=examples(
+    "mcuplan whatif zoo:ds-cnn --width 0.5",
+    "mcuplan whatif zoo:visual-wake-words --input 64x64",
+))  # fmt: skip
 @models_argument(1)
 @click.option("--input", "resolution", metavar="HxW", help="Another resolution of the input: rows x columns.")
 @click.option("--width", type=float, metavar="F", help="F times the filters of every layer.")

@@ -7,14 +7,18 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
-from mcuplan.cli.parameters import complete_zoo
+from mcuplan.cli.parameters import complete_zoo, examples
 
 
 def _complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     return complete_zoo(incomplete)
 
 
-@click.command("zoo", short_help="List reference models, or write one to a file.")
+@click.command("zoo", short_help="List reference models, or write one to a file.", epilog=examples(
+    "mcuplan zoo",
+    "mcuplan zoo ds-cnn -o ds-cnn.tflite",
+    'mcuplan check "zoo:mobilenet-v2?width=0.35&resolution=96" --ram 300kB',
+))  # fmt: skip
 @click.argument("name", required=False, shell_complete=_complete)
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write the model to.")
 def command(name: str | None, output: Path | None) -> int:

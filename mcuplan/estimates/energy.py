@@ -23,6 +23,8 @@ class StageEnergy:
     bound_int8: EnergyBound
     microseconds: float | None
     microjoules: float | None
+    error_percent: float | None = None
+    """How far the time may be off, as measured; None where it is stated by the user, or nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)

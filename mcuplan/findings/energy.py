@@ -106,7 +106,7 @@ def _stage(
     run: Run, board: Board | None, target: Target, active: float | None, bases: list[Basis], notes: list[str]
 ) -> StageEnergy:
     moves = traffic(run.graph)
-    seconds = run.seconds
+    seconds, error = run.seconds, None
     if seconds is not None:
         bases.append(Basis("inference time: stated by the user", "as good as the measurement"))
     elif board is not None:
@@ -114,11 +114,11 @@ def _stage(
         if latency is not None and latency.total_us is not None:
             bases.append(latency.basis)
             notes.extend(latency.notes)
-            seconds = latency.total_us / 1e6
+            seconds, error = latency.total_us / 1e6, latency.error_percent
     return StageEnergy(
         run.model, run.probability, energy_bound(moves, "float32"), energy_bound(moves, "int8"),
         None if seconds is None else seconds * 1e6,
-        None if seconds is None or active is None else seconds * active * 1e6,
+        None if seconds is None or active is None else seconds * active * 1e6, error,
     )  # fmt: skip
 
 

@@ -28,6 +28,12 @@ _BYTES_PER_LINE = 12
 _BRACE = re.compile(rb"[{}]")
 _DECLARATOR = re.compile(rb"(?<!\w)([A-Za-z_]\w*)\s*\[([^\[\]]*)\]")
 _INTEGER = re.compile(rb"([+-]?)(?:0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0([0-7]*)|([1-9][0-9]*))[uUlLzZ]*")
+_CLASS = re.compile(
+    rb"\b(?:array|vector)\s*<\s*(?P<type>[\w: ]{1,80}?)\s*(?:,\s*(?P<size>[^<>]{1,80}))?>"
+    rb"\s*(?P<name>[A-Za-z_]\w*)(?:\s|=|\{|PROGMEM)*\Z"
+    rb"|\b(?P<made>[A-Za-z_]\w*)\s*=\s*(?:std\s*::\s*)?to_array\s*(?:<\s*(?P<of>[\w: ]{1,80})>)?\s*\(\s*\Z"
+)
+"""A C++ container before its initialiser: ``std::array<uint8_t, N> m = {{``, ``m = std::to_array<uint8_t>({``."""
 _CAST = re.compile(rb"\([^()]*\)")
 _STRING_ARRAY = re.compile(rb"(?<!\w)([A-Za-z_]\w*)\s*\[([^\[\]]{0,100})\][^;={}\"]{0,200}=\s*((?:\"x*+\"\s*+)++);")
 _STRING = re.compile(rb'"((?:[^"\\]++|\\.)*+)"', re.DOTALL)
@@ -35,6 +41,8 @@ _LENGTH = re.compile(rb"\b([A-Za-z_]\w*)\s*(?:=|\{)\s*(\d{1,12})[uUlL]*\s*\}?\s*
 _LENGTH_SUFFIXES = (b"_len", b"_length", b"_size", b"Len", b"Length", b"Size")
 _BARE_LIST = re.compile(rb"\s*+0[xX][0-9a-fA-F]{1,2}\s*+,")
 _WIDE_TYPE = re.compile(rb"\bu?int(16|32|64)_t\b")
+_TOLD_BY = 400
+"""Bytes from whose pattern of zeros UTF-16 without a mark is told."""
 _LONGEST_DECLARATION = 2000
 _LONGEST_INTEGER = 80
 _PART = 1 << 16
@@ -56,20 +64,31 @@ def is_c_source(path: PurePath) -> bool:
     return path.suffix.lower() in C_SUFFIXES
 
 
+_FIRST_BYTES = re.compile(
+    rb"[{,\s]0*(?:[xX]54|84)[uUlL]*\s*,\s*0*(?:[xX]46|70)[uUlL]*\s*,\s*0*(?:[xX]4[cC]|76)[uUlL]*\s*,"
+    rb"\s*0*(?:[xX]33|51)\b|'T'\s*,\s*'F'\s*,\s*'L'\s*,\s*'3'|TFL3"
+)
+"""The file identifier as numbers in hexadecimal or decimal, as characters, or in a string."""
+
+
+def begins_a_model(head: bytes) -> bool:
+    """Whether the beginning of a C source looks as if an array in it held a model: a quick look, no proof."""
+    return _FIRST_BYTES.search(as_utf8(head)) is not None
+
+
 def read_c_models(source: bytes | memoryview, name: str) -> tuple[CArray, ...]:
     """The arrays of a C source that hold a `.tflite` model, at least one.
 
     Time is linear in the source, and memory a few times its size. Raises ModelError, its text beginning with ``name``,
     where no array holds one, or the source ends inside the first list that could.
     """
-    source = bytes(source)
-    if (form := _unreadable_form(source)) is not None:
-        raise ModelError(f"{name}: {form}")
+    source = as_utf8(bytes(source))
     code = prepare(source)
     del source
     models: list[_Found] = []
     largest: tuple[int, bytes] | None = None
-    for found in _arrays(code, name):
+    bare = _bare_list(code)
+    for found in [bare] if bare is not None else _arrays(code, name):
         if found.data[4:8] == IDENTIFIER:
             models.append(found)
         elif largest is None or len(found.data) > largest[0]:
@@ -81,18 +100,27 @@ def read_c_models(source: bytes | memoryview, name: str) -> tuple[CArray, ...]:
             f"{name}: no array of this C source holds a .tflite model; "
             f"the largest, {_text(largest[1])}, has {largest[0]} bytes without the file identifier TFL3"
         )
-    if _BARE_LIST.match(code.skeleton):
-        raise ModelError(
-            f"{name}: this is a list of bytes without an array around it, as `xxd -i < FILE` writes it: "
-            "run `xxd -i FILE`, or write `const unsigned char model[] = {` before it and `};` behind it"
-        )
     raise ModelError(f"{name}: no array of bytes is in this C source, so no .tflite model either")
 
 
-def _unreadable_form(source: bytes) -> str | None:
-    if source.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "this C source is UTF-16 text, as PowerShell's > writes it: save it as UTF-8"
-    return None
+def as_utf8(source: bytes) -> bytes:
+    """``source`` as UTF-8 where it is UTF-16, as PowerShell's ``>`` writes it, with or without its mark."""
+    head = source[:_TOLD_BY]
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        encoding = "utf-16"
+    elif len(head) >= 4 and head[1::2].count(0) == len(head) // 2 and head[0::2].count(0) == 0:
+        encoding = "utf-16-le"
+    else:
+        return source.removeprefix(b"\xef\xbb\xbf")
+    return source.decode(encoding, "replace").encode("utf-8", "replace")
+
+
+def _bare_list(code: PreparedSource) -> _Found | None:
+    """The bytes of a file that is a list of numbers and nothing else, as ``xxd -i < FILE`` writes it."""
+    if not _BARE_LIST.match(code.skeleton):
+        return None
+    data = _values(code.text, 0, len(code.text), 1)
+    return None if data is None else _Found(b"bytes", b"", data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +138,9 @@ def _arrays(code: PreparedSource, name: str) -> Iterator[_Found]:
     floor = 0
     for start, end in itertools.pairwise(itertools.chain(braces, (len(skeleton),))):
         is_list = skeleton[start] == _OPEN and skeleton[end : end + 1] != b"{"
+        opens_another = skeleton[start] == _OPEN and not is_list and not skeleton[start + 1 : end].strip()
+        if opens_another and _CLASS.search(_head(skeleton, floor, start)):
+            continue  # the first brace of `std::array<...> m = {{`: the declaration is that of the second
         declaration = _declaration(skeleton, floor, start) if is_list else None
         floor = start + 1
         if declaration is None:
@@ -136,15 +167,23 @@ def _with_notes(models: Sequence[_Found], code: PreparedSource) -> tuple[CArray,
 
 def _declaration(code: bytes, floor: int, brace: int) -> tuple[bytes, bytes, bytes] | None:
     """Identifier, size and whole text of the array declared before the brace; None where none is."""
-    begin = max(
-        floor, brace - _LONGEST_DECLARATION, code.rfind(b";", floor, brace) + 1, code.rfind(b"}", floor, brace) + 1
-    )
-    head = code[begin:brace]
+    head = _head(code, floor, brace)
+    if (of_class := _CLASS.search(head)) is not None:
+        size = (of_class["size"] or b"").strip()
+        return of_class["name"] or of_class["made"], size, of_class["type"] or of_class["of"] or b""
     found = None
     for found in _DECLARATOR.finditer(head):
         if found[1] not in (b"aligned", b"alignas"):
             break
     return (found[1], found[2].strip(), head) if found else None
+
+
+def _head(code: bytes, floor: int, brace: int) -> bytes:
+    """What stands before a brace, back to the end of the statement before."""
+    begin = max(
+        floor, brace - _LONGEST_DECLARATION, code.rfind(b";", floor, brace) + 1, code.rfind(b"}", floor, brace) + 1
+    )
+    return code[begin:brace]
 
 
 def _width(head: bytes) -> int:

@@ -15,11 +15,20 @@ from mcuplan import files
 from mcuplan.errors import McuplanError
 from mcuplan.graph import Graph
 from mcuplan.tflm.arena import predict
+from mcuplan.tflm.kernels import object_sizes
 from mcuplan.tflm.results import ArenaPrediction, PersistentAllocation, PersistentKind
 from mcuplan.tflm.target import DEFAULT_TARGET, Target
 
 _LINE = re.compile(
     r"\[RecordingMicroAllocator\] '([^']{1,80})' used (\d{1,12}) bytes[^(\n]{0,80}\(requested (\d{1,12}) bytes"
+    r"(?: for (\d{1,12}))?"
+)
+_FAILED = re.compile(
+    r"(?:Failed to ([a-z ]{1,40})\.\s{0,9})?Requested:?\s{1,9}(\d{1,12}),?\s{1,9}available:?\s{1,9}(\d{1,12}),?"
+    r"\s{1,9}missing:?\s{1,9}(\d{1,12})"
+)
+_TOO_SMALL = re.compile(
+    r"Arena size is too small for all buffers\. Needed (\d{1,12}) but only (\d{1,12}) was available"
 )
 _TOTAL = re.compile(r"\[RecordingMicroAllocator\] Arena allocation (total|head|tail) (\d{1,12}) bytes")
 
@@ -40,6 +49,18 @@ class RecordedLine:
     name: str
     used: int
     requested: int | None = None
+    count: int | None = None
+    """Objects that the line is for; None where it does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class AllocationFailure:
+    """A line with which TFLM says that its arena is too small; bytes. ``what`` is what it was doing, in its words."""
+
+    what: str
+    requested: int
+    available: int
+    missing: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,16 +127,51 @@ def read_log(path: Path) -> str:
 def parse_log(text: str, name: str = "log") -> tuple[RecordedLine, ...]:
     """The recording allocator's lines in a device log; anything else in it is passed over.
 
+    None, where TFLM only says that its arena is too small (:func:`parse_failures`).
+
     Raises
     ------
     RecordingError
-        When ``text`` has no such line.
+        When ``text`` has neither.
     """
     lines = [RecordedLine(kind, int(used)) for kind, used in _TOTAL.findall(text)]
-    lines += [RecordedLine(kind, int(used), int(requested)) for kind, used, requested in _LINE.findall(text)]
-    if not lines:
-        raise RecordingError(f"{name}: no line of TFLM's RecordingMicroAllocator in it (call PrintAllocations())")
+    lines += [
+        RecordedLine(kind, int(used), int(requested), int(count) if count else None)
+        for kind, used, requested, count in _LINE.findall(text)
+    ]
+    if not lines and not parse_failures(text):
+        raise RecordingError(
+            f"{name}: no line of TFLM's RecordingMicroAllocator in it (call PrintAllocations()), and none that says "
+            "that the arena is too small"
+        )
     return tuple(lines)
+
+
+def parse_failures(text: str) -> tuple[AllocationFailure, ...]:
+    """What a device log says of an arena that is too small, in its order.
+
+    Sources: micro/arena_allocator/single_arena_buffer_allocator.cc ("Failed to allocate tail memory. Requested: %u,
+    available %u, missing: %u" and its siblings), micro/micro_allocator.cc of TFLM until 2022 ("Arena size is too small
+    for all buffers. Needed %u but only %u was available.").
+    """
+    found = [
+        (m.start(), AllocationFailure(m[1] or "allocate memory", int(m[2]), int(m[3]), int(m[4])))
+        for m in _FAILED.finditer(text)
+    ]
+    for m in _TOO_SMALL.finditer(text):
+        needed, there = int(m[1]), int(m[2])
+        found.append((m.start(), AllocationFailure("place all buffers", needed, there, max(needed - there, 0))))
+    return tuple(failure for _, failure in sorted(found, key=lambda pair: pair[0]))
+
+
+def of_64_bit_host(lines: Iterable[RecordedLine], target: Target) -> bool:
+    """Whether a log is of a program with 64-bit pointers: its ``TfLiteEvalTensor`` (a pointer to data, a pointer to
+    dimensions, a type) takes twice the target's bytes."""
+    size = object_sizes(target)["TfLiteEvalTensor"]
+    return any(
+        line.name == "TfLiteEvalTensor data" and line.count and line.requested == 2 * size * line.count
+        for line in lines
+    )
 
 
 def compare(predicted: Iterable[RecordedLine], logged: Iterable[RecordedLine]) -> tuple[Comparison, ...]:

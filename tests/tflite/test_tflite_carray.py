@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from mcuplan.errors import ModelError
 from mcuplan.tflite import c_identifier, format_c_array, load, load_all, write_c_array
-from mcuplan.tflite.carray import read_c_models
+from mcuplan.tflite.carray import begins_a_model, read_c_models
 
 MODEL = tiny_bytes()
 HEX = ", ".join(f"0x{b:02x}" for b in MODEL)
@@ -64,6 +64,13 @@ DECLARATIONS = [
     "const char* names[] = {\"x\", \"y\"}; const unsigned char m[] = {@};",
     "#define LONG \\\n  line {\nconst unsigned char m[] = {@};",
     "const unsigned char\r\nm[]\r\n= {\r\n@\r\n};\r\n",
+    "constexpr std::array<uint8_t, {n}> m = {@};",
+    "alignas(16) constexpr std::array<std::uint8_t, {n}> m{{\n@\n}};",
+    "inline constexpr auto m = std::to_array<unsigned char>({@});",
+    "static const std::vector<unsigned char> m = {@};",
+    "int c[2][2] = {{1, 2}, {3, 4}}; const std::array< uint8_t , kSize > m = { {@} };",
+    "#include <Arduino.h>\nconst unsigned char m[] PROGMEM __attribute__((aligned(16))) = {@};\nvoid setup() {}",
+    "alignas(16) const unsigned char m[] PROGMEM = {@};",
 ]  # fmt: skip
 
 
@@ -405,13 +412,31 @@ def test_what_is_left_out_is_what_a_preprocessor_leaves_out(lines: list[str]) ->
     assert found == re.findall(r"m\d+", done.stdout)
 
 
-@pytest.mark.parametrize(
-    ("source", "says"),
-    [
-        (xxd(MODEL, "m").encode("utf-16"), "UTF-16 text, as PowerShell's > writes it: save it as UTF-8"),
-        (f"  {HEX}\n".encode(), "a list of bytes without an array around it, as `xxd -i < FILE` writes it"),
-    ],
-)
-def test_forms_that_are_not_read_are_named(source: bytes, says: str) -> None:
-    with pytest.raises(ModelError, match=re.escape(says)):
-        read_c_models(source, "f.h")
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-8-sig"])
+@pytest.mark.parametrize("source", [xxd(MODEL, "m"), f"  {HEX}\r\n"])
+def test_what_powershell_writes_and_bytes_without_a_declaration(source: str, encoding: str) -> None:
+    """PowerShell's ``>`` writes UTF-16; ``xxd -i < FILE`` writes the bytes alone."""
+    (array,) = read_c_models(source.encode(encoding), "f.h")
+    assert array.data == MODEL
+    assert begins_a_model(source.encode(encoding)[:200])
+
+
+def test_big_endian_text_with_its_mark() -> None:
+    (array,) = read_c_models(b"\xfe\xff" + xxd(MODEL, "m").encode("utf-16-be"), "f.h")
+    assert (array.name, array.data) == ("m", MODEL)
+
+
+def test_a_sketch_of_arduino(tmp_path: Path) -> None:
+    sketch = tmp_path / "wand.ino"
+    sketch.write_text(
+        f"#include <Arduino.h>\nalignas(8) const unsigned char m[] PROGMEM = {{{HEX}}};\nvoid loop() {{}}\n"
+    )
+    assert load(sketch).file_bytes == len(MODEL)
+
+
+@pytest.mark.parametrize("source", [f"  {HEX[: len(HEX) // 2]}", ", ".join(f"0x{b:02x}" for b in range(12))])
+def test_a_list_that_is_cut_or_no_model_is_refused(source: str, tmp_path: Path) -> None:
+    path = tmp_path / "f.h"
+    path.write_text(source)
+    with pytest.raises(ModelError, match=re.escape(str(path))):
+        load(path)

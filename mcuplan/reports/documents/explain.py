@@ -11,7 +11,7 @@ from mcuplan.findings.explanation import ByteRow, OperatorBytes, explain
 from mcuplan.findings.tool import Tool
 from mcuplan.reports.documents.build import refusal_shown
 from mcuplan.reports.documents.report import Refusal
-from mcuplan.tflm.recording import Comparison
+from mcuplan.tflm.recording import AllocationFailure, Comparison
 from mcuplan.version import __version__
 
 if TYPE_CHECKING:
@@ -50,10 +50,20 @@ class ExplainReport:
     notes: tuple[str, ...]
     compared: tuple[Comparison, ...] | None = None
     """With --compare: the lines of the log beside the prediction; else null."""
+    log_failures: tuple[AllocationFailure, ...] = ()
+    """With --compare: where TFLM said in the log that its arena is too small."""
+    log_of_64_bit_host: bool = False
+    """With --compare: the log is of a program with 64-bit pointers, whose structures are larger than the target's."""
     schema_version: str = EXPLAIN_SCHEMA_VERSION
 
 
-def explain_report(model: str, analysis: Analysis, compared: Sequence[Comparison] | None = None) -> ExplainReport:
+def explain_report(
+    model: str,
+    analysis: Analysis,
+    compared: Sequence[Comparison] | None = None,
+    failures: Sequence[AllocationFailure] = (),
+    of_host: bool = False,
+) -> ExplainReport:
     """The document for one model on one target."""
     arena = analysis.arena
     found = explain(analysis.graph, analysis.target, arena)
@@ -72,4 +82,6 @@ def explain_report(model: str, analysis: Analysis, compared: Sequence[Comparison
         refusals=tuple(map(refusal_shown, analysis.refusals)),
         notes=(*arena.notes, *(f"{trap.message} ({trap.name})" if trap.name else trap.message for trap in traps)),
         compared=None if compared is None else tuple(compared),
+        log_failures=tuple(failures),
+        log_of_64_bit_host=of_host,
     )

@@ -284,9 +284,26 @@ def _costs(row: Result, which: str, lines: Lines) -> Iterator[Text]:
         line = Text(f"  {_LABELS[cost.resource]:<6}{show_share(cost.share):>5} {show(cost.amount):>9}  ")
         line.append(shown(cost.what))
         room = lines.width - line.cell_len - 3
-        if cost.name and room >= 12:
-            line.append(f"  {safe_name(cost.name, min(room - 1, 40))}", style="dim")
+        name = _last_parts(cost.name, min(room - 1, 40))
+        if name:
+            line.append(f"  {name}", style="dim")
         yield lines.cut(line)
+
+
+def _last_parts(name: str, room: int) -> str:
+    """As many of the last parts of a tensor's name (``model/block/conv``) as have room; none is cut.
+
+    Examples
+    --------
+    >>> _last_parts("model/block/conv", 20), _last_parts("model/block/conv", 14), _last_parts("model/block/conv", 4)
+    ('model/block/conv', '../block/conv', '')
+    """
+    shown_name = safe_name(name, 400)
+    if len(shown_name) <= room:
+        return shown_name
+    parts = shown_name.split("/")
+    tails = ("/".join(["..", *parts[start:]]) for start in range(1, len(parts)))
+    return next((tail for tail in tails if len(tail) <= room), "")
 
 
 def _help(tips: Sequence[Help], lines: Lines) -> Iterator[Text]:

@@ -9,6 +9,7 @@ from rich.text import Text
 from mcuplan.estimates.bill import Bill
 from mcuplan.estimates.duty import AveragePower
 from mcuplan.estimates.energy import EnergyReport, RamUse
+from mcuplan.reports.documents.performance import show_quantity
 from mcuplan.reports.terminal.estimates import basis_lines, note_lines
 from mcuplan.reports.terminal.grid import Column, grid
 from mcuplan.reports.terminal.lines import Lines
@@ -53,8 +54,8 @@ def _stages(report: EnergyReport, width: int) -> Iterator[Text]:
             s.model, f"{s.probability:g}", f"{s.bound_float32.total_uj:,.2f} uJ",
             f"{s.bound_int8.total_uj:,.2f} uJ",
             f"{s.bound_float32.total_uj / s.bound_int8.total_uj:.1f}x" if s.bound_int8.total_uj else "-",
-            "unknown" if s.microseconds is None else f"{s.microseconds / 1e3:,.1f} ms",
-            "unknown" if s.microjoules is None else f"{s.microjoules:,.0f} uJ",
+            "unknown" if s.microseconds is None else show_quantity(s.microseconds, "us", s.error_percent),
+            "unknown" if s.microjoules is None else show_quantity(s.microjoules, "uJ", s.error_percent),
         )
         for s in report.stages
     ]  # fmt: skip

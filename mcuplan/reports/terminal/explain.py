@@ -14,7 +14,7 @@ from mcuplan.reports.terminal.glyphs import Glyphs, bar
 from mcuplan.reports.terminal.grid import Bars, Column, grid
 from mcuplan.reports.terminal.lines import Lines
 from mcuplan.text import show_share
-from mcuplan.tflm.recording import Comparison
+from mcuplan.tflm.recording import AllocationFailure, Comparison
 from mcuplan.tflm.results import ArenaPrediction
 
 
@@ -77,8 +77,28 @@ def note_lines(arena: ArenaPrediction, diagnostics: Sequence[Diagnostic], width:
         yield from lines.wrapped(Text(f"note: {diagnostic.message}{where}"), hang=2)
 
 
-def comparison_lines(rows: Sequence[Comparison], width: int) -> Iterator[Text]:
-    """A recorded log beside the prediction, line by line."""
+def failure_lines(failures: Sequence[AllocationFailure], declare_bytes: int, width: int) -> Iterator[Text]:
+    """Where TFLM found its arena too small, and how large it has to be."""
+    lines = Lines(width)
+    for failure in failures:
+        said = (
+            f"TFLM could not {failure.what}: it wanted {failure.requested:,} bytes, {failure.available:,} were left, "
+            f"{failure.missing:,} missing"
+        )
+        yield from lines.wrapped(Text(said, style="red"), hang=2)
+    if failures:
+        told = "the missing bytes are those of one request, not of the whole arena: the arena to declare is"
+        yield from lines.wrapped(Text(f"{told} {declare_bytes:,} bytes"), hang=2)
+
+
+def comparison_lines(rows: Sequence[Comparison], width: int, of_host: bool = False) -> Iterator[Text]:
+    """A recorded log beside the prediction, line by line; ``of_host``: of a program with 64-bit pointers."""
+    if of_host:
+        said = (
+            "this log is of a 64-bit host, where pointers take twice the bytes, and so do most structures in the "
+            "tail: only the head is the target's; record on the device, or build for 32 bits (-m32)"
+        )
+        yield from Lines(width).wrapped(Text(f"note: {said}", style="yellow"), hang=2)
     columns = (
         Column("line", least=20), Column("predicted", right=True), Column("logged", right=True),
         Column("difference", right=True),

@@ -15,7 +15,7 @@ from mcuplan.reports.terminal.check import FAIL, PASS
 from mcuplan.reports.terminal.glyphs import Glyphs, bar
 from mcuplan.reports.terminal.grid import Bars, Column, grid
 from mcuplan.reports.terminal.lines import Lines
-from mcuplan.text import show_bytes, show_count, show_share
+from mcuplan.text import kibibytes, show_bytes, show_count, show_share
 
 if TYPE_CHECKING:
     from mcuplan.boards import Board
@@ -156,13 +156,6 @@ def board_table(boards: Sequence[Board], width: int) -> Iterator[Text]:
         ],
         width,
     )  # fmt: skip
-
-
-def kibibytes(amount: int) -> str:
-    """Memory as makers state it: KiB or MiB where it is a whole number of them, else bytes."""
-    if amount % 2**20 == 0:
-        return f"{amount // 2**20:,} MiB"
-    return f"{amount // 2**10:,} KiB" if amount % 2**10 == 0 else f"{amount:,} B"
 
 
 def price_text(board: Board) -> str:

@@ -1,0 +1,44 @@
+"""Help texts: grouped by job, with examples that run as they stand."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+import pytest
+
+from mcuplan.cli import _COMMANDS, cli
+
+WITHOUT_MODELS = {"allocate", "completion", "target"}
+"""Commands whose input is the user's own file or shell."""
+
+
+def examples(command: str) -> list[str]:
+    found = cli.get_command(None, command)  # type: ignore[arg-type]
+    assert found is not None
+    lines = (found.epilog or "").splitlines()
+    return [line.strip() for line in lines if line.startswith("  mcuplan ")]
+
+
+@pytest.mark.parametrize("command", sorted(_COMMANDS))
+def test_examples_of_the_help_run(cli: Any, command: str) -> None:
+    commands = examples(command)
+    assert commands or command in WITHOUT_MODELS
+    assert all(line in cli(command, "--help").out for line in commands)
+    for line in commands:
+        done = cli(*shlex.split(line)[1:])
+        assert done.code == 0, f"{line}\n{done.err}{done.out}"
+
+
+@pytest.mark.parametrize("command", ["inspect", "explain", "export", "latency", "energy", "verify", "whatif", "diff"])
+def test_an_option_for_one_board_is_not_called_repeatable(cli: Any, command: str) -> None:
+    text = " ".join(cli(command, "--help").out.split())
+    about = text.partition("--board BOARD")[2].partition("--toolchain")[0]
+    assert "or a .toml file." in about
+    assert "repeated" not in about
+
+
+@pytest.mark.parametrize("command", ["check", "compare", "plan", "report"])
+def test_an_option_for_several_boards_says_so(cli: Any, command: str) -> None:
+    text = " ".join(cli(command, "--help").out.split())
+    assert "May be repeated." in text.partition("--board BOARD")[2].partition("--toolchain")[0]
