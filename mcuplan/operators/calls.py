@@ -35,6 +35,15 @@ def reachable_subgraphs(graph: Graph) -> frozenset[int]:
     return frozenset(seen)
 
 
+def nested_calls(graph: Graph) -> int:
+    """Subgraphs that one ``Invoke`` can be inside of at once, the main one not counted; 0 without control flow."""
+    depth: dict[int, int] = {}
+    for index in callees_first(graph):
+        called = {c for op in graph.subgraphs[index].operators for c in called_subgraphs(op)}
+        depth[index] = max((depth[c] + 1 for c in called if c in depth), default=0)
+    return depth.get(0, 0)
+
+
 def callees_first(graph: Graph) -> tuple[int, ...]:
     """The subgraphs that ``Invoke`` can reach, each behind those that it calls: what is worked out of a run of one
     can then stand on what is known of its callees, whatever the depth. A call of one that is running does not count.

@@ -35,6 +35,7 @@ from mcuplan.proof.function.names import (
 )
 from mcuplan.proof.function.value_numbers import canonical
 from mcuplan.proof.interface import network_inputs
+from mcuplan.proof.nesting import too_deep
 from mcuplan.proof.taken import refusals, sentence
 from mcuplan.proof.windows import Taps, window
 from mcuplan.rewriting.dead import has_effects
@@ -85,6 +86,8 @@ def follow(graph: Graph) -> Followed:
     branches, or its loops do not count their turns.
     """
     try:
+        if deep := too_deep(graph):
+            raise UntraceableError(deep)
         for refused in refusals(graph, Target.parse(DEFAULT_TARGET))[:1]:
             raise UntraceableError(f"TFLM refuses it ({sentence(refused)})")
         with np.errstate(over="ignore"):  # names are numbers modulo 2^64

@@ -10,6 +10,7 @@ from mcuplan.graph import Graph, Tensor
 from mcuplan.proof.function.positions import compare_positions
 from mcuplan.proof.function.value_numbers import Model, Numbers, Source, Valued, tensor_facts
 from mcuplan.proof.interface import network_inputs, network_outputs
+from mcuplan.proof.nesting import too_deep
 from mcuplan.rewriting.cleanup import clean_up
 
 MOST_DIFFERENCES = 10
@@ -66,6 +67,9 @@ def same_function(original: Graph, planned: Graph) -> tuple[Difference, ...]:
 
     Never raises, whatever the models are: they are untrusted.
     """
+    deep = too_deep(original) or too_deep(planned)
+    if deep:
+        return (Difference(DifferenceKind.STRUCTURE, "the original", "the planned model", deep),)
     numbers = Numbers()
     a, b = (Model(clean_up(graph)[0], numbers) for graph in (original, planned))
     found: list[Difference] = []

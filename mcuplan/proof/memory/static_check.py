@@ -9,6 +9,7 @@ from mcuplan.proof.memory.clobbers import APPLICATION, Clobber, ClobberKind, Pla
 from mcuplan.proof.memory.execution import Execution
 from mcuplan.proof.memory.ledger import Node, Tensor
 from mcuplan.proof.memory.steps import TooLongError, most_steps, unfolded_steps
+from mcuplan.proof.nesting import too_deep
 from mcuplan.tflm import predict
 from mcuplan.tflm.aliasing import kernel_rules
 from mcuplan.tflm.alignment import SCRATCH_ALIGNMENT
@@ -47,6 +48,8 @@ def static_check(graph: Graph, target: Target | str = DEFAULT_TARGET) -> tuple[C
             return (Clobber(ClobberKind.REFUSED, Place(), detail=offline.problem),)
         if unfolded_steps(graph) > most_steps(graph):
             return (_unproven("there are too many paths through the control flow"),)
+        if deep := too_deep(graph):
+            return (_unproven(deep),)
         return tuple(_findings(graph, target, offline))
     except _MALFORMED as error:
         return (_unproven(f"it is built as no kernel takes it ({type(error).__name__})"),)

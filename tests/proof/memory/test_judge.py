@@ -12,6 +12,9 @@ from drawn.sketch import Sketch, planned
 
 from mcuplan import tflite, zoo
 from mcuplan.graph import Buffer, DType, Graph
+from mcuplan.operators import nested_calls
+from mcuplan.proof.function.positions import compare_positions
+from mcuplan.proof.function.same_function import same_function
 from mcuplan.proof.memory.judge import judge_plan
 from mcuplan.proof.memory.static_check import static_check
 from mcuplan.tflm.target import KernelLibrary, Target, target_names
@@ -98,6 +101,40 @@ def test_a_call_chain_too_deep_to_follow_raises_nothing(depth: int) -> None:
     assert judged.not_followed == (
         "" if depth == 3 else "not proven: there are too many paths through the control flow"
     )
+
+
+def chained(depth: int) -> Graph:
+    """As :func:`nested`, but each IF has a leaf as its other branch: paths are as many as levels."""
+    buffers = [Buffer()]
+    chain = []
+    for level in range(depth + 2):
+        s = Sketch(buffers)
+        chosen, x = s.input(1, dtype=DType.BOOL), s.input(1, 8)
+        y = s.tensor(1, 8)
+        if level < depth:
+            s.into("IF", [chosen, chosen, x], [y], then_subgraph_index=level + 1, else_subgraph_index=depth + 1)
+        else:
+            s.into("RELU", [x], [y])
+        chain.append((s, y))
+    first, y = chain[0]
+    return planned(first.graph(y, others=[s.subgraph(out) for s, out in chain[1:]]), {})
+
+
+@pytest.mark.parametrize("depth", [150, 151, 500])
+def test_calls_inside_calls_are_followed_to_a_depth_and_no_deeper(depth: int) -> None:
+    graph = chained(depth)
+    assert nested_calls(graph) == depth
+    why = f"calls of subgraphs lie {depth} deep in each other, and at most 150 are followed"
+    judged = judge_plan(graph, "cortex-m4+cmsis-nn")
+    differences = same_function(graph, graph)
+    compared = compare_positions(graph, graph)
+    assert compared.agree is None  # it has branches
+    if depth == 150:
+        assert (judged.safe, judged.not_followed, differences) == (True, "", ())
+    else:
+        assert judged.not_followed == f"not proven: {why}"
+        assert [(d.undecided, d.detail) for d in differences] == [(True, why)]
+        assert why in compared.reason
 
 
 # -- Ethos-U -------------------------------------------------------------------------------------------------------
