@@ -125,3 +125,16 @@ def test_rows_go_with_patch(cli: Cli) -> None:
     done = cli("plan", "zoo:sine", "--rows")
     assert done.code == 2
     assert "--rows goes with --patch" in done.err
+
+
+def test_reports_say_that_the_input_comes_by_rows(cli: Cli, tmp_path: Path) -> None:
+    _, out = planned(cli, tmp_path, picture())
+    given, told = tmp_path / "given.tflite", "input: by rows, at most"
+    for command in (("check", out), ("explain", out), ("diff", given, out), ("check", out, "--format", "markdown")):
+        done = cli(*command)
+        assert told in " ".join(done.out.split()).replace("Input", "input"), command
+    page = tmp_path / "page.html"
+    assert cli("report", out, "-o", page).code in (0, 1)
+    assert told in page.read_text("utf-8")
+    document = json.loads(cli("check", out, "--format", "json").out)
+    assert document["results"][0]["rows"]["told"].startswith(told)

@@ -15,6 +15,7 @@ from mcuplan.errors import McuplanError
 from mcuplan.findings.diff.changes import OperatorChange, QuantizationChange, operator_changes, quantization_changes
 from mcuplan.findings.diff.items import Item, Key, arena_items, flash_items, instructions_items, macs_items, ram_items
 from mcuplan.findings.diff.matching import Matching, match
+from mcuplan.findings.rows import rows_told
 from mcuplan.findings.tool import Tool
 from mcuplan.rewriting.origin import PlanOrigin, plan_origin
 from mcuplan.version import __version__
@@ -22,7 +23,7 @@ from mcuplan.version import __version__
 if TYPE_CHECKING:
     from pydantic import ConfigDict
 
-DIFF_SCHEMA_VERSION = "1.1"
+DIFF_SCHEMA_VERSION = "1.2"
 _CONFIG: ConfigDict = {"use_attribute_docstrings": True, "json_schema_serialization_defaults_required": True}
 
 Measure = Literal["arena", "ram", "flash", "macs", "instructions"]
@@ -45,6 +46,8 @@ class Side:
     """What is wrong with the memory plan that the model brings, on this target. Since 1.1."""
     refusals: tuple[str, ...] = ()
     """Why this target's TFLM does not run it. Since 1.1."""
+    rows: str = ""
+    """What is to be said of an input that the firmware gives row by row; empty where none does. Since 1.2."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +141,8 @@ def _side(name: str, analysis: Analysis) -> Side:
     faults = tuple(map(str, analysis.plan_faults))
     refusals = tuple(refusal.reason for refusal in analysis.refusals)
     origin = plan_origin(analysis.graph)
-    return Side(name, count, analysis.graph.file_bytes, analysis.arena.exact, origin, faults, refusals)
+    return Side(name, count, analysis.graph.file_bytes, analysis.arena.exact, origin, faults, refusals,
+                rows_told(analysis.graph))  # fmt: skip
 
 
 def _changes(old: Analysis, new: Analysis, matching: Matching) -> Iterable[Change]:

@@ -32,6 +32,7 @@ from mcuplan.reports.documents.report import (
     SharedResult,
     Violation,
 )
+from mcuplan.reports.documents.rows import rows_shown
 from mcuplan.rewriting.origin import plan_origin
 from mcuplan.text import show_bytes, show_count, show_share
 from mcuplan.tflm import Target
@@ -84,6 +85,7 @@ def result_of(situation: Situation) -> Result:
         refusals=tuple(refusal_shown(r) for r in judgement.refusals),
         faults=tuple(_fault(fault, situation) for fault in judgement.faults),
         planned=plan_origin(analysis.graph),
+        rows=rows_shown(analysis.graph),
         peak=_peak(analysis, top, live) if top else None,
         costs=largest_costs(analysis, need, limits, live),
         help=advice(situation),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mcuplan.findings.diagnostics import diagnose
 from mcuplan.findings.explanation import ByteRow, OperatorBytes, explain
+from mcuplan.findings.rows import rows_told
 from mcuplan.findings.tool import Tool
 from mcuplan.reports.documents.build import refusal_shown
 from mcuplan.reports.documents.report import Refusal
@@ -80,7 +81,11 @@ def explain_report(
         rows=found.rows,
         operators=found.operators,
         refusals=tuple(map(refusal_shown, analysis.refusals)),
-        notes=(*arena.notes, *(f"{trap.message} ({trap.name})" if trap.name else trap.message for trap in traps)),
+        notes=(
+            *filter(None, [rows_told(analysis.graph)]),
+            *arena.notes,
+            *(f"{trap.message} ({trap.name})" if trap.name else trap.message for trap in traps),
+        ),
         compared=None if compared is None else tuple(compared),
         log_failures=tuple(failures),
         log_of_64_bit_host=of_host,

@@ -16,12 +16,13 @@ from mcuplan.findings.advice import Help
 from mcuplan.findings.change import Change
 from mcuplan.findings.costs import Cost, ResourceName
 from mcuplan.findings.tool import Tool
+from mcuplan.reports.documents.rows import RowsShown
 from mcuplan.rewriting.origin import PlanOrigin
 
 if TYPE_CHECKING:
     from pydantic import ConfigDict
 
-SCHEMA_VERSION = "1.2"
+SCHEMA_VERSION = "1.3"
 """Version of the document: a new minor adds keys, a new major changes some."""
 
 # Readers must take documents with keys they do not know: a later minor version adds some.
@@ -331,6 +332,8 @@ class Result:
     """What is wrong with the memory plan that the model brings, on this target. Since 1.2."""
     planned: PlanOrigin | None = None
     """Null where the model does not say that `mcuplan plan` wrote it. Since 1.2."""
+    rows: RowsShown | None = None
+    """The input that the firmware gives row by row; null where none does. Since 1.3."""
     peak: Peak | None = None
     costs: tuple[Cost, ...] = ()
     help: tuple[Help, ...] = ()

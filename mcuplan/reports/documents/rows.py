@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mcuplan.findings.rows import rows_told
 from mcuplan.graph import Graph
 from mcuplan.operators.input_rows import streamed_inputs
 
@@ -34,6 +35,8 @@ class RowsShown:
     """What a source with a clock of its own, such as a camera, has to hold beside the arena: the rows of a call while
     those of the last one are worked on, one more while they are copied, and rows that are asked for again. A source
     that can be read at any time, such as a file, holds none."""
+    told: str
+    """All that in a sentence."""
 
 
 def rows_shown(graph: Graph) -> RowsShown | None:
@@ -42,15 +45,6 @@ def rows_shown(graph: Graph) -> RowsShown | None:
         options, tensor = streamed.options, streamed.tensor
         return RowsShown(
             number, tensor.shape, tensor.dtype.label, options.row_bytes, streamed.most_rows, options.back,
-            streamed.buffer_rows, streamed.buffer_bytes,
+            streamed.buffer_rows, streamed.buffer_bytes, rows_told(graph),
         )  # fmt: skip
     return None
-
-
-def told(rows: RowsShown) -> str:
-    """Such as ``input: by rows, 4 a call, each once; a camera's buffer takes 1,440 bytes``."""
-    again = f"up to {rows.rows_back} again" if rows.rows_back else "each once"
-    return (
-        f"input: by rows, {rows.rows_a_call} a call of {rows.row_bytes:,} bytes each, {again}; "
-        f"a camera's buffer takes {rows.buffer_bytes:,} bytes beside the arena"
-    )

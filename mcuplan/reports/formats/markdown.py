@@ -137,6 +137,8 @@ def _details(row: Result) -> Iterator[str]:
     )
     if row.planned is not None:
         yield f"The model is {plain(row.planned.sentence)}."
+    if row.rows is not None:
+        yield f"{plain(row.rows.told).capitalize()}."
     if row.peak is not None and row.peak.operator >= 0:
         where = f"operator {place(row.peak.subgraph, row.peak.operator)}, {plain(row.peak.operator_name, 60)}"
         yield f"Memory peaks at {where}: {row.peak.live_bytes:,} bytes are live."

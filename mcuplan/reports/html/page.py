@@ -287,11 +287,13 @@ def _maps(subject: Subject, analysis: Analysis) -> tuple[ArenaMap, ...]:
 
 def _planned(subject: Subject) -> str:
     """What the plan that the model carries is; empty where TFLM plans for itself."""
-    if subject.shown.planned is not None:
-        return subject.shown.planned.sentence
     analysis = subject.study.analysis
     carried = analysis is not None and any(b.offline for b in analysis.arena.plan)
-    return "with a memory plan in its metadata" if carried else ""
+    found = "with a memory plan in its metadata" if carried else ""
+    if subject.shown.planned is not None:
+        found = subject.shown.planned.sentence
+    rows = subject.shown.rows
+    return "; ".join(part for part in (found, rows.told if rows else "") if part)
 
 
 def _per_patch(subject: Subject, operators: Sequence[OperatorRow]) -> ColumnChart | None:

@@ -131,6 +131,8 @@ def _verdict(row: Result, lines: Lines) -> Iterator[Text]:
         )
     if row.planned is not None:
         yield from lines.wrapped(Text(row.planned.sentence), indent=6)
+    if row.rows is not None:
+        yield from lines.wrapped(Text(row.rows.told), indent=6)
 
 
 def _figures(row: Result | SharedResult, lines: Lines, glyphs: Glyphs, arena_exact: bool = True) -> Iterator[Text]:

@@ -53,6 +53,8 @@ def plan_notes(found: Diff) -> Iterator[str]:
             yield f"{label}: unsupported: {side.refusals[0]}{more}"
         if side.planned is not None:
             yield f"{label}: {side.planned.sentence}"
+        if side.rows:
+            yield f"{label}: {side.rows}"
         if side.plan_faults:
             count = len(side.plan_faults)
             more = f" and {count - 1} more" if count > 1 else ""

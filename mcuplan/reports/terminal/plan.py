@@ -10,7 +10,6 @@ from rich.text import Text
 from mcuplan.findings.costs import describe, tensor_name
 from mcuplan.graph import Graph
 from mcuplan.reports.documents.plan import PlanReport
-from mcuplan.reports.documents.rows import told
 from mcuplan.reports.terminal.check import FAIL, PASS, refused_lines
 from mcuplan.reports.terminal.glyphs import Glyphs
 from mcuplan.reports.terminal.grid import Column, grid
@@ -44,7 +43,7 @@ def plan_lines(
     yield from lines.wrapped(_bound(report), hang=2)
     yield from lines.wrapped(_verdict(report), hang=2)
     if report.rows is not None:
-        yield from lines.wrapped(Text(told(report.rows)), hang=2)
+        yield from lines.wrapped(Text(report.rows.told), hang=2)
     for saving in report.savings:
         yield from lines.wrapped(Text(f"file: {saving.saved_bytes:,} bytes less, {saving.name}"), hang=2)
     if report.output is not None:
