@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mcuplan.api.export import ExportResult, export
     from mcuplan.api.plan import PlanOptions, PlanResult, plan
     from mcuplan.api.refusing import RefusedError
+    from mcuplan.api.sweep import SweepResult, sweep
     from mcuplan.api.verify import VerifyResult, verify
     from mcuplan.boards import Board, load_board
     from mcuplan.errors import McuplanError, ModelError
@@ -30,12 +31,14 @@ __all__ = [
     "PlanOptions",
     "PlanResult",
     "RefusedError",
+    "SweepResult",
     "VerifyResult",
     "__version__",
     "check",
     "export",
     "load_board",
     "plan",
+    "sweep",
     "verify",
 ]  # fmt: skip
 
@@ -44,6 +47,7 @@ _ROOMS = {
     "mcuplan.api.export": ("ExportResult", "export"),
     "mcuplan.api.plan": ("PlanOptions", "PlanResult", "plan"),
     "mcuplan.api.refusing": ("RefusedError",),
+    "mcuplan.api.sweep": ("SweepResult", "sweep"),
     "mcuplan.api.verify": ("VerifyResult", "verify"),
     "mcuplan.boards": ("Board", "load_board"),
     "mcuplan.errors": ("McuplanError", "ModelError"),

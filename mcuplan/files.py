@@ -162,6 +162,50 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
+@contextlib.contextmanager
+def replaced(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """A file to write that takes the place of the one at ``path`` once it is whole, and leaves that as it is if not.
+
+    Raises
+    ------
+    McuplanError
+        Where it cannot be written.
+    """
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".mcuplan-{os.urandom(8).hex()}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            _lock(file)
+            yield file
+        temporary.replace(target)
+    except OSError as error:
+        raise McuplanError(f"{_shown(path)}: cannot be written: {error.strerror or error}") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def appended_to(path: str | os.PathLike[str]) -> BinaryIO:
+    """The regular file at ``path``, made where there is none, open for writing at its end; nobody else may have it so.
+
+    Raises
+    ------
+    McuplanError
+        Where it cannot be written, is no regular file, or another process appends to it.
+    """
+    how = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+    try:
+        if os.path.lexists(path):
+            _refuse_irregular(os.stat(path))
+        file = open(os.open(path, how | getattr(os, "O_CLOEXEC", 0), 0o666), "ab")  # noqa: SIM115
+    except (OSError, ValueError, _RefusedError) as problem:
+        why = getattr(problem, "strerror", None) or problem
+        raise McuplanError(f"{_shown(path)}: cannot be written: {why}") from None
+    if fcntl is not None and not _lock(file):
+        file.close()
+        raise McuplanError(f"{_shown(path)}: another run is writing to it")
+    return file
+
+
 def holds(path: str | os.PathLike[str], data: bytes) -> bool:
     """Whether a regular file at ``path`` has just these bytes: then it need not be written."""
     try:

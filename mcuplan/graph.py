@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     import networkx as nx
+
+_Found = TypeVar("_Found")
 
 CUSTOM = "CUSTOM"
 """`Operator.name` of operators that are not builtin; their own name is `Operator.custom_code`."""
@@ -288,8 +290,19 @@ class Graph:
     appended: memoryview | bytes = b""
     """A zip archive behind the model, which TFLite Metadata uses for associated files; kept as it is."""
 
+    def once(self, what: Hashable, find: Callable[[], _Found]) -> _Found:
+        """What ``find`` gives, asked once for this graph; ``what`` names the question, with all it depends on besides.
+
+        It must not refer to the graph, whose bytes would then not be freed before a garbage collection.
+        """
+        kept: dict[Hashable, Any] = self.__dict__.setdefault("_kept", {})
+        if what not in kept:
+            kept[what] = find()
+        found: _Found = kept[what]
+        return found
+
     def __getstate__(self) -> dict[str, Any]:
-        # What others keep with a graph, under names with an underscore, is theirs to find again.
+        # What was kept is found again by whoever asks.
         kept = {name: value for name, value in self.__dict__.items() if not name.startswith("_")}
         return {**kept, "appended": bytes(self.appended)}
 

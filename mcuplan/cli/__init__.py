@@ -30,6 +30,7 @@ _COMMANDS = {
     "plan": "mcuplan.cli.plan",
     "report": "mcuplan.cli.report",
     "schema": "mcuplan.cli.schema",
+    "sweep": "mcuplan.cli.sweep",
     "target": "mcuplan.cli.target",
     "targets": "mcuplan.cli.targets",
     "verify": "mcuplan.cli.verify",
@@ -37,7 +38,7 @@ _COMMANDS = {
     "zoo": "mcuplan.cli.zoo",
 }
 _JOBS = {
-    "See whether it fits": ("check", "compare", "boards", "targets", "target"),
+    "See whether it fits": ("check", "compare", "sweep", "boards", "targets", "target"),
     "See where it goes": ("inspect", "explain", "report", "latency", "energy"),
     "Make it fit": ("plan", "whatif", "fit-search"),
     "Guard and ship it": ("verify", "export", "diff"),

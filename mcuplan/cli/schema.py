@@ -11,7 +11,7 @@ import click
 
 from mcuplan.cli.parameters import examples
 
-_WHAT = ("report", "plan", "inspect", "explain", "whatif", "latency", "energy", "board", "boards", "config")
+_WHAT = ("report", "plan", "inspect", "explain", "whatif", "latency", "energy", "sweep", "board", "boards", "config")
 
 
 @click.command("schema", short_help="Print a JSON Schema of what mcuplan reads or writes.", epilog=examples(
@@ -56,6 +56,12 @@ def _inspect() -> dict[str, Any]:
     return inspect_schema()
 
 
+def _sweep() -> dict[str, Any]:
+    from mcuplan.reports.documents.sweep import sweep_schema
+
+    return sweep_schema()
+
+
 def _estimate(kind: str) -> dict[str, Any]:
     from mcuplan.reports.documents.estimate_schema import estimate_schema
 
@@ -88,6 +94,7 @@ _SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "whatif": partial(_estimate, "whatif"),
     "latency": partial(_estimate, "latency"),
     "energy": partial(_estimate, "energy"),
+    "sweep": _sweep,
     "board": _board,
     "boards": _boards,
     "config": _config,

@@ -14,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from threading import Lock
 from typing import Any, TypeVar
 
 from mcuplan.graph import Graph, Operator, Record, Subgraph, Tensor
@@ -59,6 +60,8 @@ class Kind:
 
 
 _met: OrderedDict[Hashable, Likeness] = OrderedDict()
+_turn = Lock()
+"""Workers of a sweep may be threads."""
 
 
 def kinds(graph: Graph) -> tuple[tuple[Kind | None, ...], ...]:
@@ -67,15 +70,9 @@ def kinds(graph: Graph) -> tuple[tuple[Kind | None, ...], ...]:
     None for control flow, operators with state and input rows, which others decide about; for shapes that are not known
     before run time; and for the rare tables (sparsity, quantization details) that nothing here compares.
     """
-    # Kept with the graph, to which kinds do not refer: nothing has to be collected to free a model's bytes.
-    kept: tuple[tuple[Kind | None, ...], ...] | None = graph.__dict__.get(_NAME)
-    if kept is None:
-        kept = tuple(tuple(_subgraph(graph, subgraph)) for subgraph in graph.subgraphs)
-        graph.__dict__[_NAME] = kept
-    return kept
+    return graph.once("kinds", lambda: tuple(tuple(_subgraph(graph, subgraph)) for subgraph in graph.subgraphs))
 
 
-_NAME = "_operator_kinds"
 _OTHERS_DECIDE = operators_that(Trait.CONTROL, Trait.STATE)
 
 
@@ -162,11 +159,12 @@ def _digest(data: memoryview | bytes | array[float]) -> bytes:
 
 
 def _likeness(key: Hashable) -> Likeness:
-    found = _met.get(key)
-    if found is None:
-        found = _met[key] = Likeness()
-        while len(_met) > _KEPT:
-            _met.popitem(last=False)
-    else:
-        _met.move_to_end(key)
+    with _turn:
+        found = _met.get(key)
+        if found is None:
+            found = _met[key] = Likeness()
+            while len(_met) > _KEPT:
+                _met.popitem(last=False)
+        else:
+            _met.move_to_end(key)
     return found

@@ -70,6 +70,10 @@ def model_macs(graph: Graph) -> ModelMacs:
     >>> model_macs(build("person-detection")).total
     7157888
     """
+    return graph.once("macs", lambda: _model_macs(graph))
+
+
+def _model_macs(graph: Graph) -> ModelMacs:
     rows = tuple(OperatorMacs(s, i, _known_macs(graph, s, i, op)) for s, i, op in graph.operators())
     by_subgraph: dict[int, int] = {}
     for row in rows:

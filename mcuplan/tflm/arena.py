@@ -177,8 +177,7 @@ def _predict(graph: Graph, target: Target, recording: bool, taken: int = 0, rese
     plan = read_offline_plan(graph)
     offline = plan.offsets if plan and not plan.problem else None
     prepared = prepare(graph, target, recording, taken)
-    live = lifetimes(graph, [(r.subgraph, r.operator) for r in prepared.scratch])
-    buffers = place(list(_unplaced(graph, data, live, prepared.scratch, offline)))
+    steps, buffers = _planned(graph, data, prepared.scratch, offline)
     persistent, planning_tail = finish(graph, target, prepared, offline)
 
     head = max((b.end for b in buffers), default=0)
@@ -208,11 +207,23 @@ def _predict(graph: Graph, target: Target, recording: bool, taken: int = 0, rese
         prepare_peak_bytes=prepared.prepare_peak,
         persistent=persistent,
         plan=buffers,
-        steps=live.steps,
+        steps=steps,
         exact=not bounded_tail and not bounded_head and not notes,
         bounded_bytes=bounded_tail + most_live(bounded_head),
         notes=notes,
     )
+
+
+def _planned(
+    graph: Graph, data: Tables, scratch: tuple[ScratchRequest, ...], offline: Sequence[int] | None
+) -> tuple[int, tuple[PlannedBuffer, ...]]:
+    """Time steps, and the buffers where TFLM's planner places them; many targets ask for the same."""
+
+    def find() -> tuple[int, tuple[PlannedBuffer, ...]]:
+        live = lifetimes(graph, [(r.subgraph, r.operator) for r in scratch])
+        return live.steps, place(list(_unplaced(graph, data, live, scratch, offline)))
+
+    return graph.once(("planned", data.alignment, tuple(data.type_bytes.items()), scratch), find)
 
 
 def _final_bytes(head: int, planning_tail: int, tail: int, alignment: int) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from mcuplan.graph import Graph
 from mcuplan.operators.input_rows import ROWS_OPERATOR
@@ -125,9 +125,13 @@ def code_size(graph: Graph, target: Target | str = DEFAULT_TARGET, build: str = 
     """
     if isinstance(target, str):
         target = Target.parse(target)
+    return _code_size(tuple(sorted({op.label for _, _, op in graph.operators()})), target, build)
+
+
+@lru_cache(1024)
+def _code_size(labels: tuple[str, ...], target: Target, build: str) -> CodeSize:
     library = "cmsis-nn" if target.library.base == "cmsis-nn" else "reference"
     link = _link(target.version, library, build)
-    labels = sorted({op.label for _, _, op in graph.operators()})
     parts = {label: link.operators[label] for label in labels if label in link.operators}
     total = link.bytes(parts.values())
     interpreter = link.bytes(())

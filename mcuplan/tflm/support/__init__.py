@@ -80,24 +80,31 @@ def unsupported(
     """
     target = kernels if isinstance(kernels, Target) else None
     kernels = known_kernels(kernels.library.support if isinstance(kernels, Target) else kernels)
+    declared = frozenset(custom_operators)
+    found = graph.once(("refusals", kernels, declared), lambda: tuple(_newest(graph, kernels, declared)))
+    if target is None or not graph.subgraphs:
+        return found
+    said = {(refusal.subgraph, refusal.operator) for refusal in found}
+    older = history.refusals(graph, target)
+    return (*found, *(refusal for refusal in older if (refusal.subgraph, refusal.operator) not in said))
+
+
+def _newest(graph: Graph, kernels: str, custom_operators: frozenset[str]) -> list[Refusal]:
+    """What the newest TFLM refuses."""
     table = support_table()
     if not graph.subgraphs:
         text = "the model has no subgraph, so there is nothing to run"
-        return (Refusal(text, table.remedy("no-subgraph"), "no-subgraph"),)
+        return [Refusal(text, table.remedy("no-subgraph"), "no-subgraph")]
     found = [*_offline_plan(graph, table), *_recursion(graph, table)]
     reachable = reachable_subgraphs(graph)
     for index, subgraph in enumerate(graph.subgraphs):
         found.extend(_missing_vectors(graph, index, table))
-        refused = [*_Verdict(graph, index, subgraph, kernels, frozenset(custom_operators), table).refusals()]
+        refused = [*_Verdict(graph, index, subgraph, kernels, custom_operators, table).refusals()]
         found.extend(refused)
         if index in reachable and not any(refusal.rule == "subgraph" for refusal in found):
             found.extend(_unwritten(graph, index, table, refused))
     found.extend(() if found else _row_order(graph, table))
-    if target is not None:
-        said = {(refusal.subgraph, refusal.operator) for refusal in found}
-        older = history.refusals(graph, target)
-        found.extend(refusal for refusal in older if (refusal.subgraph, refusal.operator) not in said)
-    return tuple(found)
+    return found
 
 
 CONTRADICTIONS = frozenset((

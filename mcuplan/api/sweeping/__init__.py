@@ -1,0 +1,1 @@
+"""The verb ``sweep`` from the inside: items, executors, files."""
