@@ -8,7 +8,7 @@ and 4.2% over, depending on the build; the margin that each data file states is 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 
 from mcuplan.graph import Graph
@@ -125,11 +125,16 @@ def code_size(graph: Graph, target: Target | str = DEFAULT_TARGET, build: str = 
     """
     if isinstance(target, str):
         target = Target.parse(target)
-    return _code_size(tuple(sorted({op.label for _, _, op in graph.operators()})), target, build)
+    labels = tuple(sorted({op.label for _, _, op in graph.operators()}))
+    code, lean = _code_size(labels, target, build), lean_size(graph, target)
+    return replace(
+        code, data_bytes=code.data_bytes + lean.data_bytes, bss_bytes=code.bss_bytes + lean.bss_bytes, lean=lean
+    )
 
 
 @lru_cache(1024)
 def _code_size(labels: tuple[str, ...], target: Target, build: str) -> CodeSize:
+    """What is linked, the same for all graphs with these operators."""
     library = "cmsis-nn" if target.library.base == "cmsis-nn" else "reference"
     link = _link(target.version, library, build)
     parts = {label: link.operators[label] for label in labels if label in link.operators}
@@ -142,21 +147,19 @@ def _code_size(labels: tuple[str, ...], target: Target, build: str) -> CodeSize:
     notes += [f"the code of operator {label} is not known and not counted" for label in labels if label not in parts]
     if target.library.base not in ("cmsis-nn", "reference"):
         notes.append(f"the code of {target.library.name} kernels was not measured: reference kernels are counted")
-    lean = lean_size(graph, target)
     return CodeSize(
         build=build,
         interpreter_bytes=interpreter,
         kernels_bytes=total - interpreter,
         margin_bytes=-(-int(total * (link.margin_percent + percent) * 10) // 1000),
-        data_bytes=max((p.data for p in parts.values()), default=0) + lean.data_bytes,
-        bss_bytes=sum(p.bss for p in parts.values()) + lean.bss_bytes,
+        data_bytes=max((p.data for p in parts.values()), default=0),
+        bss_bytes=sum(p.bss for p in parts.values()),
         operators=tuple(
             OperatorCode(label, total - link.bytes(p for other, p in parts.items() if other != label))
             for label in sorted(parts)
         ),
         exact=not notes,
         notes=tuple(notes),
-        lean=lean,
     )
 
 
