@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from mcuplan.api.amounts import Count, Quantity, Size, count, joules, seconds, size, watts
-from mcuplan.api.checking import CheckOptions
+from mcuplan.api.amounts import Count, Quantity, Size
 from mcuplan.api.models import expand
 from mcuplan.api.plan import PlanOptions
 from mcuplan.api.results import Shown, Summary
+from mcuplan.api.stated import check_options
 from mcuplan.api.sweeping.executors import DaskCluster, Executor, InProcess, ProcessPool
 from mcuplan.api.sweeping.items import Item, Settings, digest, prepared
 from mcuplan.api.sweeping.tables import FORMATS, Table, rows_in
-from mcuplan.api.targets import BoardLike, listed
+from mcuplan.api.targets import BoardLike
 from mcuplan.errors import McuplanError
 from mcuplan.reports.documents.sweep import SweepRow, Way
 
@@ -83,12 +83,14 @@ def sweep(
     output: str | os.PathLike[str] | None = None,
     target: str | Sequence[str] = (),
     kernels: str | None = None,
+    lean: bool = False,
     plan: Way | Sequence[Way] = "as-is",
     planning: PlanOptions | None = None,
     jobs: int | None = None,
     dask: str | Client | None = None,
     restart: bool = False,
     ram: Size | None = None,
+    arena_size: Size | None = None,
     flash: Size | None = None,
     macs: Count | None = None,
     latency: Quantity | None = None,
@@ -96,6 +98,7 @@ def sweep(
     power: Quantity | None = None,
     period: Quantity | None = None,
     reserve: Size | None = None,
+    reserve_only: Size | None = None,
     stack: Size | None = None,
     build: str | None = None,
     custom_operators: Sequence[str] = (),
@@ -116,8 +119,9 @@ def sweep(
     output
         The file for the rows, which grows as items are done: ``.jsonl``, ``.csv`` or ``.parquet`` (extra ``parquet``).
         Without it rows are kept in memory.
-    target, kernels
-        Targets in place of the boards' own, each where it is for a board's core; or the kernel library alone.
+    target, kernels, lean
+        Targets in place of the boards' own, each where it is for a board's core; or the kernel library alone; with lean
+        registrations.
     plan
         How models are taken: ``as-is``, with a memory ``plan``, with ``patch`` stages; or several.
     planning
@@ -128,7 +132,7 @@ def sweep(
         The address of a Dask scheduler, or a client, in place of processes (extra ``dask``).
     restart
         Begin anew, whatever ``output`` holds.
-    ram, flash, macs, latency, energy, power, period, reserve, stack, build, custom_operators
+    ram, arena_size, flash, macs, latency, energy, power, period, reserve, reserve_only, stack, build, custom_operators
         As in :func:`mcuplan.check`.
 
     Raises
@@ -143,16 +147,13 @@ def sweep(
     >>> found.verdicts["pass"], [row.arena_bytes for row in found.rows][:1]
     (4, [1072])
     """
-    options = CheckOptions(
-        boards=listed(board), board_dirs=tuple(map(Path, board_dirs)), ram=size(ram), flash=size(flash),
-        macs=count(macs), build=build, custom_operators=tuple(custom_operators), stack=size(stack),
-        reserve=None if reserve is None else str(reserve), latency=seconds(latency, 1e6), energy=joules(energy, 1e6),
-        power=watts(power, 1e3), period=seconds(period), prefix="",
+    options = check_options(
+        board=board, board_dirs=board_dirs, ram=ram, arena_size=arena_size, flash=flash, macs=macs, latency=latency,
+        energy=energy, power=power, period=period, reserve=reserve, reserve_only=reserve_only, stack=stack,
+        kernels=kernels, lean=lean, build=build, custom_operators=custom_operators,
     )  # fmt: skip
-    settings = Settings(
-        options, (target,) if isinstance(target, str) else tuple(target), kernels, _ways(plan),
-        planning or PlanOptions(effort="fast"),
-    )  # fmt: skip
+    targets = (target,) if isinstance(target, str) else tuple(target)
+    settings = Settings(options, targets, _ways(plan), planning or PlanOptions(effort="fast"))
     cases = len(prepared(settings).cases)
     found = _given(models)
     progress.total(len(found) * len(settings.ways))

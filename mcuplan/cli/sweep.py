@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mcuplan.cli.parameters import COUNT, SIZE, board_options, models_argument, performance_options
+from mcuplan.cli.parameters import COUNT, catalogue_options, limit_options, models_argument, performance_options
 
 if TYPE_CHECKING:
     from mcuplan.api.sweep import SweepResult
@@ -15,23 +15,21 @@ if TYPE_CHECKING:
 
 @click.command("sweep", short_help="Check thousands of models on many boards; write a table of rows.")
 @models_argument()
-@board_options
+@catalogue_options
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path),
               help="The table: .jsonl, .csv or .parquet. Run again, a sweep that was interrupted goes on.")  # fmt: skip
 @click.option("--target", "targets", multiple=True, metavar="TARGET",
               help="A target in place of the boards' own, where it is for their core. May be repeated.")  # fmt: skip
 @click.option("--kernels", metavar="LIBRARY", help="Kernel library: cmsis-nn or reference.")
+@click.option("--lean", is_flag=True, help="For firmware with lean registrations: +lean.")
 @click.option("--plan", "ways", multiple=True, type=click.Choice(["as-is", "plan", "patch"]),
               help="How models are taken: as they are (default), with a memory plan, with patch stages. May be "
               "repeated.")  # fmt: skip
 @click.option("--effort", type=click.Choice(["fast", "default", "best"]), default="fast", show_default=True,
               help="How long a plan is sought.")  # fmt: skip
-@click.option("--ram", type=SIZE, help="Limit on RAM: 64kB (1,000 bytes each), 64KiB (1,024).")
-@click.option("--flash", type=SIZE, help="Limit on flash, model and code.")
+@limit_options
 @click.option("--macs", type=COUNT, help="Limit on multiply-accumulates: 60M.")
 @performance_options
-@click.option("--reserve", metavar="SIZE|FILE", help="RAM that other code takes, as of `mcuplan check`.")
-@click.option("--stack", type=SIZE, help="Stack counted for the calling thread (default 4096).")
 @click.option("--build", type=click.Choice(["O2-logs", "O2", "Os"]), help="How TFLM is compiled.")
 @click.option("--custom-operator", "custom_operators", multiple=True, metavar="NAME",
               help="A custom operator for which your firmware has a kernel. May be repeated.")  # fmt: skip

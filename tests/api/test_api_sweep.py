@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import mcuplan
-from mcuplan.api.checking import CheckOptions
+from mcuplan.api.criteria import CheckOptions
 from mcuplan.api.sweep import SweepProgress
 from mcuplan.api.sweeping.executors import DaskCluster, InProcess, ProcessPool
 from mcuplan.api.sweeping.items import Item, Settings, rows_of

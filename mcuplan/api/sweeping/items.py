@@ -9,17 +9,16 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mcuplan import budget, files
-from mcuplan.api.checking import Checker, CheckOptions, Criteria, sentence
+from mcuplan.api.checking import sentence
+from mcuplan.api.criteria import Asking, CheckOptions, Deployment
 from mcuplan.api.models import ZOO, Given, given, load_file
 from mcuplan.api.plan import PlanOptions
-from mcuplan.api.targets import choose_target
 from mcuplan.errors import McuplanError
 from mcuplan.reports.documents.sweep import SweepRow, Way
 from mcuplan.tflm import Target
 from mcuplan.version import __version__
 
 if TYPE_CHECKING:
-    from mcuplan.boards import Board
     from mcuplan.budget import Analysis
 
 _LONGEST_REASON = 500
@@ -31,10 +30,9 @@ class Settings:
     """What all items of a sweep have in common. Small, and picklable: it goes to every worker."""
 
     options: CheckOptions
-    """Boards and limits; its target and kernels are left out."""
+    """Boards, limits, kernels; its target is left out."""
     targets: tuple[str, ...] = ()
     """Targets to take in place of a board's; those that are not for a board's core are left out there."""
-    kernels: str | None = None
     ways: tuple[Way, ...] = ("as-is",)
     planning: PlanOptions = field(default_factory=lambda: PlanOptions(effort="fast"))
 
@@ -69,24 +67,21 @@ def _text(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A board (None: none), the target on it, and what a model is held against there."""
+    """A model's place: a board (or none), the target on it, and the limits there."""
 
-    board: Board | None
-    target: Target
+    place: Deployment
     limits: budget.Limits
-    custom_operators: tuple[str, ...]
 
     @property
     def board_id(self) -> str | None:
         """What rows call the board."""
-        return self.board.id if self.board is not None else None
+        return self.place.board.id if self.place.board is not None else None
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """Settings with their boards read: what a worker works out once."""
 
-    criteria: Criteria
     cases: tuple[Case, ...]
     planning: PlanOptions
     digest: str
@@ -113,32 +108,23 @@ def prepared(settings: Settings) -> Prepared:
 
 
 def _prepare(settings: Settings, digest: str) -> Prepared:
-    criteria = Checker(settings.options).options_plan()
+    stated = Asking(settings.options).stated()
     cases, fits = [], set[str]()
-    for board in criteria.boards:
+    for board in stated.boards:
         for named in settings.targets or (None,):
+            criteria = replace(stated, target=named)
             try:
-                target = choose_target(board, settings.kernels, named)
+                place = Deployment(board, criteria.target_on(board), criteria)
             except McuplanError:
                 if len(settings.targets) < 2:
                     raise
                 Target.parse(named or "")  # an unknown target is said, one for other cores is left out
                 continue
             fits.add(named or "")
-            cases.append(_case(criteria, board, target))
+            cases.append(Case(place, place.limits()))
     if missing := [name for name in settings.targets if name not in fits]:
         raise McuplanError(f"--target {missing[0]} is for none of the boards")
-    return Prepared(criteria, tuple(cases), settings.planning, digest)
-
-
-def _case(criteria: Criteria, board: Board | None, target: Target) -> Case:
-    limits = (
-        budget.limits_without_board(criteria.asked)
-        if board is None
-        else budget.limits_on_board(board, criteria.asked, criteria.reserve)
-    )
-    custom = (*criteria.custom_operators, *(board.soc.custom_operators if board else ()))
-    return Case(board, target, limits, custom)
+    return Prepared(tuple(cases), settings.planning, digest)
 
 
 def rows_of(item: Item, settings: Settings) -> tuple[SweepRow, ...]:
@@ -178,7 +164,7 @@ def failed(item: Item, setup: Prepared, said: str) -> tuple[SweepRow, ...]:
 
 def _error(item: Item, case: Case, said: str) -> SweepRow:
     return SweepRow(
-        model=item.name, board=case.board_id, target=str(case.target), plan=item.way, verdict="error",
+        model=item.name, board=case.board_id, target=str(case.place.target), plan=item.way, verdict="error",
         reason=_text(said[:_LONGEST_REASON]),
     )  # fmt: skip
 
@@ -192,15 +178,15 @@ def _row(
     analyses: dict[tuple[Target, tuple[str, ...]], Analysis],
 ) -> SweepRow:
     try:
-        if case.target not in models:
-            models[case.target] = _taken(item, setup, case.target, model)
-        taken = models[case.target]
+        if case.place.target not in models:
+            models[case.place.target] = _taken(item, setup, case.place.target, model)
+        taken = models[case.place.target]
         if isinstance(taken, str):
             return _error(item, case, taken)
-        key = case.target, case.custom_operators
+        key = case.place.target, case.place.custom_operators
         if key not in analyses:
-            analyses[key] = budget.analyse(taken.graph, case.target, setup.criteria.build, case.custom_operators)
-        return _judged(item, setup, case, analyses[key])
+            analyses[key] = case.place.analyse(taken.graph)
+        return _judged(item, case, analyses[key])
     except Exception as error:
         return _error(item, case, sentence(item.model, error))
 
@@ -218,15 +204,15 @@ def _taken(item: Item, setup: Prepared, target: Target, model: Given) -> Given |
         return str(error)
 
 
-def _judged(item: Item, setup: Prepared, case: Case, analysis: Analysis) -> SweepRow:
-    need, limits = analysis.need(setup.criteria.stack), case.limits
-    found = budget.estimate_performance(analysis, case.board, setup.criteria.performance)
+def _judged(item: Item, case: Case, analysis: Analysis) -> SweepRow:
+    need, limits = analysis.need(case.place.stack), case.limits
+    found = budget.estimate_performance(analysis, case.place.board, case.place.criteria.performance)
     judged = budget.judge(need, limits, analysis.refusals, found, analysis.plan_faults)
     latency, energy = found.estimate(budget.Quantity.LATENCY), found.estimate(budget.Quantity.ENERGY)
     return SweepRow(
         model=item.name,
         board=case.board_id,
-        target=str(case.target),
+        target=str(case.place.target),
         plan=item.way,
         verdict=judged.verdict.value,
         arena_bytes=need.ram.arena_bytes,
