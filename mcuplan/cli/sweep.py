@@ -7,13 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mcuplan.cli.parameters import COUNT, catalogue_options, limit_options, models_argument, performance_options
+from mcuplan.cli.parameters import (
+    COUNT,
+    catalogue_options,
+    examples,
+    limit_options,
+    models_argument,
+    performance_options,
+)
 
 if TYPE_CHECKING:
     from mcuplan.api.sweep import SweepResult
 
 
-@click.command("sweep", short_help="Check thousands of models on many boards; write a table of rows.")
+@click.command("sweep", short_help="Check thousands of models on many boards; write a table of rows.", epilog=examples(
+    "mcuplan sweep zoo:sine zoo:ds-cnn -b sparkfun-edge -b raspberry-pi-pico -o field.csv --plot field.html",
+    "mcuplan sweep zoo:sine -b sparkfun-edge --plan as-is --plan plan -o planned.jsonl",
+))  # fmt: skip
 @models_argument()
 @catalogue_options
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path),
