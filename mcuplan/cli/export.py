@@ -99,6 +99,13 @@ def _figures(made: ExportResult) -> Iterator[str]:
     saved = sum(export.flash_saved_bytes for export in made.exports)
     more = f", registrations for one type save {saved:,} bytes of flash ({made.sources.build})" if saved else ""
     yield f"{len(operators)} operators registered{more}"
+    if made.target.lean:
+        kept = sum(export.lean_bytes for export in made.exports)
+        yield (
+            f"lean registrations take {kept:,} bytes of flash, and go with this model and no other"
+            if kept
+            else "the operators keep nothing that could lie in flash: no lean source is needed"
+        )
 
 
 def _project(made: ExportResult) -> Iterator[str]:

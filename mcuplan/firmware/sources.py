@@ -25,6 +25,7 @@ from mcuplan.tflite.carray import format_c_array
 from mcuplan.tflite.files import read, write
 from mcuplan.tflm import DEFAULT_BUILD, predict
 from mcuplan.tflm.alignment import ARENA_ALIGNMENT, aligned
+from mcuplan.tflm.lean import lean_size
 from mcuplan.tflm.offline import METADATA_NAME as OFFLINE_PLAN
 from mcuplan.tflm.results import ArenaPrediction
 from mcuplan.tflm.target import DEFAULT_TARGET, Target
@@ -47,7 +48,7 @@ class Export:
 
     ``arena_bytes`` is the arena to declare; ``flash_saved_bytes`` what registrations for one type save against those
     for all types, with TFLM compiled as ``build`` says. ``brought`` are custom operators that the firmware must
-    register itself.
+    register itself. ``lean_bytes`` is the flash of the lean registrations: 0 without, and for models that keep nothing.
     """
 
     files: tuple[SourceFile, ...]
@@ -57,6 +58,7 @@ class Export:
     flash_saved_bytes: int
     build: str
     brought: tuple[str, ...] = ()
+    lean_bytes: int = 0
 
 
 def write_sources(made: Export, directory: str | os.PathLike[str]) -> None:
@@ -95,8 +97,9 @@ def firmware_sources(
     """The C++ sources that put ``model`` into a firmware with TFLM on ``target``.
 
     Four files: the model as an aligned array (header and source), the arena's size with where it comes from, and an
-    op resolver that registers exactly the operators used. For a lean target two more; for a model whose input comes
-    by rows three: the operator that gives them (header and source), and sources of rows.
+    op resolver that registers exactly the operators used. For a lean target two more, lean registrations (header and
+    source), where the operators keep something that can lie in flash; for a model whose input comes by rows three: the
+    operator that gives them (header and source), and sources of rows.
 
     Parameters
     ----------
@@ -143,7 +146,8 @@ def firmware_sources(
         *(SourceFile(name, text) for name, text in rows_files(words, graph, target)),
     )
     brought = tuple(r.operator for r in operators if r.brought)
-    return Export(files, len(data), arena.declare_bytes, operators, saved, build, brought)
+    lean_bytes = (size := lean_size(graph, target)).flash_bytes + size.data_bytes
+    return Export(files, len(data), arena.declare_bytes, operators, saved, build, brought, lean_bytes)
 
 
 # -- the model -----------------------------------------------------------------------------------------------------
@@ -196,6 +200,8 @@ def _arena_comment(name: str, graph: Graph, arena: ArenaPrediction) -> Iterator[
         yield f"The input comes by rows and is not in it; a camera's buffer of rows takes {buffer:,} bytes more."
     if any(entry.name == OFFLINE_PLAN for entry in graph.metadata):
         yield "The model carries a memory plan, which TFLM follows."
+    if Target.parse(arena.target).lean:
+        yield "With the lean registrations that the op resolver makes; without them TFLM needs more."
     if not arena.exact:
         yield f"An upper bound: up to {arena.bounded_bytes:,} bytes of it may not be needed."
         yield from arena.notes
