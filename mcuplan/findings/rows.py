@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcuplan.graph import Graph
-from mcuplan.operators.input_rows import streamed_inputs
+from mcuplan.operators.streamed import streamed_inputs
 
 
 def rows_told(graph: Graph) -> str:

@@ -10,7 +10,8 @@ from mcuplan.firmware.names import Words, comment, header, made_by
 from mcuplan.firmware.resolver import kernel_type
 from mcuplan.firmware.tensors import float32_literal
 from mcuplan.graph import DType, Graph, Tensor
-from mcuplan.operators.input_rows import ROWS_OPERATOR, StreamedInput, streamed_inputs
+from mcuplan.operators.input_rows import ROWS_OPERATOR
+from mcuplan.operators.streamed import StreamedInput, streamed_inputs
 from mcuplan.tflm.target import Target
 
 _MARK = re.compile("@([A-Z_]+)@")

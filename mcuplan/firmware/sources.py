@@ -20,7 +20,7 @@ from mcuplan.firmware.resolver import ExportError, Registered, registered, resol
 from mcuplan.firmware.rows import rows_files
 from mcuplan.graph import Graph
 from mcuplan.operators import Options
-from mcuplan.operators.input_rows import rows_buffer_bytes
+from mcuplan.operators.streamed import rows_buffer_bytes
 from mcuplan.tflite.carray import format_c_array
 from mcuplan.tflite.files import read, write
 from mcuplan.tflm import DEFAULT_BUILD, predict

@@ -10,17 +10,15 @@ source (:mod:`mcuplan.firmware`).
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mcuplan.graph import CUSTOM, Graph, Operator, Tensor
+from mcuplan.graph import CUSTOM, Operator
 
 ROWS_OPERATOR = "MCUPLAN_ROWS"
 """Its custom code."""
 
 _FORMAT = "<7i"
 _VERSION = 1
-_RANK = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,56 +62,3 @@ def input_rows(op: Operator) -> InputRows | None:
 def is_rows_operator(op: Operator) -> bool:
     """Whether an operator is ``MCUPLAN_ROWS``, whatever its options are."""
     return op.name == CUSTOM and op.code.custom_code == ROWS_OPERATOR
-
-
-@dataclass(frozen=True, slots=True)
-class StreamedInput:
-    """An input of the original network that comes by rows.
-
-    ``tensor`` is as the network's input was, without bytes; ``most_rows`` are those that one call asks for at most.
-    """
-
-    options: InputRows
-    tensor: Tensor
-    most_rows: int
-
-    @property
-    def buffer_rows(self) -> int:
-        """Rows that a source with a clock of its own, such as a camera, has to hold.
-
-        While the rows of one call are worked on those of the next one come in; one more comes while they are copied;
-        and rows that are asked for again have to be there still.
-        """
-        return min(self.most_rows + 1 + self.options.back, self.options.rows)
-
-    @property
-    def buffer_bytes(self) -> int:
-        """The same in bytes."""
-        return self.buffer_rows * self.options.row_bytes
-
-
-def streamed_inputs(graph: Graph) -> dict[int, StreamedInput]:
-    """The inputs of the network that come by rows, by their number in the original."""
-    found: dict[int, StreamedInput] = {}
-    for tensor, options in _calls(graph):
-        known = found.get(options.input)
-        most = max(min(tensor.shape[1], options.rows), known.most_rows if known else 0)
-        whole = Tensor(
-            tensor.name, tensor.dtype, (1, options.rows, options.columns, tensor.shape[3]), 0, tensor.quantization
-        )
-        found[options.input] = StreamedInput(options, known.tensor if known else whole, most)
-    return dict(sorted(found.items()))
-
-
-def rows_buffer_bytes(graph: Graph) -> int:
-    """Bytes that sources with a clock of their own have to hold beside the arena; 0 where no input comes by rows."""
-    return sum(streamed.buffer_bytes for streamed in streamed_inputs(graph).values())
-
-
-def _calls(graph: Graph) -> Iterator[tuple[Tensor, InputRows]]:
-    for s, _, op in graph.operators():
-        options = input_rows(op)
-        if options is not None and len(op.outputs) == 1 and op.outputs[0] >= 0:
-            tensor = graph.subgraphs[s].tensors[op.outputs[0]]
-            if tensor.rank == _RANK:
-                yield tensor, options

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcuplan.graph import Graph, Tensor
-from mcuplan.operators.input_rows import streamed_inputs
+from mcuplan.operators.streamed import streamed_inputs
 
 
 def network_inputs(graph: Graph) -> list[tuple[Tensor, int]]:

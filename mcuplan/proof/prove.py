@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from mcuplan.graph import DType, Graph
-from mcuplan.operators.input_rows import streamed_inputs
+from mcuplan.operators.streamed import streamed_inputs
 from mcuplan.proof.function.same_function import Difference, DifferenceKind, same_function
 from mcuplan.proof.interface import network_inputs, network_outputs
 from mcuplan.proof.memory.static_check import static_check

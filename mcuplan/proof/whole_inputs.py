@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 from mcuplan.errors import McuplanError
 from mcuplan.graph import Buffer, DType, Graph, Operator, Subgraph, Tensor
 from mcuplan.operators import called_subgraphs
-from mcuplan.operators.input_rows import InputRows, StreamedInput, input_rows, streamed_inputs
+from mcuplan.operators.input_rows import InputRows, input_rows
 from mcuplan.operators.row_calls import RowsCall, row_calls
+from mcuplan.operators.streamed import StreamedInput, streamed_inputs
 from mcuplan.proof.function.names import zero_element
 from mcuplan.rewriting.edit import set_offline_plan
 from mcuplan.tflite import schema

@@ -10,7 +10,7 @@ import pytest
 from conftest import Cli
 
 from mcuplan.graph import DType, Graph
-from mcuplan.operators.input_rows import streamed_inputs
+from mcuplan.operators.streamed import streamed_inputs
 from mcuplan.patching.arena.rows import rows_input
 from mcuplan.reports.documents.schema import plan_schema
 from mcuplan.tflite import load, save
@@ -54,7 +54,8 @@ def test_a_plan_by_rows_has_no_input_and_says_what_its_source_holds(cli: Cli, tm
     assert isinstance(rows, dict)
     assert rows["row_bytes"] == 180
     assert document["rows_buffer_bytes"] == rows["buffer_bytes"] == streamed.buffer_bytes
-    assert rows["buffer_rows"] == rows["rows_a_call"] + 1 + rows["rows_back"]
+    assert rows["buffer_rows"] == streamed.later_rows + 1 + rows["rows_back"]
+    assert streamed.later_rows <= rows["rows_a_call"] == streamed.most_rows
     after = document["after"]
     assert isinstance(after, dict)
     assert after["declare_bytes"] == predict(graph).declare_bytes

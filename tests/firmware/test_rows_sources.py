@@ -12,8 +12,8 @@ from test_sources import compile_syntax
 
 from mcuplan.firmware.sources import Export, firmware_sources, write_sources
 from mcuplan.graph import Graph
-from mcuplan.operators.input_rows import streamed_inputs
 from mcuplan.operators.row_calls import row_calls
+from mcuplan.operators.streamed import streamed_inputs
 from mcuplan.patching.writing.build import Draft
 from mcuplan.patching.writing.forms import Kind, StageForm, even_cuts, write_stage
 from mcuplan.patching.writing.reader import StageReader

@@ -20,7 +20,7 @@ def document() -> Any:
 
 
 def test_keys_that_scripts_stand_on(document: Any) -> None:
-    assert document["schema_version"] == "1.2"
+    assert document["schema_version"] == "1.3"
     assert document["tool"]["name"] == "mcuplan"
     first = document["results"][0]
     assert first["model"] == "model.tflite"

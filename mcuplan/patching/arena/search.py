@@ -18,7 +18,7 @@ from mcuplan.estimates.instructions import cost_model, model_instructions
 from mcuplan.estimates.instructions.graphs import addresses
 from mcuplan.graph import Graph
 from mcuplan.operators import model_macs
-from mcuplan.operators.input_rows import rows_buffer_bytes
+from mcuplan.operators.streamed import rows_buffer_bytes
 from mcuplan.patching.arena.lattice import Lattice, Limits, Path, Progress, StageChoice
 from mcuplan.patching.arena.parts import InParts, in_parts
 from mcuplan.patching.arena.placing import DraftProblem, PlannedDraft

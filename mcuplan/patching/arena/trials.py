@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from mcuplan.deadline import Deadline
 from mcuplan.graph import Graph, Quantization, Tensor
 from mcuplan.operators.geometry.stages import PatchStage
-from mcuplan.operators.input_rows import rows_buffer_bytes
+from mcuplan.operators.streamed import rows_buffer_bytes
 from mcuplan.patching.arena.placing import DraftProblem
 from mcuplan.patching.writing.build import Draft
 from mcuplan.patching.writing.forms import StageForm, write_stage

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mcuplan.findings.rows import rows_told
 from mcuplan.graph import Graph
-from mcuplan.operators.input_rows import streamed_inputs
+from mcuplan.operators.streamed import streamed_inputs
 
 if TYPE_CHECKING:
     from pydantic import ConfigDict
@@ -33,8 +33,8 @@ class RowsShown:
     buffer_rows: int
     buffer_bytes: int
     """What a source with a clock of its own, such as a camera, has to hold beside the arena: the rows of a call while
-    those of the last one are worked on, one more while they are copied, and rows that are asked for again. A source
-    that can be read at any time, such as a file, holds none."""
+    those of the last one are worked on, one more while they are copied, and rows that are asked for again; those of
+    the first call are copied as they come. A source that can be read at any time, such as a file, holds none."""
     told: str
     """All that in a sentence."""
 
