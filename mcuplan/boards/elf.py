@@ -1,4 +1,4 @@
-"""A bounded reader of ELF section headers, load segments and object symbols (32 and 64 bit, either byte order).
+"""A bounded reader of ELF section headers, load segments and symbols (32 and 64 bit, either byte order).
 
 Layout: System V ABI, chapters "Object Files" and "Program Loading"
 (https://refspecs.linuxfoundation.org/elf/gabi4+/contents.html). Offsets and counts come from an untrusted file, so
@@ -14,10 +14,10 @@ from typing import BinaryIO
 
 MAGIC = b"\x7fELF"
 
-_SHT_SYMTAB, _SHT_NOBITS = 2, 8
+_SHT_SYMTAB, _SHT_STRTAB, _SHT_NOBITS = 2, 3, 8
 _SHF_WRITE, _SHF_ALLOC, _SHF_EXECINSTR = 1, 2, 4
 _PT_LOAD = 1
-_STT_OBJECT = 1
+_STT_OBJECT, _STT_FUNC = 1, 2
 _SHN_LORESERVE = 0xFF00
 _TABLE_LIMIT = 128 << 20
 """Bytes of one table (symbols, strings); firmware images have a few MB."""
@@ -49,6 +49,11 @@ class Section:
         return bool(self.flags & _SHF_ALLOC) and self.size > 0
 
     @property
+    def listed(self) -> bool:
+        """Whether ``size -A`` lists it: all but symbols and the strings they are named by."""
+        return self.loaded or self.kind not in (_SHT_SYMTAB, _SHT_STRTAB)
+
+    @property
     def has_contents(self) -> bool:
         """Whether its bytes are in the file, and so in flash."""
         return self.kind != _SHT_NOBITS
@@ -66,7 +71,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Symbol:
-    """A named object (a variable) with a size."""
+    """A named variable or function with a size."""
 
     name: str
     value: int
@@ -75,7 +80,7 @@ class Symbol:
 
 
 class ElfFile:
-    """Sections and object symbols of an open ELF file.
+    """Sections and symbols of an open ELF file.
 
     Raises
     ------
@@ -96,7 +101,7 @@ class ElfFile:
         self.sections = self._read_sections()
 
     def symbols(self) -> Iterator[Symbol]:
-        """Objects of the first symbol table, each address once; none in a stripped file."""
+        """Variables and functions of the first symbol table, each address once; none in a stripped file."""
         table = next((s for s in self.sections if s.kind == _SHT_SYMTAB), None)
         if table is None:
             return
@@ -112,7 +117,11 @@ class ElfFile:
                 name, info, _, section, value, size = row
             else:
                 name, value, size, info, _, section = row
-            if info & 15 != _STT_OBJECT or not size or not 0 < section < min(len(self.sections), _SHN_LORESERVE):
+            if (
+                info & 15 not in (_STT_OBJECT, _STT_FUNC)
+                or not size
+                or not 0 < section < min(len(self.sections), _SHN_LORESERVE)
+            ):
                 continue
             if (section, value) not in seen:
                 seen.add((section, value))

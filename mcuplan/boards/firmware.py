@@ -1,7 +1,7 @@
 """What a firmware takes beside the model: read from a linker map, an ELF file or the output of ``size``.
 
-A tensor arena that the firmware declares (a symbol with ``tensor_arena`` in its name) and models that it contains
-are left out where they can be told apart, and the notes say so: mcuplan counts them itself.
+A tensor arena that the firmware declares, models that it contains and TFLM's code are left out where they can be told
+apart (:mod:`mcuplan.boards.contents`), and the notes say so: mcuplan counts them itself.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from pathlib import Path
 
 from mcuplan import files
 from mcuplan.boards import elf, sections
+from mcuplan.boards.contents import Part, part_of_symbol
 from mcuplan.boards.errors import FirmwareError
 from mcuplan.boards.linker_maps import read_armlink_map, read_gnu_map, read_iar_map
-from mcuplan.boards.reserve import ARENA, Reserve, Tally, shown
-from mcuplan.boards.size_output import read_berkeley, read_sysv
+from mcuplan.boards.reserve import Reserve, Tally, shown
+from mcuplan.boards.size_output import measured, read_berkeley, read_sysv
 
 __all__ = ["Reserve", "read_reserve"]
 
@@ -63,7 +64,8 @@ def read_reserve(path: str | Path) -> Reserve:
                 reserve = _from_elf(elf.ElfFile(file), path)
             else:
                 file.seek(0)
-                reserve = _from_text(file.read(_TEXT_LIMIT + 1), path)
+                text = file.read(_TEXT_LIMIT + 1)
+                reserve = _beside(text, path) or _from_text(text, path)
     except elf.MalformedElfError as error:
         raise FirmwareError(f"{path}: not a usable ELF file: {error}") from None
     return replace(reserve, source=f"{reserve.source} of {path.name}")
@@ -81,18 +83,35 @@ def _from_elf(image: elf.ElfFile, path: Path) -> Reserve:
             tally.leave_out_heap(section.size)
     for symbol in image.symbols():
         section = image.sections[symbol.section]
-        what = _not_the_firmwares(image, symbol)
-        if what and counted[symbol.section] and symbol.size <= section.size:
-            tally.take_back(f"{what} {shown(symbol.name)}", symbol.size, section.in_ram, section.in_flash)
+        if counted[symbol.section] and symbol.size <= section.size:
+            part = _part(image, symbol)
+            if part is not None:
+                tally.take_back(part, symbol.name, symbol.size, section.in_ram, section.in_flash)
     return tally.reserve("sections")
 
 
-def _not_the_firmwares(image: elf.ElfFile, symbol: elf.Symbol) -> str | None:
-    if ARENA in symbol.name.lower():
-        return "tensor arena"
-    if symbol.size >= 16 and image.content(symbol, 8)[4:] == _MODEL_IDENTIFIER:
-        return "model"
-    return None
+def _part(image: elf.ElfFile, symbol: elf.Symbol) -> Part | None:
+    holds_model = symbol.size >= 16 and image.content(symbol, 8)[4:] == _MODEL_IDENTIFIER
+    return part_of_symbol(symbol.name, symbol.size, image.sections[symbol.section].in_ram, holds_model)
+
+
+def _beside(text: bytes, path: Path) -> Reserve | None:
+    """What the ELF file tells that ``size`` was run on, where it lies beside its output and has not changed since."""
+    if len(text) > _HEAD or b"\0" in text or _text_format(text) not in (read_berkeley, read_sysv):
+        return None
+    named = measured(text.decode("utf-8", "replace"))
+    if named is None:
+        return None
+    name, total = named
+    beside = path.parent / Path(name).name
+    try:
+        with files.opened(beside, _ELF_LIMIT, FirmwareError) as file:
+            image = elf.ElfFile(file)
+            sums = {sum(s.size for s in image.sections if s.loaded), sum(s.size for s in image.sections if s.listed)}
+            found = _from_elf(image, beside) if total in sums else None
+    except (FirmwareError, elf.MalformedElfError):
+        return None
+    return found and replace(found, source=f"{found.source} of {shown(beside.name)}, beside the output of size")
 
 
 def _from_text(text: bytes, path: Path) -> Reserve:

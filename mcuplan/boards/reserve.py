@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from mcuplan.boards import sections
-
-ARENA = "tensor_arena"
-"""In the name of the variable that holds a tensor arena, by TFLM's examples and most firmware."""
+from mcuplan.boards.contents import Part
 
 _NAMED = 3
 """Sections named in one note."""
@@ -30,6 +28,8 @@ class Tally:
     ram: int = 0
     flash: int = 0
     notes: list[str] = field(default_factory=list)
+    recognised: dict[Part, list[int]] = field(default_factory=dict)
+    """Of each part: bytes of RAM, bytes of flash, how many."""
     unsure: list[str] = field(default_factory=list)
 
     def add(self, size: int, ram: bool, flash: bool) -> None:
@@ -52,10 +52,19 @@ class Tally:
         """Say that a heap section is not counted: linker scripts stretch it over the RAM that is left."""
         self.note(f"the linker's heap section ({size:,} bytes) is not counted: it is what is left of RAM")
 
-    def take_back(self, what: str, size: int, ram: bool, flash: bool) -> None:
-        """Subtract bytes that were counted with their section, and say so."""
+    def take_back(self, part: Part, name: str, size: int, ram: bool, flash: bool) -> None:
+        """Subtract bytes that were counted with their section, and say so: mcuplan counts them itself."""
         self.add(-size, ram, flash)
-        self.note(f"{what} ({size:,} bytes) is not counted")
+        sums = self.recognised.setdefault(part, [0, 0, 0])
+        sums[0] += size if ram else 0
+        sums[1] += size if flash else 0
+        sums[2] += 1
+        if part is not Part.TFLM:  # which has hundreds of them
+            self.note(f"{part.value} {shown(name)} ({size:,} bytes) is not counted")
+
+    def found(self, part: Part) -> bool:
+        """Whether any such part was recognised."""
+        return part in self.recognised
 
     def note(self, text: str) -> None:
         """Keep ``text``."""
@@ -64,6 +73,10 @@ class Tally:
     def reserve(self, source: str) -> Reserve:
         """The sums."""
         notes = list(dict.fromkeys(self.notes))
+        if Part.TFLM in self.recognised:
+            ram, flash, count = self.recognised[Part.TFLM]
+            data = f" and {ram:,} bytes of RAM" if ram else ""
+            notes.append(f"TFLM's own code and data ({flash:,} bytes of flash{data}, {count:,} parts) are not counted")
         if self.unsure:
             more = f" and {len(self.unsure) - _NAMED} more" if len(self.unsure) > _NAMED else ""
             named = ", ".join(self.unsure[:_NAMED])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,8 @@ class Baseline:
         allowance = self.entries.get(key)
         if allowance is None:
             return limits
-        return Limits(
+        return replace(
+            limits,
             ram=with_baseline(limits.ram, allowance.ram, self.name),
             flash=with_baseline(limits.flash, allowance.flash, self.name),
             macs=with_baseline(limits.macs, allowance.macs, self.name),

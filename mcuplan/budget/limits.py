@@ -69,6 +69,8 @@ class Limits:
     flash: Limit | None = None
     macs: Limit | None = None
     arena: Limit | None = None
+    reserved: Reserve | None = None
+    """What other code takes of the board, already subtracted; None without a board."""
 
     def __iter__(self) -> Iterator[Limit]:
         return (limit for limit in (self.ram, self.arena, self.flash, self.macs) if limit is not None)
@@ -132,6 +134,8 @@ class Reserve:
     flash: int = 0
     source: str = ""
     adds: bool = False
+    notes: tuple[str, ...] = ()
+    """What was left out of a firmware's file, or assumed, one sentence each."""
 
     def __post_init__(self) -> None:
         for name in ("ram", "flash"):
@@ -167,6 +171,7 @@ def limits_on_board(board: Board, asked: Asked, reserve: Reserve | None = None) 
         flash=_on_board(Resource.FLASH, board, board.flash_bytes, kept.flash, kept.source, asked.flash, asked),
         macs=stated.macs,
         arena=stated.arena,
+        reserved=kept,
     )
 
 
@@ -178,7 +183,7 @@ def _kept(board: Board, reserve: Reserve | None) -> Reserve:
     if not reserve.adds or not (usual.ram or usual.flash):
         return reserve
     both = " and ".join(source for source in (usual.source, reserve.source) if source)
-    return Reserve(usual.ram + reserve.ram, usual.flash + reserve.flash, both)
+    return Reserve(usual.ram + reserve.ram, usual.flash + reserve.flash, both, notes=reserve.notes)
 
 
 def board_reserve(board: Board) -> Reserve:

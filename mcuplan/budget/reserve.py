@@ -23,7 +23,7 @@ def parse_reserve(text: str, source: str = "", adds: bool = False) -> Reserve:
     Examples
     --------
     >>> parse_reserve("ram=40kB,flash=1MiB")
-    Reserve(ram=40000, flash=1048576, source='', adds=False)
+    Reserve(ram=40000, flash=1048576, source='', adds=False, notes=())
     """
     try:
         return Reserve(ram=parse_bytes(text), source=source, adds=adds)
@@ -38,7 +38,8 @@ def firmware_reserve(path: Path) -> Reserve:
     from mcuplan.boards import read_reserve
 
     found = read_reserve(path)
-    return Reserve(found.ram_bytes, found.flash_bytes, path.name)
+    notes = tuple(f"{path.name}: {note}" for note in found.notes)
+    return Reserve(found.ram_bytes, found.flash_bytes, path.name, notes=notes)
 
 
 def _pairs(text: str, source: str, no_size: UnitError) -> Reserve:

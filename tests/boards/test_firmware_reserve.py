@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import struct
 import subprocess
@@ -12,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcuplan.boards import FirmwareError, Reserve, read_reserve
+from mcuplan.boards.contents import Part, part_of_section, part_of_symbol
+from mcuplan.boards.elf import ElfFile
 from mcuplan.errors import McuplanError
 
 PROGBITS, SYMTAB, STRTAB, NOBITS = 1, 2, 3, 8
@@ -178,17 +181,33 @@ def test_a_real_elf_agrees_with_size(built):
     }
 
 
-def test_the_output_of_size_counts_as_size_does(built):
+def test_the_output_of_size_counts_as_size_does(built, tmp_path):
+    """Away from the ELF file that it was run on: totals do not tell what is in them."""
+    shutil.copy(built / "berkeley.txt", tmp_path)
     text, data, bss = map(int, (built / "berkeley.txt").read_text().splitlines()[1].split()[:3])
-    reserve = read_reserve(built / "berkeley.txt")
+    reserve = read_reserve(tmp_path / "berkeley.txt")
     assert (reserve.ram_bytes, reserve.flash_bytes) == (data + bss, text + data)
     assert reserve.notes == ("a tensor arena or a model in it is counted, as totals do not show it",)
 
 
-def test_a_real_map_and_sections_are_close_to_the_elf(built):
+@pytest.mark.parametrize("name", ["berkeley.txt", "sysv.txt"])
+def test_the_output_of_size_beside_its_elf_agrees_with_it(built, tmp_path, name):
+    by_elf, by_size = read_reserve(built / "program.elf"), read_reserve(built / name)
+    assert (by_size.ram_bytes, by_size.flash_bytes) == (by_elf.ram_bytes, by_elf.flash_bytes)
+    assert by_size.notes == by_elf.notes
+    assert "of program.elf, beside the output of size" in by_size.source
+    # Another program of that name is none that it tells of.
+    for file in (built / name, built / "program.elf"):
+        shutil.copy(file, tmp_path)
+    (tmp_path / "program.elf").write_bytes(IMAGE)
+    assert "as totals do not show it" in str(read_reserve(tmp_path / name).notes)
+
+
+def test_a_real_map_and_sections_are_close_to_the_elf(built, tmp_path):
     exact = read_reserve(built / "program.elf")
     by_map = read_reserve(built / "program.map")
-    by_sections = read_reserve(built / "sysv.txt")
+    shutil.copy(built / "sysv.txt", tmp_path)
+    by_sections = read_reserve(tmp_path / "sysv.txt")
     # A map of the host has no regions, so names decide; dynamic-linking tables of the host go to flash by name.
     assert by_map.ram_bytes + by_map.flash_bytes == pytest.approx(exact.ram_bytes + exact.flash_bytes + 1000, rel=0.5)
     assert by_sections.ram_bytes == by_map.ram_bytes + 20_480
@@ -226,7 +245,8 @@ def test_a_map_with_memory_regions_agrees_with_its_elf(tmp_path):
     if made.returncode:
         pytest.skip("gcc cannot link with a linker script of ours here")
     by_elf, by_map = read_reserve(tmp_path / "firmware.elf"), read_reserve(tmp_path / "firmware.map")
-    assert (by_map.ram_bytes, by_map.flash_bytes) == (by_elf.ram_bytes, by_elf.flash_bytes + 1000)  # the model
+    assert (by_map.ram_bytes, by_map.flash_bytes) == (by_elf.ram_bytes, by_elf.flash_bytes)
+    assert "model .text.g_model (1,000 bytes) is not counted" not in by_map.notes
     assert by_elf.ram_bytes == 400  # the table; the arena and the heap are left out
     heap = "the linker's heap section (4,096 bytes) is not counted: it is what is left of RAM"
     assert heap in by_elf.notes
@@ -429,3 +449,100 @@ def test_mutated_text_is_read_or_refused(tmp_path_factory, content, data):
 def test_a_line_without_an_end_is_read_in_pieces(tmp_path):
     with pytest.raises(FirmwareError, match="not an ELF file"):
         read_reserve(written(tmp_path, b"x" * (3 << 20), "firmware.map"))
+
+
+# -- what is recognised --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("symbol", "size", "in_ram", "holds_model", "part"),
+    [
+        ("tensor_arena", 20_000, True, False, Part.ARENA),
+        ("_ZN12_GLOBAL__N_1L12tensor_arenaE", 20_000, True, False, Part.ARENA),
+        ("_ZL5arena", 20_000, True, None, Part.ARENA),
+        ("_ZZ5setupvE12tensor_arena", 20_000, True, None, Part.ARENA),
+        ("kTensorArenaSize", 4, False, False, None),
+        ("tensor_arena_size", 4, True, None, None),
+        ("main_arena", 1_096, True, False, None),
+        ("arena_of_gladiators", 20_000, True, None, None),
+        ("g_model", 3_000, False, None, Part.MODEL),
+        ("g_model", 3_000, False, False, None),
+        ("whatever", 3_000, False, True, Part.MODEL),
+        ("person_detect_tflite", 3_000, False, None, Part.MODEL),
+        ("_ZN3app17g_gesture_modelE", 3_000, False, None, Part.MODEL),
+        ("remodelling_table", 3_000, False, None, None),
+        ("_ZN6tflite16MicroInterpreter15AllocateTensorsEv", 400, False, False, Part.TFLM),
+        ("_ZTVN6tflite16MicroInterpreterE", 40, False, None, Part.TFLM),
+        ("_ZN12_GLOBAL__N_18ConvEvalEP13TfLiteContextP10TfLiteNode", 400, False, False, Part.TFLM),
+        ("arm_convolve_s8", 400, False, False, Part.TFLM),
+        ("arm_cfft_f32", 400, False, False, None),
+        ("esp_nn_conv_s8_ansi", 400, False, False, Part.TFLM),
+        ("_ZN3app4LoopEv", 400, False, False, None),
+        ("main", 400, False, False, None),
+        ("", 400, False, None, None),
+    ],
+)
+def test_parts_by_symbol(symbol, size, in_ram, holds_model, part):
+    assert part_of_symbol(symbol, size, in_ram, holds_model) is part
+
+
+@pytest.mark.parametrize(
+    ("section", "file", "size", "in_ram", "part"),
+    [
+        (".rodata.g_model_data", "model_data.cpp.obj", 300_568, False, Part.MODEL),
+        (".rodata", "src/person_model.cc.o", 300_568, False, Part.MODEL),
+        (".rodata.font", "libapp.a(model_data.o)", 300, False, None),
+        (".text.load_model", "app.o", 500, False, None),
+        (".bss._ZN12_GLOBAL__N_1L12tensor_arenaE", "app.o", 139_264, True, Part.ARENA),
+        (".text", "libtensorflow-microlite.a(conv.o)", 3_000, False, Part.TFLM),
+        (".text", "build/tensorflow/lite/micro/kernels/conv.cc.o", 3_000, False, Part.TFLM),
+        (".rodata.str1.1", "libtflm.a(conv.o)", 3_000, False, None),
+        (".text.main", "/home/me/tensorflow-project/main.o", 500, False, None),
+    ],
+)
+def test_parts_by_section_and_object(section, file, size, in_ram, part):
+    assert part_of_section(section, file, size, in_ram) is part
+
+
+@given(st.text(max_size=80), st.integers(0, 1 << 40), st.booleans(), st.sampled_from([None, True, False]))
+def test_any_symbol_is_judged(symbol, size, in_ram, holds_model):
+    assert part_of_symbol(symbol, size, in_ram, holds_model) in {None, *Part}
+    assert part_of_section(f".text.{symbol}", symbol, size, in_ram) in {None, *Part}
+
+
+def test_a_firmware_that_has_model_arena_and_tflm_already():
+    shared = os.environ.get("MCUPLAN_SHARED")
+    if not shared:
+        pytest.skip("MCUPLAN_SHARED names no folder of shared cases")
+    reserve = read_reserve(Path(shared) / "cases" / "field" / "firmware_with_model.map")
+    assert reserve.ram_bytes == 0x23000 - 0x22000
+    assert reserve.flash_bytes == 0x1A000 + 0x49A00 - 0x49618 - 0x3400
+    assert reserve.notes == (
+        "model .rodata.g_model_data (300,568 bytes) is not counted",
+        "tensor arena .bss._ZN12_GLOBAL__N_1L12tensor_arenaE (139,264 bytes) is not counted",
+        "TFLM's own code and data (13,312 bytes of flash, 2 parts) are not counted",
+    )
+
+
+def test_sections_that_take_no_memory_are_not_taken_back(tmp_path):
+    inside = " .ARM.attributes\n                0x0000000000000000       0x2e libtflm.a(conv.o)\n"
+    text = GNU_MAP.replace("0x2e\n", f"0x2e\n{inside}")
+    assert read_reserve(written(tmp_path, text, "program.map")).flash_bytes == 0x3000 + 0x10 + 0x80
+
+
+def test_an_independent_reader_of_elf_agrees(built):
+    """pyelftools reads the same sections and symbols."""
+    elffile = pytest.importorskip("elftools.elf.elffile")
+    with (built / "program.elf").open("rb") as file:
+        theirs = elffile.ELFFile(file)
+        sections = [(s.name, s["sh_addr"], s["sh_size"]) for s in theirs.iter_sections()]
+        symbols = {
+            (s.name, s["st_value"], s["st_size"])
+            for s in theirs.get_section_by_name(".symtab").iter_symbols()
+            if s["st_info"]["type"] in ("STT_OBJECT", "STT_FUNC") and s["st_size"] and isinstance(s["st_shndx"], int)
+        }
+        ours = ElfFile(file)
+        assert [(s.name, s.address, s.size) for s in ours.sections] == sections
+        found = {(s.name, s.value, s.size) for s in ours.symbols()}
+        assert found <= symbols
+        assert {(value, size) for _, value, size in found} == {(value, size) for _, value, size in symbols}

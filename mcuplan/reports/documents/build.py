@@ -32,6 +32,7 @@ from mcuplan.reports.documents.report import (
     SharedResult,
     Violation,
 )
+from mcuplan.reports.documents.room import room_left
 from mcuplan.reports.documents.rows import rows_shown
 from mcuplan.rewriting.origin import plan_origin
 from mcuplan.text import show_bytes, show_count, show_share
@@ -91,6 +92,7 @@ def result_of(situation: Situation) -> Result:
         help=advice(situation),
         notes=tuple(_notes(analysis)),
         warnings=warnings(judgement, _bounds(analysis)),
+        room=tuple(room_left(board, need, limits)) if board else (),
     )
 
 
@@ -126,6 +128,7 @@ def shared(
         violations=violations(judgement),
         notes=tuple(notes),
         warnings=warnings(judgement),
+        room=tuple(room_left(board, need, limits)),
     )
 
 

@@ -350,6 +350,8 @@ class Result:
     """Null where no period is stated, or the energy is not known. Since 1.1."""
     warnings: tuple[NearLimit, ...] = ()
     """Limits that are kept with little to spare. Since 1.2."""
+    room: tuple[str, ...] = ()
+    """What other code takes of the board and what is left for it, in sentences. Since 1.2."""
 
 
 HOW_SHARED = {
@@ -382,6 +384,8 @@ class SharedResult:
     error: str | None = None
     warnings: tuple[NearLimit, ...] = ()
     """Limits that are kept with little to spare. Since 1.2."""
+    room: tuple[str, ...] = ()
+    """What other code takes of the board and what is left for it, in sentences. Since 1.2."""
 
 
 @dataclass(frozen=True, slots=True)

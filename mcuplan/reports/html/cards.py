@@ -71,7 +71,7 @@ def card(row: Result) -> Card:
         arena=_arena(row),
         estimates=tuple((label.capitalize(), f"estimate: {said}") for label, said in estimate_facts(row)),
         problems=tuple(_problems(row)),
-        notes=(*(w.message for w in row.warnings), *row.notes),
+        notes=(*(w.message for w in row.warnings), *row.room, *row.notes),
     )
 
 
@@ -89,7 +89,7 @@ def shared_card(group: SharedResult) -> Card:
         arena=f"{names}; {how}",
         estimates=(),
         problems=tuple(problems if group.error is None else [group.error]),
-        notes=(*(w.message for w in group.warnings), *group.notes),
+        notes=(*(w.message for w in group.warnings), *group.room, *group.notes),
     )
 
 

@@ -150,6 +150,8 @@ def _figures(row: Result | SharedResult, lines: Lines, glyphs: Glyphs, arena_exa
     for rule in row.limits.rules:
         if rule.baseline:
             yield from lines.wrapped(Text(_allowed(rule)), indent=2, hang=2)
+    for said in row.room:
+        yield from lines.wrapped(Text(said), indent=2, hang=2)
 
 
 def _allowed(rule: Rule) -> str:
