@@ -106,7 +106,7 @@ def lean_size(graph: Graph, target: Target) -> LeanSize:
 
 def _values(part: str, call: OperatorCall, count: int) -> tuple[int, ...]:
     if part == "sums":
-        bias = _constants(call, call["b"], "<i4") if call["b"].present else None
+        bias = _constants(call, call["b"], "<i4", count) if call["b"].present else None
         return _sums(call, count, _zero_point(call["w"]), bias)
     if part == "state sums":
         return _sums(call, count, _zero_point(call["state"]), None)
@@ -134,8 +134,10 @@ def _scale(tensor: TensorFacts) -> float:
 
 
 def _zero_point(tensor: TensorFacts) -> int:
+    """The zero point, which TFLM casts to 32 bits."""
     quantization = tensor.tensor.quantization if tensor.tensor else None
-    return quantization.zero_points[0] if quantization and quantization.zero_points else 0
+    found = quantization.zero_points[0] if quantization and quantization.zero_points else 0
+    return (found + 2**31) % 2**32 - 2**31
 
 
 def quantized_multiplier(real: float) -> tuple[int, int]:
@@ -164,14 +166,18 @@ def _sums(call: OperatorCall, count: int, zero_point: int, bias: NDArray[int64] 
     """
     import numpy as np
 
-    weights = _constants(call, call["w"], "<i1")
-    filters = weights[: len(weights) // count * count].reshape(count, -1)
-    sums = (filters.sum(axis=1) - filters.shape[1] * zero_point) * -_zero_point(call["x"])
+    inputs = call["w"].elements // count
+    filters = _constants(call, call["w"], "<i1", inputs * count).reshape(count, inputs)
+    sums = (filters.sum(axis=1) - inputs * zero_point) * -_zero_point(call["x"])
     return tuple(int(v) for v in (sums if bias is None else sums + bias).astype(np.int32))
 
 
-def _constants(call: OperatorCall, tensor: TensorFacts, code: str) -> NDArray[int64]:
+def _constants(call: OperatorCall, tensor: TensorFacts, code: str, size: int) -> NDArray[int64]:
+    """Exactly ``size`` elements of a constant: of one that holds fewer, which TFLM refuses, zeros fill the rest."""
     import numpy as np
 
     assert tensor.tensor is not None
-    return np.frombuffer(call.graph.buffers[tensor.tensor.buffer].data or b"", code).astype(np.int64)
+    found = np.zeros(size, code)
+    data = bytes(call.graph.buffers[tensor.tensor.buffer].data or b"")[: found.nbytes]
+    found.view("u1")[: len(data)] = np.frombuffer(data, "u1")
+    return found.astype(np.int64)

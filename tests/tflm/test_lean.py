@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import struct
 from dataclasses import replace
 from pathlib import Path
 
@@ -177,6 +178,24 @@ def test_models_that_no_kernel_takes_have_a_size_too(quantization):
     assert code_size(broken, f"{TARGET}+lean").lean.flash_bytes > 0
     (found,) = kept(broken, Target.parse(f"{TARGET}+lean"))
     assert [len(part) for part in found.values] == [64, 64]
+
+
+def test_kernel_sums_by_hand():
+    """MVE: each filter's sum less its zero point, times the input's offset, plus the bias; in 32 bits."""
+    builder = Builder()
+    graph = builder.graph([builder.fully_connected(builder.input((1, 3)), 2)])
+    weights, bias = (graph.main.operators[0].inputs[i] for i in (1, 2))
+    for zero_point, sums in ((-4, (4 * 6 + 7, 4 * -6 - 9)), (2**40 + 5, (-5 * 6 + 7, -5 * -6 - 9))):
+        buffers = list(graph.buffers)
+        buffers[graph.main.tensors[weights].buffer] = Buffer(bytes([1, 2, 3, 255, 254, 253]))
+        buffers[graph.main.tensors[bias].buffer] = Buffer(struct.pack("<2i", 7, -9))
+        tensors = list(graph.main.tensors)
+        tensors[graph.main.inputs[0]] = replace(
+            tensors[graph.main.inputs[0]], quantization=Quantization((0.5,), (zero_point,))
+        )
+        changed = replace(graph, buffers=tuple(buffers), subgraphs=(replace(graph.main, tensors=tuple(tensors)),))
+        (found,) = kept(changed, Target.parse("cortex-m55+cmsis-nn+lean"))
+        assert (found.parts, found.values) == (("sums",), (sums,))
 
 
 # -- other versions ---------------------------------------------------------------------------------------------------
