@@ -61,9 +61,43 @@ def _expand(argument: str) -> Iterator[str]:
         yield from _matches(argument)
     elif path is not None and os.path.isdir(path):
         yield from _folder(path)
+    elif path is not None and os.path.basename(path) in CONFIGURATIONS:
+        # What a configuration says may have changed for every model that it counts for.
+        yield from _configured(path)
     else:
         # What does not exist is the reader's to refuse: its sentence goes into the report beside the other models.
         yield path or argument
+
+
+CONFIGURATIONS = ("mcuplan.toml", "pyproject.toml")
+"""Files that stand for the models that they are the nearest configuration of."""
+
+
+def _configured(path: str) -> Iterator[str]:
+    """The models below a configuration that it counts for; none where it holds none (as many a pyproject.toml)."""
+    from mcuplan.budget.config import nearest_config
+
+    folder = os.path.dirname(path)
+    found = nearest_config(Path(folder or "."))
+    if found is None or not os.path.samefile(found.path, path):
+        return
+    nearest: dict[str, bool] = {}
+    for model in _folder(folder or ".", must_have=False):
+        here = os.path.dirname(model)
+        if here not in nearest:
+            nearest[here] = _nearest_is(here, found.path)
+        if nearest[here]:
+            yield os.path.normpath(model)
+
+
+def _nearest_is(folder: str, path: Path) -> bool:
+    from mcuplan.budget.config import ConfigError, nearest_config
+
+    try:
+        found = nearest_config(Path(folder or "."))
+    except ConfigError:
+        return False  # another one, which is for those who name it or its models
+    return found is not None and found.path == path
 
 
 def _existing(argument: str) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mcuplan.api.checking import DEFAULT_BASELINE, Checker, on_boards
+from mcuplan.api.checking import DEFAULT_BASELINE, Checker, Kept, on_boards
 from mcuplan.api.criteria import Asking, CheckOptions, Criteria, board_dirs
 from mcuplan.api.models import expand
 from mcuplan.budget.baseline import record
@@ -20,9 +20,16 @@ if TYPE_CHECKING:
 
 
 def check_models(
-    arguments: Sequence[str], options: CheckOptions, *, write_baseline: bool = False, why: bool = False
+    arguments: Sequence[str],
+    options: CheckOptions,
+    *,
+    write_baseline: bool = False,
+    why: bool = False,
+    keep: Kept | None = None,
 ) -> Report:
     """Check the models that ``arguments`` name; with ``why`` work out what would change each verdict.
+
+    ``keep`` collects the situation of each model on each board, for those who draw them.
 
     With ``write_baseline`` the baseline is written first, from what is over its limits now, and then counts. Entries
     of models that are not checked now stay in it.
@@ -40,7 +47,7 @@ def check_models(
         # No configuration may name the file just written.
         if Path(DEFAULT_BASELINE) in recorder.overshoots:
             options = replace(options, baseline=Path(DEFAULT_BASELINE))
-    checker = Checker(options, analyses={} if why else None)
+    checker = Checker(options, analyses={} if why and keep is None else keep)
     report = checker.report(arguments)
     if not why:
         return report

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +18,26 @@ from mcuplan.cli.parameters import (
     target_options,
 )
 from mcuplan.reports.formats import FORMATS, renderer
+
+if TYPE_CHECKING:
+    from mcuplan.api.checking import Kept
+    from mcuplan.reports.documents.report import Report
+
+
+class _Also(click.ParamType[tuple[str, Path]]):
+    """``FORMAT=FILE``."""
+
+    name = "FORMAT=FILE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Path]:
+        formats = ("text", *FORMATS, "html")
+        name, equals, file = value.partition("=")
+        if name not in formats or not equals or not file:
+            self.fail(f"{value!r}: write FORMAT=FILE; formats are {', '.join(formats)}", param, ctx)
+        return name, Path(file)
+
+
+ALSO = _Also()
 
 
 @click.command("check", short_help="Check models against boards and limits.", epilog=examples(
@@ -37,13 +57,15 @@ from mcuplan.reports.formats import FORMATS, renderer
 )
 @click.option("--format", "format_", type=click.Choice(["text", *FORMATS]), default="text", help="How to report.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the report to a file.")
+@click.option("--also", "also", multiple=True, metavar="FORMAT=FILE", type=ALSO,
+              help="Also write the report in this format, html too, from the same run. May be repeated.")  # fmt: skip
 @click.option("-q", "--quiet", is_flag=True, help="Report only what does not pass.")
 @click.option("--why", is_flag=True, help="Work out what would change the verdict, with the commands; takes seconds.")
 @click.option("--baseline", type=click.Path(path_type=Path), help="Allow what this file records, forbid growth.")
 @click.option("--write-baseline", is_flag=True, help="Record what is over its limits in the baseline file.")
 def command(
-    models: tuple[str, ...], all_targets: bool, format_: str, output: Path | None, quiet: bool, why: bool,
-    config: Path | None, write_baseline: bool, **asked: Any,
+    models: tuple[str, ...], all_targets: bool, format_: str, output: Path | None, also: tuple[tuple[str, Path], ...],
+    quiet: bool, why: bool, config: Path | None, write_baseline: bool, **asked: Any,
 ) -> int:  # fmt: skip
     """Will these models run on those boards?
 
@@ -68,22 +90,34 @@ def command(
             raise click.UsageError(f"--all-targets contradicts {other}: state one of them")
         asked["boards"] = every_toolchain(asked["boards"], asked["board_dirs"])
     options = CheckOptions(**asked, config=config or "auto")
-    report = check_models(models, options, write_baseline=write_baseline, why=why)
+    keep: Kept | None = {} if any(name == "html" for name, _ in also) else None
+    report = check_models(models, options, write_baseline=write_baseline, why=why, keep=keep)
     errors = [*(result.error for result in report.results), *(group.error for group in report.shared)]
     for sentence in dict.fromkeys(error for error in errors if error is not None):
         complain(sentence)
-    if format_ in FORMATS:
-        from mcuplan.cli.output import write_text
+    for name, file in (*also, (format_, output)):
+        _write(report, name, file, keep, all_targets, quiet)
+    return report.exit_code
 
-        write_text(renderer(format_)(report), output)
-        return report.exit_code
-    from mcuplan.cli.output import show
-    from mcuplan.reports.terminal.check import report_lines
 
-    if all_targets:
+def _write(report: Report, name: str, file: Path | None, keep: Kept | None, all_targets: bool, quiet: bool) -> None:
+    """The report in one format, to a file or to stdout."""
+    from mcuplan.cli.output import show, write_text
+
+    if name in FORMATS:
+        write_text(renderer(name)(report), file)
+    elif name == "html":
+        from datetime import date
+
+        from mcuplan.reports.html.render import render_report
+        from mcuplan.reports.html.subject import subjects
+
+        write_text(render_report(report, subjects(report, keep or {}), date.today().isoformat()), file)
+    elif all_targets:
         from mcuplan.reports.terminal.targets import verdict_table
 
-        show(lambda width, _: verdict_table(report, width), output)
-        return report.exit_code
-    show(lambda width, glyphs: report_lines(report, width, glyphs, quiet=quiet, errors=output is not None), output)
-    return report.exit_code
+        show(lambda width, _: verdict_table(report, width), file)
+    else:
+        from mcuplan.reports.terminal.check import report_lines
+
+        show(lambda width, glyphs: report_lines(report, width, glyphs, quiet=quiet, errors=file is not None), file)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -431,3 +433,88 @@ def test_what_a_baseline_allows_is_not_called_close(cli: Cli, models: Path) -> N
     assert cli(*arguments, "--write-baseline").code == 0
     (result,) = json.loads(cli(*arguments, "--format", "json").out)["results"]
     assert (result["verdict"], result["warnings"]) == ("pass", [])
+
+
+# -- several formats from one run, and what a forge needs ----------------------------------------------------------
+
+
+def test_also_writes_what_each_format_is_from_one_run(cli, models, tmp_path, monkeypatch):
+    asked = ("check", str(models / "sine.tflite"), str(models / "deep"), "--ram", "90kB", "--flash", "100kB")
+    alone = {name: cli(*asked, "--format", name) for name in ("json", "markdown", "sarif", "junit", "github", "text")}
+    counted = 0
+    from mcuplan import budget
+
+    analyse = budget.analyse
+
+    def counting(*arguments, **more):
+        nonlocal counted
+        counted += 1
+        return analyse(*arguments, **more)
+
+    monkeypatch.setattr(budget, "analyse", counting)
+    files = [("--also", f"{name}={tmp_path / name}") for name in (*alone, "html")]
+    done = cli(*asked, "--format", "github", *(part for option in files for part in option))
+    assert (done.code, done.out) == (1, alone["github"].out)
+    assert counted == 2
+    for name, outcome in alone.items():
+        if name != "junit":  # which holds the time
+            assert (tmp_path / name).read_text("utf-8") == outcome.out
+    assert (tmp_path / "html").read_text("utf-8").startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize("given", ["json", "json=", "=file", "yaml=file", ""])
+def test_also_that_is_none_is_bad_usage(cli, given):
+    outcome = cli("check", "zoo:sine", "--also", given)
+    assert outcome.code == 2
+    assert "write FORMAT=FILE; formats are text, github" in outcome.err
+
+
+@pytest.mark.parametrize("where", [".", "deep", "deep/er", ".."])
+def test_forges_get_paths_from_the_root_of_the_repository(cli, models, tmp_path, monkeypatch, where):
+    root = tmp_path / "repository"
+    (root / "deep" / "er").mkdir(parents=True)
+    (root / ".git").mkdir()
+    model = root / "deep" / "big model.tflite"
+    shutil.copyfile(models / "deep" / "person.tflite", model)
+    monkeypatch.chdir(root / where)
+    for name in (os.path.relpath(model), str(model)):
+        said = cli("check", name, "--format", "github").out
+        assert said.startswith("::error file=deep/big model.tflite,title=")
+        log = json.loads(cli("check", name, "--format", "sarif").out)
+        (result, *_) = log["runs"][0]["results"]
+        assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "deep/big%20model.tflite"
+        assert json.loads(cli("check", name, "--format", "json").out)["results"][0]["model"] == name
+
+
+def test_a_configuration_stands_for_the_models_that_it_counts_for(cli, models, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.tflite", "in/b.tflite", "own/c.tflite"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copyfile(models / "sine.tflite", tmp_path / name)
+    Path("mcuplan.toml").write_text('ram = "1kB"\n')
+    Path("own/mcuplan.toml").write_text('ram = "100kB"\n')
+    Path("pyproject.toml").write_text("[project]\nname = 'x'\n")
+    found = json.loads(cli("check", "mcuplan.toml", "--format", "json").out)
+    assert [(row["model"], row["verdict"]) for row in found["results"]] == [
+        ("a.tflite", "fail"),
+        ("in/b.tflite", "fail"),
+    ]
+    assert cli("check", "own/mcuplan.toml").code == 0
+    nothing = cli("check", "--quiet", "pyproject.toml")
+    assert (nothing.code, nothing.out, nothing.err) == (0, "", "")
+    Path("mcuplan.toml").write_text("ram = 'lots'\n")
+    broken = cli("check", "--quiet", "mcuplan.toml")
+    assert broken.code == 2
+    assert "mcuplan.toml: key 'ram'" in broken.err
+
+
+def test_quiet_output_ends_with_the_command_that_explains(cli, models, monkeypatch):
+    monkeypatch.chdir(models)
+    outcome = cli(
+        "check", "deep/person.tflite", "sine.tflite", "--quiet", "--flash", "100kB", "--board", "sparkfun-edge"
+    )
+    last = outcome.out.splitlines()[-1]
+    assert last == "Explain it: mcuplan check deep/person.tflite --board sparkfun-edge --flash 100000 --why"
+    assert cli("check", "sine.tflite", "--quiet").out == ""
+    several = cli("check", "deep/person.tflite", "deep/person.tflite", "strange.tflite", "--quiet").out
+    assert several.splitlines()[-1].startswith("Explain it (the first of 2): mcuplan check ")

@@ -12,6 +12,7 @@ from itertools import groupby
 from mcuplan.reports.documents.performance import unjudged
 from mcuplan.reports.documents.report import Report, Result
 from mcuplan.reports.problems import Problem, board_label, problems
+from mcuplan.reports.repository import repository_path
 from mcuplan.text import WORD, shown
 
 _TITLES = {
@@ -51,13 +52,17 @@ def _near(row: Result) -> list[str]:
 
 def _warning(row: Result, what: str, said: Sequence[str]) -> str:
     title = f"{board_label(row)}: {what}"
-    return f"::warning file={_property(row.model, _PATH)},title={_property(title)}::{_data('; '.join(said))}"
+    return f"::warning file={_file(row.model)},title={_property(title)}::{_data('; '.join(said))}"
 
 
 def _command(problem: Problem) -> str:
     title = f"{problem.board}: {_TITLES[problem.kind]}"
     message = f"{problem.message}. {problem.remedy}" if problem.remedy else problem.message
-    return f"::error file={_property(problem.model, _PATH)},title={_property(title)}::{_data(message)}"
+    return f"::error file={_file(problem.model)},title={_property(title)}::{_data(message)}"
+
+
+def _file(model: str) -> str:
+    return _property(repository_path(model), _PATH)
 
 
 def _data(text: str) -> str:

@@ -15,6 +15,7 @@ from mcuplan.findings.tool import Tool
 from mcuplan.reports.documents.json import to_json
 from mcuplan.reports.documents.report import Report
 from mcuplan.reports.problems import Problem, problems
+from mcuplan.reports.repository import repository_path
 from mcuplan.text import safe_name, shown
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -106,14 +107,15 @@ def _rule(rule: str, found: Sequence[Problem]) -> dict[str, Any]:
 
 
 def _result(problem: Problem, index: int) -> dict[str, Any]:
-    key = f"{problem.rule}:{safe_name(problem.board)}:{safe_name(problem.model, 200)}"
+    model = repository_path(problem.model)
+    key = f"{problem.rule}:{safe_name(problem.board)}:{safe_name(model, 200)}"
     text = f"{problem.board}: {problem.message}" + (f". {problem.remedy}" if problem.remedy else "")
     return {
         "ruleId": problem.rule,
         "ruleIndex": index,
         "level": "error",
         "message": {"text": shown(text)},
-        "locations": [{"physicalLocation": _location(problem.model)}],
+        "locations": [{"physicalLocation": _location(model)}],
         "partialFingerprints": {"mcuplan/v1": key},
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
+from shlex import quote
 
 from rich.text import Text
 
@@ -23,7 +24,7 @@ from mcuplan.reports.documents.report import (
     Violation,
 )
 from mcuplan.reports.terminal.glyphs import Glyphs, bar
-from mcuplan.reports.terminal.lines import COMMAND, PATH, Lines
+from mcuplan.reports.terminal.lines import COMMAND, PATH, Lines, harmless
 from mcuplan.text import safe_name, show_bytes, show_count, show_share, shown
 
 PASS, WARN, FAIL = "green", "yellow", "red"
@@ -59,9 +60,25 @@ def report_lines(
         if group.verdict not in hidden:
             yield from [Text()] * full
             yield from _shared(group, lines, glyphs)
-    if len(report.results) > 1 and not quiet:
+    if quiet:
+        yield from _explanation(report)
+    elif len(report.results) > 1:
         yield Text()
         yield from lines.wrapped(_summary(report))
+
+
+def _explanation(report: Report) -> Iterator[Text]:
+    """The command that explains the first result that does not pass, and works out what would change it."""
+    bad = [row for row in report.results if row.verdict in ("fail", "unsupported")]
+    if not bad or any(row.why is not None for row in report.results):
+        return
+    board = f" --board {quote(bad[0].board)}" if bad[0].board else ""
+    stated = "".join(f" {rule.source} {rule.limit}" for rule in bad[0].limits.rules if rule.source.startswith("--"))
+    more = f" (the first of {len(bad)})" if len(bad) > 1 else ""
+    # On a line of its own, unbroken: it is to be copied.
+    yield harmless(
+        Text(f"Explain it{more}: mcuplan check {quote(bad[0].model)}{board}{stated} --why"), COMMAND, COMMAND
+    )
 
 
 def _summary(report: Report) -> Text:
