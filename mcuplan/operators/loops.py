@@ -14,9 +14,10 @@ from mcuplan.operators.options import Options
 def loop_turns(graph: Graph, subgraph: Subgraph, operator: Operator) -> int | None:
     """Turns of a WHILE that counts from a constant, in one of two ways; None for any other.
 
-    Either the condition is ``LESS(variable, end)`` and the body gives ``ADD(variable, step)`` back for that variable;
-    or both are looked up: the condition is the element of a constant table of booleans at the variable, and the body
-    gives back the element of a constant table of integers there, each with a SLICE of one element.
+    The condition is ``LESS(variable, end)`` and the body gives ``ADD(variable, step)`` back for that variable; or the
+    body looks it up, and perhaps the condition its answer: the body gives back the element of a constant table of
+    integers at the variable, and the condition is LESS or the element of a table of booleans there, each with a SLICE
+    of one element.
     """
     loop = _loop(graph, operator)
     start = None if loop is None else _constant(graph, subgraph, operator.inputs[loop.asked])
@@ -24,8 +25,12 @@ def loop_turns(graph: Graph, subgraph: Subgraph, operator: Operator) -> int | No
         return None
     if loop.test.name == "LESS" and loop.advance.name == "ADD":
         return _counted(graph, loop, start)
-    if loop.test.name == "SLICE" and loop.advance.inputs[1:2] == (loop.counter,):
-        return _looked_up(_table(graph, loop.condition, loop.test), _table(graph, loop.body, loop.advance), start)
+    if loop.advance.name == "SLICE" and loop.advance.inputs[1:2] == (loop.counter,):
+        after = _table(graph, loop.body, loop.advance)
+        if loop.test.name == "SLICE":
+            return _looked_up(_table(graph, loop.condition, loop.test), after, start)
+        end = _constant(graph, loop.condition, loop.test.inputs[1])
+        return None if end is None or after is None else _below(end, after, start)
     return None
 
 
@@ -40,6 +45,10 @@ def never_ends(graph: Graph, subgraph: Subgraph, operator: Operator) -> bool:
     end, step = _ends(graph, loop)
     start = _constant(graph, subgraph, operator.inputs[loop.asked])
     return end is not None and step is not None and step <= 0 and (start is None or start < end)
+
+
+_WAYS = (("LESS", "ADD"), ("LESS", "SLICE"), ("SLICE", "SLICE"))
+"""Operators of a condition and a body of which turns are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +77,8 @@ def _loop(graph: Graph, operator: Operator) -> _Loop | None:
         return None
     advance = _producer(body, body.outputs[asked])
     wide = {"LESS": 2, "ADD": 2, "SLICE": 3}
-    kinds = {test.name, advance.name} if advance is not None else set()
-    if advance is None or kinds not in ({"LESS", "ADD"}, {"SLICE"}) or body.inputs[asked] not in advance.inputs:
+    kinds = (test.name, advance.name) if advance is not None else ()
+    if advance is None or kinds not in _WAYS or body.inputs[asked] not in advance.inputs:
         return None
     known = all(len(op.inputs) == wide[op.name] for op in (test, advance))
     return _Loop(condition, body, test, advance, asked) if known else None
@@ -108,6 +117,16 @@ def _looked_up(answers: tuple[int, ...] | None, after: tuple[int, ...] | None, s
             return None
         at, turns = after[at], turns + 1
     return None
+
+
+def _below(end: int, after: tuple[int, ...], start: int) -> int | None:
+    """Turns of ``while (v < end) v = after[v]``; None where it leaves the table or goes round in circles."""
+    at, turns = start, 0
+    while at < end:
+        if not 0 <= at < len(after) or turns > len(after):
+            return None
+        at, turns = after[at], turns + 1
+    return turns
 
 
 def _table(graph: Graph, subgraph: Subgraph, lookup: Operator) -> tuple[int, ...] | None:

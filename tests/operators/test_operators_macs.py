@@ -123,6 +123,22 @@ def test_a_counted_loop_counts_every_turn(end: int, step: int, turns: int) -> No
     assert (macs.total, macs.exact) == (12 * turns, True)
 
 
+@pytest.mark.parametrize(
+    ("after", "turns"), [([3, 0, 0, 6], 2), ([1, 2, 3, 4, 5, 6], 6), ([0], None), ([9], 1), ([3, 0, 0], None)]
+)
+def test_a_counter_that_is_looked_up_and_compared(after: list[int], turns: int | None) -> None:
+    """``while (n < 6) n = after[n]``: it may leave the table, or go round in circles."""
+    graph = _loop(6, 1)
+    main, condition, body = graph.subgraphs
+    table = Tensor("after", DType.INT32, (len(after),), buffer=len(graph.buffers))
+    tensors = (*body.tensors, table, Tensor("one", DType.INT32, (1,), buffer=3))
+    look = Operator(OperatorCode("SLICE"), (len(tensors) - 2, 0, len(tensors) - 1), (2,))
+    looked = Subgraph(tensors, (look, *body.operators[1:]), body.inputs, body.outputs)
+    buffers = (*graph.buffers, Buffer(struct.pack(f"<{len(after)}i", *after)))
+    macs = model_macs(Graph((main, condition, looked), buffers))
+    assert (macs.total, macs.exact) == (12 * (1 if turns is None else turns), turns is not None)
+
+
 @pytest.mark.parametrize("graph", [_loop(12, 0), _loop(12, -1), _loop(12, 1, start=None), _loop(12, 1, activation=3)])
 def test_a_loop_whose_turns_are_not_known_counts_once_and_says_so(graph: Graph) -> None:
     macs = model_macs(graph)

@@ -134,13 +134,14 @@ class Lattice:
         progress: Progress | None = None,
         deadline: Deadline | None = None,
         streamed: int | None = None,
+        plain: bool = False,
     ) -> None:
         self.graph = graph
         self.effort = effort
         self.streamed = streamed
-        self.reader = StageReader(graph, streamed)
+        self.reader = StageReader(graph, streamed, plain)
         self.outside = Outside(graph, target)
-        self.trials = Trials(graph, target, deadline, streamed)
+        self.trials = Trials(graph, target, deadline, streamed, plain)
         self.pricer = StagePricer.of(self.reader, model) if model is not None else None
         self._deadline = deadline or Deadline()
         self._progress = progress

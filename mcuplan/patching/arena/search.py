@@ -33,6 +33,7 @@ from mcuplan.rewriting.cleanup import CleanedUp, CleanupStep, clean_up_mapped, m
 from mcuplan.rewriting.edit import set_offline_plan
 from mcuplan.tflm.aliasing import readable_rules
 from mcuplan.tflm.arena import predict
+from mcuplan.tflm.history import has_operator
 from mcuplan.tflm.results import ArenaPrediction
 from mcuplan.tflm.support import contradiction
 from mcuplan.tflm.target import DEFAULT_TARGET, Target
@@ -232,6 +233,14 @@ _TOO_DEAR = 0.25
 """What a plan counts as a try that was placed only to find that it takes more time than its rows told."""
 
 
+LOOPS = (("DYNAMIC_UPDATE_SLICE", "int8"), ("SLICE", "bool"))
+"""Operators, with a type, that loops are written with where every target has them."""
+
+
+def _lacks(target: Target, operator: tuple[str, str]) -> bool:
+    return not has_operator(target, *operator)
+
+
 @dataclass(frozen=True, slots=True)
 class _Wish:
     max_overhead: float
@@ -316,7 +325,8 @@ class _Search:
         self.dearer = 1.0
         # Where time is no matter, MACs are what it is counted in, and slow forms, which take less memory, are enough.
         model = self.model if wish.max_overhead < math.inf else None
-        self.lattice = Lattice(self.graph, self.target, effort, model, progress, deadline, self.streamed)
+        self.plain = any(_lacks(target, op) for target in targets for op in LOOPS)
+        self.lattice = Lattice(self.graph, self.target, effort, model, progress, deadline, self.streamed, self.plain)
         self.placed: dict[tuple[StageChoice, ...], _Placed] = {}
         self.tried: set[tuple[tuple[StageChoice, ...], str]] = set()
 
@@ -468,7 +478,7 @@ class _Search:
         """The combination written into the graph and placed: the best that was found for it so far."""
         if (path.choices, solver) not in self.tried:
             self.tried.add((path.choices, solver))
-            draft = Draft(self.graph, streamed=self.streamed)
+            draft = Draft(self.graph, streamed=self.streamed, plain=self.plain)
             for choice in reversed(path.choices):
                 draft = write_stage(draft, choice.stage, choice.form)
             planned = DraftProblem(draft.tidy(), self.targets, deadline=self.deadline).plan(solver)

@@ -34,13 +34,20 @@ class Trial:
 
 
 class Trials:
-    """Stages of one graph on one target, each tried once in each form; tensor ``streamed`` comes by rows."""
+    """Stages of one graph on one target, each tried once in each form; tensor ``streamed`` comes by rows, loops are
+    ``plain``."""
 
     def __init__(
-        self, graph: Graph, target: Target, deadline: Deadline | None = None, streamed: int | None = None
+        self,
+        graph: Graph,
+        target: Target,
+        deadline: Deadline | None = None,
+        streamed: int | None = None,
+        plain: bool = False,
     ) -> None:
         self.graph = graph
         self.streamed = streamed
+        self.plain = plain
         self.deadline = deadline or Deadline()
         self.target = target
         self.tried = 0
@@ -71,7 +78,7 @@ class Trials:
         graph, inner, persistent, planning, refused = self._stages[stage]
         try:
             streamed = inner.source if stage.source == self.streamed else None
-            draft = write_stage(Draft(graph, streamed=streamed), inner, form).tidy()
+            draft = write_stage(Draft(graph, streamed=streamed, plain=self.plain), inner, form).tidy()
         except UnsupportedStageError:
             return None
         if len(unsupported(draft.graph, self.target)) > refused:

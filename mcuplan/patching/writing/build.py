@@ -22,7 +22,8 @@ class Draft:
     """A rewritten graph with what its planner must know: ties, loops, and tensors whose place is the rewriting's.
 
     ``own`` are the tensors that the rewriting added; other aliases leave them alone. ``streamed`` is the tensor of an
-    input whose rows the firmware is to give: its stage is written without it.
+    input whose rows the firmware is to give: its stage is written without it. ``plain``: loops are written without
+    DYNAMIC_UPDATE_SLICE, and without SLICE of bool, which TFLMs of other days lack.
     """
 
     graph: Graph
@@ -30,6 +31,7 @@ class Draft:
     loops: tuple[Loop, ...] = ()
     own: frozenset[Place] = frozenset()
     streamed: int | None = None
+    plain: bool = False
 
     def tidy(self) -> Draft:
         """The draft without tensors that nothing names, everything renumbered."""
@@ -67,6 +69,7 @@ class GraphBuilder:
     def __init__(self, draft: Draft, gathers: bool = False) -> None:
         self.draft = draft
         self.fast = gathers
+        self.plain = draft.plain
         self.buffers = list(draft.graph.buffers)
         self.codes: dict[tuple[str, DType], OperatorCode] = {}
         for _, _, op in draft.graph.operators():
@@ -232,6 +235,21 @@ class SubgraphBuilder:
         self.operation("SLICE", [source, self.integers([0, begin, 0, 0]), sizes], [out], "SliceOptions")
         if tie:
             self.tie(out, source, begin * self.row_bytes(source))
+        return out
+
+    def pushed_up(self, source: int, rows: int, name: str) -> int:
+        """A map with ``rows`` behind its last row and as many fewer at its top, in its own place.
+
+        What stays moves down over itself: SLICE and GATHER copy the lowest element first (lite/kernels/internal/
+        reference/slice.h, micro/kernels/gather.cc).
+        """
+        like = self.tensors[source]
+        stays = self.rows(source, self.tensors[rows].shape[1], like.shape[1], f"{name}/stays", tie=False)
+        out = self.tensor(like, name)
+        options = {"axis": 1, "fused_activation_function": NO_ACTIVATION}
+        self.operation("CONCATENATION", [stays, rows], [out], "ConcatenationOptions", **options)
+        self.tie(stays, source)
+        self.tie(out, source)
         return out
 
     def gathered(self, source: int, indices: int, name: str) -> int:

@@ -91,8 +91,9 @@ class Flow:
         result = self.net.result
         return max(self.starts[result] + turn * self.rows[result], 0)
 
-    def tables(self, gathers: bool) -> list[list[list[int]]]:
-        """What turns look up: rows of the source, one by one where they are gathered, of windows, and of the result."""
+    def tables(self, gathers: bool, places: bool = True) -> list[list[list[int]]]:
+        """What turns look up: rows of the source, one by one where they are gathered, of windows, and of the result
+        where it is written in ``places``."""
         turns = range(self.turns)
         if self.net.feed is not None:
             found = [self.fed(self.net.feed)]
@@ -102,9 +103,9 @@ class Flow:
             found = [[list(self.source_rows(i)) for i in turns]]
         else:
             found = [[[0, self.source_rows(i)[0], 0, 0] for i in turns]]
-        found += [[self.written(i) for i in turns]] if self.moves_result else []
+        found += [[self.written(i) for i in turns]] if self.moves_result and places else []
         found += [self.gathered(t) for t in self.inside]
-        return [*found, [[0, self.result_row(i), 0, 0] for i in turns]]
+        return [*found, [[0, self.result_row(i), 0, 0] for i in turns]] if places else found
 
     def fed(self, feed: Feed) -> list[list[int]]:
         """Where each turn's rows begin in a picture that comes by rows: each row comes once."""
@@ -121,6 +122,14 @@ class Flow:
         rows, begin = self.rows[self.net.result], self.starts[self.net.result] + turn * self.rows[self.net.result]
         above = max(-begin, 0)
         return [min(above + i, rows - 1) for i in range(rows)]
+
+
+def check_plain(flow: Flow) -> None:
+    """Raise UnsupportedStageError where a flow's turns do not fill the result evenly, so that rows pushed up from its
+    bottom would not come to their place."""
+    result, rows = flow.net.result, flow.rows[flow.net.result]
+    if flow.net.height(result) % rows or flow.starts[result] % rows or flow.net.height(result) <= rows:
+        raise UnsupportedStageError("rows do not divide the result, and no operator writes to a place of it")
 
 
 def find_flow(net: StageNet, result_rows: int, gathers: bool = False) -> Flow:
@@ -333,7 +342,7 @@ class FlowWriter:
         """Write the stage; returns the two new subgraphs."""
         main, body, condition, flow = self.main, self.body, self.condition, self.flow
         net, strip = flow.net, flow.strip
-        source, result = net.tensors[net.source], net.tensors[net.result]
+        source = net.tensors[net.source]
         kept = sorted(t for t, w in strip.items() if w.kept and t != net.result)
         given_source = [self.stage.source] if net.feed is None else []
         outer = [main.integers([0]), *given_source, self._begun(), *(self._above(t) for t in kept)]
@@ -358,19 +367,32 @@ class FlowWriter:
         writer.kept = {t: given[at + 1 + i] for i, t in enumerate(kept)}
         part = writer.write(piece, strip[net.source].low, strip, flow.later(1), "turn")
         assert part is not None
-        if flow.moves_result:
-            part = body.gathered(part, tables.row([flow.written(i) for i in range(flow.turns)]), f"{result.name}/rows")
-        written = body.tensor(result, f"{result.name}/written")
-        place = tables.place([(flow.result_row(i), 0) for i in range(flow.turns)])
-        body.operation("DYNAMIC_UPDATE_SLICE", [given[at], part, place], [written], "DynamicUpdateSliceOptions")
-        body.tie(written, given[at])
+        written = self._written(tables, given[at], part)
         variables.back = [tables.next_turn(flow.turns), *given[1:at], written, *(writer.kept[t] for t in kept)]
 
         return variables.close(main, condition, body, flow.turns, tables.step)
 
+    def _written(self, tables: Tables, given: int, part: int) -> int:
+        """The result with this turn's rows: at their place, or below all others where no operator writes to a place.
+
+        So rows come to their place one turn after the other, and those above the result go out at its top.
+        """
+        body, flow = self.body, self.flow
+        result = flow.net.tensors[flow.net.result]
+        name = f"{result.name}/written"
+        if self.parent.plain:
+            return body.pushed_up(given, part, name)
+        if flow.moves_result:
+            part = body.gathered(part, tables.row([flow.written(i) for i in range(flow.turns)]), f"{result.name}/rows")
+        written = body.tensor(result, name)
+        place = tables.place([(flow.result_row(i), 0) for i in range(flow.turns)])
+        body.operation("DYNAMIC_UPDATE_SLICE", [given, part, place], [written], "DynamicUpdateSliceOptions")
+        body.tie(written, given)
+        return written
+
     def _tables(self, turn: int, gathers: bool) -> Tables:
         """What each turn looks up; together, where the stage's fast form looks up as much as that pays for."""
-        looked_up = self.flow.tables(gathers)
+        looked_up = self.flow.tables(gathers, not self.parent.plain)
         lengths = [len(table[0]) for table in looked_up]
         together = sum(lengths) if self.parent.fast and sum(lengths) <= MOST_FETCHED else 0
         tables = Tables(self.body, turn, max([*lengths, together]))

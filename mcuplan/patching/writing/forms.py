@@ -20,7 +20,7 @@ from mcuplan.patching.writing.estimate import (
     least_of_strips,
 )
 from mcuplan.patching.writing.feed import RowsWriter, rows_again
-from mcuplan.patching.writing.flow import FlowWriter, displaced, find_flow
+from mcuplan.patching.writing.flow import FlowWriter, check_plain, displaced, find_flow
 from mcuplan.patching.writing.loop import LoopWriter, find_run
 from mcuplan.patching.writing.patches import Patches, PatchWriter, find_patches
 from mcuplan.patching.writing.price import StagePricer
@@ -113,8 +113,7 @@ def stage_cost(reader: StageReader, stage: PatchStage, form: StageForm, pricer: 
     UnsupportedStageError
         Where the stage cannot be written in this form.
     """
-    if form.kind in (Kind.CHANNELS, Kind.PATCHES):
-        _check_whole(reader, stage)
+    _check(reader, stage, form)
     if form.kind is Kind.CHANNELS:
         check_channels(reader.graph, stage, form.cuts)
         net = reader.net(stage, "crop")
@@ -128,6 +127,8 @@ def stage_cost(reader: StageReader, stage: PatchStage, form: StageForm, pricer: 
     elif form.kind is Kind.LOOP:
         net = reader.net(stage, form.padding)
         flow = find_flow(net, form.cuts[1], form.fast)
+        if reader.plain:
+            check_plain(flow)
         macs, least = stage_macs(flow.net, [flow.strip]) * flow.turns, least_of_flow(flow)
         least = _with_begin(least, net, displaced(flow) if _is_over(reader, stage) else None)
         instructions = pricer.flow(flow, form.fast) if pricer else 0.0
@@ -140,16 +141,20 @@ def stage_cost(reader: StageReader, stage: PatchStage, form: StageForm, pricer: 
     return StageCost(_whole_macs(net), macs, least, whole, instructions)
 
 
-def _check_whole(reader: StageReader, stage: PatchStage) -> None:
-    """Raise UnsupportedStageError where a form that looks at its source anywhere gets it by rows."""
-    if stage.source == reader.streamed:
+def _check(reader: StageReader, stage: PatchStage, form: StageForm) -> None:
+    """Raise UnsupportedStageError where a form that looks at its source anywhere gets it by rows, or where it writes
+    to any place of its result and the TFLM has no operator for that."""
+    if reader.plain and form.kind in (Kind.BORDERED_LOOP, Kind.PATCHES):
+        raise UnsupportedStageError(f"a {form.kind} is not written without DYNAMIC_UPDATE_SLICE")
+    if form.kind in (Kind.CHANNELS, Kind.PATCHES) and stage.source == reader.streamed:
         raise UnsupportedStageError("patches and parts by channels read all of their source, which comes by rows")
 
 
 def _is_over(reader: StageReader, stage: PatchStage) -> bool:
-    """Whether nobody reads the source behind the stage, so that the result may take its place."""
+    """Whether nobody reads the source behind the stage, so that the result may take its place; not where all of the
+    result moves each turn."""
     main = reader.graph.main
-    return stage.source not in main.outputs and max(main.consumers[stage.source]) < stage.last
+    return not reader.plain and stage.source not in main.outputs and max(main.consumers[stage.source]) < stage.last
 
 
 def _with_begin(least: Least, net: StageNet, displaced: int | None) -> Least:
@@ -194,21 +199,22 @@ def write_stage(draft: Draft, stage: PatchStage, form: StageForm) -> Draft:
 
     Write the last stage of a graph first: operators behind a stage get other indices.
     """
-    reader = StageReader(draft.graph, draft.streamed)
+    reader = StageReader(draft.graph, draft.streamed, draft.plain)
     parent = GraphBuilder(draft, form.fast)
     main = draft.graph.main
     builder = SubgraphBuilder(parent, 0, list(main.tensors))
     builder.operators.extend(main.operators[: stage.first])
     over = _is_over(reader, stage)
     loops: tuple[Subgraph, ...] = ()
-    if form.kind in (Kind.CHANNELS, Kind.PATCHES):
-        _check_whole(reader, stage)
+    _check(reader, stage, form)
     if form.kind is Kind.CHANNELS:
         write_channels(builder, stage, form.cuts)
     elif form.kind is Kind.PATCHES:
         loops = PatchWriter(parent, builder, _patches(reader, stage, form), stage, over).write()
     elif form.kind is Kind.LOOP:
         flow = find_flow(reader.net(stage, form.padding), form.cuts[1], form.fast)
+        if reader.plain:
+            check_plain(flow)
         loops = FlowWriter(parent, builder, flow, stage, over).write()
     else:
         net, strips = stage_strips(reader, stage, form)
@@ -229,7 +235,7 @@ def write_stage(draft: Draft, stage: PatchStage, form: StageForm) -> Draft:
     )
     graph = without_signed_input(graph, stage.source) if fed else graph
     streamed = None if fed else draft.streamed
-    return Draft(graph, tuple(parent.ties), (*older, *parent.loops), frozenset(parent.own), streamed)
+    return Draft(graph, tuple(parent.ties), (*older, *parent.loops), frozenset(parent.own), streamed, draft.plain)
 
 
 def _unrolled(builder: SubgraphBuilder, writer: StripWriter, stage: PatchStage, strips: Sequence[StripRows]) -> None:

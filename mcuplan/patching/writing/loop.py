@@ -268,12 +268,16 @@ class Variables:
     ) -> tuple[Subgraph, Subgraph]:
         """Write the WHILE, tie each variable to one place, and return its two subgraphs.
 
-        The first variable counts the turns, in steps of ``step``. Whether there is one more stands in a table.
+        The first variable counts the turns, in steps of ``step``. Whether there is one more stands in a table, which
+        takes less than to compare; not every TFLM looks up bool.
         """
         more = condition.tensor(Tensor("more", DType.BOOL, (1,)), "more")
-        answers = b"\x01" * (step * turns) + b"\x00"
-        table = condition.constant(Tensor("more", DType.BOOL, (len(answers),)), answers)
-        condition.operation("SLICE", [table, self.asked[0], condition.integers([1])], [more], "SliceOptions")
+        if main.parent.plain:
+            condition.operation("LESS", [self.asked[0], condition.integers([step * turns])], [more], "LessOptions")
+        else:
+            answers = b"\x01" * (step * turns) + b"\x00"
+            table = condition.constant(Tensor("more", DType.BOOL, (len(answers),)), answers)
+            condition.operation("SLICE", [table, self.asked[0], condition.integers([1])], [more], "SliceOptions")
         operator = main.operation(
             "WHILE", self.outer, self.done, "WhileOptions",
             cond_subgraph_index=condition.index, body_subgraph_index=body.index,

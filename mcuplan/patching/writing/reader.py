@@ -102,12 +102,14 @@ class _Rows:
 class StageReader:
     """A graph's main subgraph as stages see it; remembers what it has worked out of each operator.
 
-    ``streamed`` is the input, if any, whose rows the firmware gives.
+    ``streamed`` is the input, if any, whose rows the firmware gives, ``plain`` as in
+    :class:`~mcuplan.patching.writing.build.Draft`.
     """
 
-    def __init__(self, graph: Graph, streamed: int | None = None) -> None:
+    def __init__(self, graph: Graph, streamed: int | None = None, plain: bool = False) -> None:
         self.graph = graph
         self.streamed = streamed
+        self.plain = plain
         self._reasons: dict[int, str | None] = {}
         self._rows: dict[int, _Rows] = {}
         self._nets: dict[tuple[PatchStage, Form], StageNet] = {}
