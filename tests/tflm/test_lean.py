@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import struct
@@ -115,22 +116,21 @@ def test_filters_that_are_worked_out_stay_in_the_arena():
     assert predict(worked_out, f"{TARGET}+lean").persistent == predict(worked_out, TARGET).persistent
 
 
-# Smallest arenas found by trial on an emulated Cortex-M4 (LEAN.md), registrations wrapped by hand.
-MEASURED = {
-    "person_detect": 60_400,
-    "mlperf_vww_int8": 78_832,
-    "mlperf_resnet8_int8": 52_320,
-    "mlperf_kws_int8": 18_224,
-    "mcunet_vww": 170_912,
-    "micro_kws_m_int8": 40_976,
-}
+MEASURED = [
+    (target, model, *figures)
+    for target, rows in json.loads((Path(__file__).parent / "data" / "lean-arenas.json").read_text("utf-8"))[
+        "used_and_declare"
+    ].items()
+    for model, figures in rows.items()
+]
 
 
 @pytest.mark.skipif(SHARED is None, reason="MCUPLAN_SHARED is not set: the shared models are not at hand")
-@pytest.mark.parametrize("name", MEASURED)
-def test_measured_arenas(name):
-    graph = load(Path(SHARED or "") / "models" / f"{name}.tflite")
-    assert predict(graph, f"{TARGET}+lean").declare_bytes == MEASURED[name]
+@pytest.mark.parametrize(("target", "model", "used", "declare"), MEASURED)
+def test_measured_arenas(target, model, used, declare):
+    (path,) = (Path(SHARED or "") / "models").rglob(f"{model}.tflite")
+    arena = predict(load(path), f"upstream-2026-08/{target}")
+    assert (arena.used_bytes, arena.declare_bytes) == (used, declare)
 
 
 # -- flash ------------------------------------------------------------------------------------------------------------
