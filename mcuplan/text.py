@@ -51,7 +51,7 @@ def shown(text: str, word: int = WORD, longest: int = LONGEST) -> str:
     Examples
     --------
     >>> print(shown("tensor conv/" + "x" * 1_000_000 + "/Relu\\n, 3 bytes", 24))
-    tensor conv/xxxxx...xx/Relu\\n, 3 bytes
+    tensor conv/xxxxx...xxx/Relu\\n, 3 bytes
     """
     text = safe_name(text, longest)
     if len(text) <= word:

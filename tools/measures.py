@@ -91,11 +91,14 @@ def operator_names(root: Path) -> frozenset[str]:
 
 
 def undocumented(module: Module) -> int:
-    """Public functions, classes and methods without a docstring."""
-    count = 0
-    for node in ast.walk(module.tree):
+    """Functions, classes and methods of a public name without a docstring; those inside a function do not count."""
+    count, todo = 0, list(module.tree.body)
+    while todo:
+        node = todo.pop()
         if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
             count += not node.name.startswith("_") and ast.get_docstring(node) is None
+        if isinstance(node, ast.ClassDef):
+            todo += node.body
     return count
 
 

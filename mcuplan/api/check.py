@@ -169,7 +169,7 @@ def check(
     >>> found.verdict, found.result.arena.declare_bytes
     ('pass', 82320)
     >>> mcuplan.check("zoo:person-detection", ram="64kB").result.violations[0].over
-    18321
+    22920
     """
     it = given(model, name)
     options = check_options(

@@ -53,9 +53,11 @@ class _LazyGroup(click.Group):
     """A group that imports a command's module only when that command is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Names of all commands, in alphabetical order."""
         return sorted(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The command of that name, its module imported now; None where there is none."""
         module = _COMMANDS.get(cmd_name)
         if module is None:
             return None
@@ -78,6 +80,7 @@ class _LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with the nearest name in the error where no command has the one given."""
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError:

@@ -66,6 +66,7 @@ def _console(file: StringIO | None, width: int | None) -> Console:
         """Rich would end the program by itself, with the exit code that says a limit is broken."""
 
         def on_broken_pipe(self) -> None:
+            """Raise ReaderGoneError: whoever read the output has gone, which is no fault of the command."""
             raise ReaderGoneError
 
     return Loud(

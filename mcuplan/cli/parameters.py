@@ -29,6 +29,7 @@ class _Amount(click.ParamType[int]):
         self._parse = parse
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The figure that the text on the command line stands for; a usage error where it is none."""
         if isinstance(value, int):
             return value
         try:
@@ -49,6 +50,7 @@ class _Quantity(click.ParamType[float]):
         self._parse, self._scale = parse, scale
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The figure that the text on the command line stands for; a usage error where it is none."""
         if isinstance(value, float):
             return value
         from mcuplan.estimates import quantities

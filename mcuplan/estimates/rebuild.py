@@ -77,6 +77,7 @@ class _Rebuild:
         self._cut: dict[int, tuple[Any, ...]] = {}
 
     def run(self) -> Graph:
+        """The graph rebuilt as wanted. Raises EstimateError where an operator stands in the way."""
         if self.wanted.resolution is not None:
             self._resize_input(*self.wanted.resolution)
         operators = tuple(self._operator(k, op) for k, op in enumerate(self.main.operators))

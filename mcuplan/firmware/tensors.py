@@ -46,7 +46,7 @@ def tensor_constants(graph: Graph, camel: str, role: Literal["Input", "Output"])
     >>> from mcuplan.zoo import build
     >>> found, = tensor_constants(build("person-detection"), "Person", "Input")
     >>> found.name, found.type, found.shape, found.elements, found.zero_point
-    ('PersonInput0', 'std::int8_t', (1, 96, 96, 1), 9216, -128)
+    ('PersonInput0', 'std::int8_t', (1, 96, 96, 1), 9216, -1)
     """
     main = graph.main
     indices = main.inputs if role == "Input" else main.outputs

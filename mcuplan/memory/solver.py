@@ -113,6 +113,7 @@ class _Solver:
             self.parts = [Component(group, told=self._tell, deadline=deadline) for group in apart(problem.buffers)]
 
     def run(self) -> Solution:
+        """Place every part greedily, then improve while there is time; the best placement found."""
         for part in self.parts:
             part.place_greedily(self._goal, self.effort.greedy, self.spending)
         with suppress(OutOfTimeError):

@@ -101,6 +101,7 @@ class _Row:
         self.last_step_counts = last_step_counts
 
     def buffer(self) -> Buffer:
+        """The row as a buffer: bytes, steps ``[lower, upper)``, alignment (1 if not given), fixed offset."""
         lower, upper, size = self._number("lower"), self._number("upper") + self.last_step_counts, self._number("size")
         return Buffer(
             self.cells["id"],

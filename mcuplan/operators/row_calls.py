@@ -88,6 +88,7 @@ class _Run:
         self._found: list[RowsCall] = []
 
     def calls(self) -> tuple[RowsCall, ...]:
+        """Every call of the rows operator, in the order in which one ``Invoke`` makes them."""
         self._subgraph(0, {}, 0)
         return tuple(self._found)
 

@@ -302,16 +302,19 @@ class _Runtime:
         return [scratch for scratch, i in self._requests if found[i] % least and self._sizes[i]]
 
     def head(self, offsets: Sequence[int]) -> int:
+        """Bytes of the non-persistent section where tensors have these offsets."""
         return self._head(self.replay(offsets))
 
     def _head(self, found: Sequence[int]) -> int:
         return max((at + size for at, size in zip(found, self._sizes, strict=True)), default=0)
 
     def score(self, offsets: Sequence[int]) -> int:
+        """What to make least: bytes of the head, once more for each buffer that lies unaligned."""
         found = self.replay(offsets)
         return self._head(found) * (1 + len(self.misaligned(found)))
 
     def plan(self, offsets: Sequence[int]) -> tuple[PlannedBuffer, ...]:
+        """The buffers as TFLM places them where tensors have these offsets (-1: its own choice)."""
         return tuple(
             replace(b, offset=at, offline=b.tensor >= 0)
             for b, at in zip(self._buffers, self.replay(offsets), strict=True)

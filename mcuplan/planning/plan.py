@@ -151,10 +151,12 @@ class _Candidate:
 
     @property
     def declare_bytes(self) -> int:
+        """The arena to declare, of the target that needs most."""
         return max(arena.declare_bytes for arena in self.arenas)
 
     @property
     def rank(self) -> tuple[bool, int, int]:
+        """What to compare by, less is better: usable, bytes to declare, bytes of the planned section."""
         unusable = self.layout is not None and not self.layout.usable
         return unusable, self.declare_bytes, max(arena.nonpersistent_bytes for arena in self.arenas)
 
@@ -169,6 +171,7 @@ class _Planner:
         self.best = self.given = self._unplanned(graph)
 
     def run(self) -> Plan:
+        """The best plan found step by step; the given model where nothing is gained."""
         given, planned = self.given, self.given.graph.metadata_data(METADATA_NAME) is not None
         stands = not planned or self._stands(given.graph)
         expressible = given.declare_bytes <= LARGEST_OFFSET

@@ -73,6 +73,7 @@ class _Whole:
         self.subgraphs = [_Growing(subgraph, self.buffers) for subgraph in graph.subgraphs]
 
     def made(self) -> Graph:
+        """The model with whole inputs, without a plan: tensors were added."""
         for number, streamed in self.streamed.items():
             self._feed(number, streamed)
         subgraphs = tuple(growing.finished() for growing in self.subgraphs)
@@ -127,10 +128,12 @@ class _Growing:
         self.operators = [[op] for op in given.operators]
 
     def tensor(self, like: Tensor, shape: Sequence[int] | None = None) -> int:
+        """Add an activation of the type and quantization of ``like``; its index."""
         self.tensors.append(replace(like, shape=like.shape if shape is None else tuple(shape), buffer=0))
         return len(self.tensors) - 1
 
     def integers(self, values: Sequence[int], shape: Sequence[int] | None = None) -> int:
+        """Add a constant int32 tensor, of one dimension unless ``shape`` is given; its index."""
         self.buffers.append(Buffer(struct.pack(f"<{len(values)}i", *values)))
         dims = (len(values),) if shape is None else tuple(shape)
         self.tensors.append(Tensor("place", DType.INT32, dims, len(self.buffers) - 1))
@@ -176,6 +179,7 @@ class _Growing:
         self.operators[k] = [replace(loop, inputs=(*loop.inputs, tensor), outputs=(*loop.outputs, behind))]
 
     def finished(self) -> Subgraph:
+        """The subgraph with everything that was added."""
         operators = (*self.first, *(op for each in self.operators for op in each))
         return replace(
             self.given, tensors=tuple(self.tensors), operators=operators,

@@ -143,6 +143,7 @@ class _Direction:
 
     @cached_property
     def canonical(self) -> Callable[[int], int] | None:
+        """What maps a set of executed tasks to one that stands for all symmetric ones; None without symmetry."""
         return canonical_form(self.lattice)
 
     def forward(self, order: tuple[int, ...]) -> tuple[int, ...]:
@@ -195,10 +196,12 @@ class _Solver:
 
     @property
     def peak(self) -> int:
+        """The most live bytes of the best order known."""
         return max([self.start_bytes, *(s.upper for s in self.sections)])
 
     @property
     def bound(self) -> int:
+        """Live bytes that no order can do without, as far as proven."""
         return max([self.start_bytes, *(s.lower for s in self.sections)])
 
     def solve(self) -> Schedule:
@@ -232,6 +235,7 @@ class _Solver:
         return section.upper <= max(section.lower, self.bound)
 
     def quick_orders(self, section: _Section) -> None:
+        """Offer the section orders of narrow beams, from both ends."""
         for direction in section.directions:
             for width in sorted({1, self.beam_width(direction.lattice)}):
                 section.offer(direction.forward(beam_search(direction.lattice, width, self.deadline)))
@@ -250,6 +254,7 @@ class _Solver:
         return max(1, min(self.effort.beam, self.effort.beam_work // max(looks, 1)))
 
     def cuts(self, section: _Section) -> None:
+        """Raise the section's lower bound by cuts of the graph."""
         costs = section.lattice.step_costs(section.order)
         section.lower = cut_bound(
             section.lattice,
@@ -308,12 +313,14 @@ class _Solver:
         return Outcome.UNDECIDED
 
     def report(self) -> None:
+        """Tell the caller peak and lower bound in bytes, where one of them has changed."""
         now = (self.peak, self.bound)
         if self.progress is not None and now != self.reported:
             self.reported = now
             self.progress(*now)
 
     def result(self) -> Schedule:
+        """The schedule: the order of the file in every section where a better one gains nothing."""
         peak, bound = self.peak, min(self.bound, self.peak)
         # A section is left as the file has it wherever that costs nothing.
         order = tuple(
@@ -326,6 +333,7 @@ class _Solver:
         return Schedule(order, peak, bound, peak == bound, self.proof(peak, bound), self.file_peak)
 
     def proof(self, peak: int, bound: int) -> str:
+        """In words, whether the peak is proven to be the least, and if not why."""
         if peak == bound:
             return f"proven: no order needs less than {peak:,} bytes"
         if self.deadline.struck:

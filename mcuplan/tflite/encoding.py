@@ -108,6 +108,7 @@ class _Encoder:
         )
 
     def vector(self, raw: bytes | memoryview, count: int, width: int, align: int) -> int:
+        """Write a vector of ``count`` elements of ``width`` bytes, given as bytes; its position."""
         builder = self.builder
         builder.StartVector(width, count, align)
         self.place(raw)
@@ -120,6 +121,7 @@ class _Encoder:
         builder.Bytes[builder.head : builder.head + len(raw)] = raw
 
     def offsets(self, positions: Sequence[int]) -> int:
+        """Write a vector of references to what lies at ``positions``; its position."""
         builder = self.builder
         builder.StartVector(4, len(positions), 4)
         for position in reversed(positions):

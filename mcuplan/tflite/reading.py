@@ -89,6 +89,7 @@ class _Reader:
         self.vtables: dict[tuple[str, int], Mapping[str, int]] = {}
 
     def fail(self, what: str) -> ModelError:
+        """The error of a file that the schema cannot express; ``what`` is wrong with it."""
         return ModelError(f"{self.name}: {what}")
 
     def present(self, table: str, accessor: Any) -> Mapping[str, int]:
@@ -124,6 +125,7 @@ class _Reader:
         return read_union(self.data, field.target, self.data[position + offset], value)
 
     def graph(self) -> Graph:
+        """The whole model. Raises ModelError for what the schema cannot express."""
         model = Model.GetRootAs(self.data, 0)
         has = self.present("Model", model)
         position = model._tab.Pos
@@ -183,6 +185,7 @@ class _Reader:
         return self.data[offset : offset + size]
 
     def subgraph(self, subgraph: Any, index: int) -> Subgraph:
+        """One subgraph, its tensors and operators."""
         has, position = self.present("SubGraph", subgraph), subgraph._tab.Pos
         numbers, scalar = partial(self.numbers, "SubGraph", position), partial(self.scalar, "SubGraph", position)
         tensors = read_tables(self.data, position + has["tensors"]) if "tensors" in has else ()
@@ -227,9 +230,11 @@ class _Reader:
         )
 
     def sparsity(self, at: int) -> Record:
+        """The sparsity parameters in the table at byte ``at``."""
         return read_record(self.data, at, schema().tables["SparsityParameters"])
 
     def quantization(self, at: int) -> Quantization:
+        """The quantization in the table at byte ``at``."""
         table = "QuantizationParameters"
         has = self.present_at(table, at)
         numbers = partial(self.numbers, table, at)

@@ -76,9 +76,11 @@ class _Verifier:
         self.work = self.end + _SPARE
 
     def damaged(self, what: str) -> ModelError:
+        """The error of a file whose parts contradict each other."""
         return ModelError(f"{self.name}: the file is damaged: {what}")
 
     def outside(self, what: str, at: int) -> ModelError:
+        """The error of a part at byte ``at`` that reaches beyond the file's end."""
         return ModelError(
             f"{self.name}: the file is truncated or damaged: {what} at byte {at} "
             f"reaches outside the file's {self.end} bytes"
@@ -95,11 +97,13 @@ class _Verifier:
         return target
 
     def spend(self, work: int) -> None:
+        """Count work against what a file of this size can need. Raises ModelError when that is used up."""
         self.work -= work
         if self.work < 0:
             raise self.damaged("its parts overlap so often that it refers to more than it can hold")
 
     def reference(self, at: int, table: Table) -> int:
+        """Verify the table that the reference at byte ``at`` leads to; its bytes."""
         return self.table(self.target(at, table.name), table)
 
     def table(self, position: int, table: Table) -> int:
@@ -212,11 +216,13 @@ class _Verifier:
         return weight
 
     def string(self, first: int, length: int, table: Table, field: Field) -> int:
+        """Verify that a string ends with a zero byte; bytes of length and text."""
         if self.data[first + length]:
             raise self.damaged(f"the string {table.name}.{field.name} at byte {first} does not end with a zero byte")
         return 4 + length
 
     def union(self, at: int, tag: int, field: Field) -> int:
+        """Verify the member of a union that ``tag`` chooses; its bytes."""
         member = schema().union_member(field.target, tag)
         return self.reference(at, member) if member else self.unknown(self.target(at, field.target))
 

@@ -64,6 +64,7 @@ class _Outside:
         self._offsets = iter(offsets)
 
     def next(self) -> int:
+        """The next offset of data outside the FlatBuffer."""
         return next(self._offsets)
 
 
@@ -76,6 +77,7 @@ class _Codes:
 
     @classmethod
     def of(cls, graph: Graph) -> _Codes:
+        """The graph's operator codes in their order, those that only operators name behind them."""
         used = (op.code for _, _, op in graph.operators())
         listed = list(graph.operator_codes)
         index = {code: i for i, code in reversed(list(enumerate(listed)))}

@@ -60,6 +60,7 @@ class _Tail:
         tensor: int = -1,
         exact: bool = True,
     ) -> None:
+        """Note an allocation of ``size`` bytes, aligned to ``align``, and for whom it is."""
         end = -(-(self.used + size) // align) * align
         self.allocations.append(
             PersistentAllocation(kind, size, align, end - self.used, subgraph, operator, tensor, exact)
@@ -137,6 +138,7 @@ class _Resources:
         self.count = len(known)
 
     def first_assignment(self, subgraph: int, inputs: tuple[int, ...]) -> bool:
+        """Whether an ASSIGN_VARIABLE with these inputs is the first of its variable, which then gets memory."""
         number = self._of_handle.get((subgraph, inputs[0])) if inputs else None
         if number is None or number in self._allocated:
             return False

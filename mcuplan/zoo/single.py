@@ -174,6 +174,7 @@ class _Assembler:
         self._draws = Draws(seed)
 
     def subgraph(self, spec: SubgraphSpec, index: int) -> Subgraph:
+        """A subgraph of the description: tensors by name, then its calls."""
         place = {name: i for i, name in enumerate(spec.tensors)}
         tensors: dict[str, Tensor] = {}
         # Biases last: their scales are products of others'.

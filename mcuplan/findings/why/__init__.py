@@ -32,13 +32,13 @@ def why(case: Case, most: int = MOST) -> tuple[Change, ...]:
     >>> from mcuplan.tflite import read, write
     >>> from mcuplan.tflm import Target
     >>> from mcuplan.zoo import build
-    >>> graph = read(write(build("visual-wake-words")), "vww.tflite")
+    >>> graph = read(write(build("ds-cnn")), "kws.tflite")
     >>> found = budget.analyse(graph, Target.parse("cortex-m4+cmsis-nn"))
-    >>> limits = budget.limits_without_board(budget.Asked(ram=90_000, flash=500_000))
+    >>> limits = budget.limits_without_board(budget.Asked(ram=24_000, flash=500_000))
     >>> judgement = budget.judge(found.need(), limits)
-    >>> best = why(Case(Situation("vww.tflite", found, found.need(), limits, judgement)))[0]
+    >>> best = why(Case(Situation("kws.tflite", found, found.need(), limits, judgement)))[0]
     >>> best.name, best.ram_bytes, best.effect
-    ('plan', 18564, 'RAM then fits')
+    ('lean', 4524, 'RAM then fits')
     """
     ways = list(model_ways(case))
     if not any(verdict_after(case, way) == "pass" for way in ways) and case.broken:

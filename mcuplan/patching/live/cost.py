@@ -159,6 +159,7 @@ class _Count:
         self.readers = {i.tensor: op.operator for op in stage.operators for i in op.inputs}
 
     def cost(self, heights: tuple[int, ...], widths: tuple[int, ...], kept: tuple[int, ...]) -> LiveCost:
+        """Live bytes of each operator and the stage's MACs, at strips' ``heights`` and patches' ``widths``."""
         peaks = [0] * len(self.stage.operators)
         for step in range(len(self.rows)):
             for column in self.columns:

@@ -111,6 +111,7 @@ class _Follower:
         self._pictures: dict[int, tuple[Tensor, Value]] = {}
 
     def main(self) -> Followed:
+        """Name everything that the main subgraph computes. Raises UntraceableError where that cannot be."""
         main = self.graph.main
         inputs = []
         for i, (tensor, t) in enumerate(network_inputs(self.graph)):

@@ -21,8 +21,8 @@ def x_tick(at: float, label: str, width: float) -> Tick:
 
     Examples
     --------
-    >>> x_tick(470, "300", 480), x_tick(479, "300", 480).at < 479
-    (Tick(at=470, label='300'), True)
+    >>> x_tick(300, "200", 480), x_tick(479, "300", 480)
+    (Tick(at=300, label='200'), Tick(at=469.1, label='300'))
     """
     return Tick(min(at, round(width - len(label) * CHARACTER / 2 - 1, 1)), label)
 

@@ -204,6 +204,7 @@ class _Verdict:
         return operator_rule(op.code.custom_code or "" if custom else op.name, kernels, custom)
 
     def refusals(self) -> Iterator[Refusal]:
+        """Every reason against the subgraph: tensors first, then operators in order."""
         for i, tensor in enumerate(self.subgraph.tensors):
             yield from self._tensor(i, tensor)
         for k, (op, kind) in enumerate(zip(self.subgraph.operators, kinds(self.graph)[self.index], strict=True)):
