@@ -19,3 +19,18 @@ class GoldenVector:
     runtime: str
     outputs: tuple[bytes, ...]
     step: int = 0
+
+
+def picture_bytes(count: int) -> bytes:
+    """``count`` bytes of an 8-bit input as the device and the runtimes make it from :data:`SEED`.
+
+    Examples
+    --------
+    >>> picture_bytes(4).hex()
+    '393c0c89'
+    """
+    s, made = SEED, bytearray()
+    for _ in range(count):
+        s = (s * 1664525 + 1013904223) & 0xFFFFFFFF
+        made.append(s >> 16 & 0xFF)
+    return bytes(made)

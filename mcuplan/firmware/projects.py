@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mcuplan.firmware.golden import SEED, GoldenVector
+from mcuplan.firmware.golden import SEED, GoldenVector, picture_bytes
 from mcuplan.firmware.kinds import BOARD_NAMES, Kind, core_options, kinds, refuse_other_tflm
 from mcuplan.firmware.names import Words, made_by, string
 from mcuplan.firmware.places import Place, one_arena
@@ -20,6 +20,7 @@ from mcuplan.firmware.sources import Export, SourceFile, firmware_sources, resou
 from mcuplan.firmware.templating import Code, render
 from mcuplan.firmware.tensors import TensorConstants, tensor_constants
 from mcuplan.graph import Graph
+from mcuplan.operators.streamed import streamed_inputs
 from mcuplan.tflite.files import read
 from mcuplan.tflm import DEFAULT_BUILD, predict
 from mcuplan.tflm.alignment import ARENA_ALIGNMENT
@@ -83,6 +84,8 @@ class _Part:
     registrations: Code
     golden: GoldenVector | None
     no_golden: str
+    picture: bytes = b""
+    """The input that comes row by row, as the self-test gives it; empty where none comes so."""
 
     @property
     def variable(self) -> str:
@@ -215,8 +218,13 @@ def _part(words: Words, model: ProjectModel, graph: Graph, export: Export, targe
     return _Part(
         words, len(model.data), predict(graph, target),
         tensor_constants(graph, words.camel, "Input"), tensor_constants(graph, words.camel, "Output"),
-        resource_variables(graph), Code("".join(brought)), model.golden, model.no_golden,
+        resource_variables(graph), Code("".join(brought)), model.golden, model.no_golden, _picture(graph),
     )  # fmt: skip
+
+
+def _picture(graph: Graph) -> bytes:
+    sizes = [s.options.rows * s.options.row_bytes for s in streamed_inputs(graph).values()]
+    return picture_bytes(sizes[0]) if sizes else b""
 
 
 def _brought(words: Words, operators: Sequence[Registered]) -> Iterator[tuple[str, str]]:
@@ -248,7 +256,7 @@ def _common_files(filled: _Filled, values: Mapping[str, Any]) -> Iterator[Source
         )
     for part in filled.parts:
         yield SourceFile(f"{folder}/{part.words.file('tensors')}", render("common/tensors.h.j2", part=part, **values))
-        if part.golden:
+        if part.golden or part.picture:
             yield SourceFile(f"{folder}/{part.words.file('golden')}", render("common/golden.h.j2", part=part, **values))
 
 

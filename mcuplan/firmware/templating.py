@@ -48,8 +48,15 @@ def _environment() -> Environment:
     environment.filters |= {
         "plain": lambda text: Code(plain(text)),
         "bytes": lambda data: Code(format_bytes(data, "  ")),
+        "signed": lambda data: Code(_signed(data)),
     }
     return environment
+
+
+def _signed(data: bytes) -> str:
+    """The bytes as numbers of int8, which an initialiser of such an array must not narrow."""
+    numbers = [str(byte - 256 if byte > 127 else byte) for byte in data]
+    return "".join(f"  {', '.join(numbers[i : i + 16])},\n" for i in range(0, len(numbers), 16))
 
 
 def _checked(value: Any) -> Any:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from drawn.sketch import Sketch
+from test_rows_sources import by_rows
 
 import mcuplan
 from mcuplan import tflite, zoo
@@ -27,6 +28,7 @@ from mcuplan.firmware.resolver import ExportError
 from mcuplan.firmware.templating import render
 from mcuplan.firmware.tensors import float32_literal, tensor_constants
 from mcuplan.graph import DType, Graph
+from mcuplan.operators.streamed import streamed_inputs
 from mcuplan.proof.runtimes.child import seeded
 from mcuplan.tflm import Target, predict
 
@@ -171,6 +173,20 @@ def test_lean_sources_are_part_of_the_project(tmp_path: Path) -> None:
     assert found.arena_bytes == predict(zoo.build("person-detection"), target).declare_bytes < 62_000
     assert "src/person_lean.cc" in text(found, "CMakeLists.txt")
     compiles(put(found, tmp_path / "out"))
+
+
+@pytest.mark.parametrize("golden", [True, False])
+def test_an_input_that_comes_row_by_row(golden: bool, tmp_path: Path) -> None:
+    graph = by_rows()
+    vector, reason = golden_vector(tflite.write(graph))
+    assert vector is not None, reason
+    found = made("cmake", ("rows", graph), golden=vector if golden else None)
+    compiles(put(found, tmp_path / "out"))
+    assert "SetRowsRows(RowsRowsInMemory::Give, &picture);" in text(found, "self_test.cc")
+    (streamed,) = streamed_inputs(graph).values()
+    size = streamed.options.rows * streamed.options.row_bytes
+    assert f"kRowsGoldenPicture[{size}]" in text(found, "golden.h")
+    assert "src/rows_rows.cc" in text(found, "CMakeLists.txt")
 
 
 # -- what stands in them -------------------------------------------------------------------------------------------

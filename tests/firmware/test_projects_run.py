@@ -14,6 +14,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from test_rows_sources import by_rows
 
 import mcuplan
 from mcuplan import zoo
@@ -83,6 +84,15 @@ def test_lean_registrations_on_an_emulated_cortex_m4(tmp_path: Path) -> None:
     assert used < 61_000
     assert f"arena: used {used} bytes, predicted {used}: ok" in said
     assert "person: output 0 as expected: ok" in said
+
+
+def test_rows_on_an_emulated_cortex_m4(tmp_path: Path) -> None:
+    graph = by_rows()
+    mcuplan.export(graph, tmp_path / "out", project="cmake", name="rows")
+    said = on_cortex_m4(tmp_path / "out", tmp_path / "build")
+    used = predict(graph).used_bytes
+    assert f"arena: used {used} bytes, predicted {used}: ok" in said
+    assert "rows: output 0 as expected: ok" in said
 
 
 @pytest.mark.skipif(not os.environ.get("MCUPLAN_TFLM_HOST"), reason="MCUPLAN_TFLM_HOST=1 builds TFLM for this computer")
