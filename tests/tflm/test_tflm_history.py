@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import json
 import os
+import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from mcuplan.operators import operator_info
 from mcuplan.operators.formulas import compile_formula
 from mcuplan.tflite import load
 from mcuplan.tflite.schema import builtin_codes, operator_code, record
-from mcuplan.tflm import Target
+from mcuplan.tflm import Target, predict
 from mcuplan.tflm.history import (
     NEEDS_NEWER,
     dated_rules,
@@ -24,7 +26,7 @@ from mcuplan.tflm.history import (
     warnings,
     while_copies_unconditionally,
 )
-from mcuplan.tflm.results import UNNOTICED
+from mcuplan.tflm.results import UNNOTICED, PersistentKind
 from mcuplan.tflm.support import unsupported
 from mcuplan.tflm.support.table import support_table
 from mcuplan.tflm.target import all_targets
@@ -141,6 +143,66 @@ def test_softmax_overruns_its_scratch_on_esp_nn() -> None:
         assert refused(target, 10)  # dimension 1 is read from beyond the shape
     assert not refused("esp32+esp-nn-ansi", 1, 2, 10)
     assert not refused("cortex-m4+cmsis-nn", 1, 2, 10)
+
+
+EDGE = "edge-impulse-1.93.20/cortex-m4+cmsis-nn"
+
+
+def only_in_edge_impulse(name: str, **changed: tuple[int, ...]) -> Graph:
+    """One of the operators that Edge Impulse's SDK adds, on small tensors; ``changed`` shapes of y."""
+    q = Quantization((0.5,), (0,))
+
+    def constant(*values: int) -> tuple[Tensor, bytes]:
+        return Tensor("c", DType.INT32, (len(values),), 1), struct.pack(f"<{len(values)}i", *values)
+
+    shapes = {"TILE": (2, 9), "SCATTER_ND": (5, 3), "TOPK_V2": (2, 2), "REDUCE_ANY": (2,)} | changed
+    dtype = DType.BOOL if name == "REDUCE_ANY" else DType.INT8
+    x = Tensor("x", dtype, (2, 3), 0, q if dtype is DType.INT8 else None)
+    y = replace(x, name="y", shape=shapes[name])
+    table, data = constant(*{"TILE": (1, 3), "SCATTER_ND": (5, 3), "TOPK_V2": (2,), "REDUCE_ANY": (1,)}[name])
+    if name == "TOPK_V2":
+        table = replace(table, shape=())
+    tensors = [Tensor("i", DType.INT32, (2, 1)), x, table] if name == "SCATTER_ND" else [x, table]
+    graph = whole(name, tensors, y, record("ReducerOptions") if name == "REDUCE_ANY" else None)
+    main = graph.main
+    if name == "TOPK_V2":
+        places = Tensor("places", DType.INT32, (2, 2))
+        both = (len(main.tensors) - 1, len(main.tensors))
+        op = replace(main.operators[0], outputs=both)
+        main = replace(main, tensors=(*main.tensors, places), operators=(op,), outputs=both)
+    return replace(graph, subgraphs=(main,), buffers=(Buffer(), Buffer(data)))
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes"),
+    [("TILE", [1]), ("SCATTER_ND", []), ("TOPK_V2", []), ("REDUCE_ANY", [1, 36])],
+)
+def test_operators_that_only_edge_impulse_has(name: str, sizes: list[int]) -> None:
+    """Parsed options of REDUCE_ANY are a bool; operator data as the kernels' structures: a bool, none, none, 36."""
+    graph = only_in_edge_impulse(name)
+    assert unsupported(graph, Target.parse(EDGE)) == ()
+    for other in ("arduino-2023-02/cortex-m4", "cortex-m4+cmsis-nn"):
+        assert [refusal.rule for refusal in unsupported(graph, Target.parse(other))] == ["unsupported-operator"]
+    arena = predict(graph, EDGE)
+    assert arena.exact
+    kinds = (PersistentKind.BUILTIN_DATA, PersistentKind.OP_DATA)
+    assert [a.size for a in arena.persistent if a.kind in kinds] == sizes
+
+
+def test_shapes_that_edge_impulses_operators_do_not_give() -> None:
+    edge = Target.parse(EDGE)
+    for name, shape in (("TILE", (2, 6)), ("SCATTER_ND", (4, 3)), ("TOPK_V2", (2, 1)), ("REDUCE_ANY", (3,))):
+        (refusal,) = unsupported(only_in_edge_impulse(name, **{name: shape}), edge)
+        assert refusal.rule == "shape-mismatch", name
+
+
+def test_edge_impulse_mixes_up_what_is_selected() -> None:
+    tensors = [Tensor("c", DType.BOOL, (4,)), *(Tensor(n, DType.FLOAT32, (4,)) for n in "ab")]
+    graph = whole("SELECT_V2", tensors, Tensor("y", DType.FLOAT32, (4,)))
+    (wrong,) = said(graph, EDGE)
+    assert "takes the first choice for the condition" in wrong
+    assert wrong.endswith(UNNOTICED)
+    assert said(graph, NANO) == []
 
 
 def test_what_planner_and_exporter_ask() -> None:

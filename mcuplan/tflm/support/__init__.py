@@ -29,9 +29,17 @@ from mcuplan.tflm.support.checks import CHECKS
 from mcuplan.tflm.support.flow import missing_vectors, operator_vectors, too_large, unwritten
 from mcuplan.tflm.support.inference import output_findings, resolved_shapes
 from mcuplan.tflm.support.subgraphs import recursive_calls, tensor_bytes
-from mcuplan.tflm.support.table import OperatorRule, SupportTable, known_kernels, operator_rule, support_table
+from mcuplan.tflm.support.table import (
+    NEWEST,
+    OperatorRule,
+    SupportTable,
+    known_kernels,
+    operator_rule,
+    support_table,
+)
 from mcuplan.tflm.support.types import type_mismatch
 from mcuplan.tflm.target import Target
+from mcuplan.tflm.versions import owner
 
 FLEX_PREFIX = "Flex"
 
@@ -81,7 +89,9 @@ def unsupported(
     target = kernels if isinstance(kernels, Target) else None
     kernels = known_kernels(kernels.library.support if isinstance(kernels, Target) else kernels)
     declared = frozenset(custom_operators)
-    found = graph.once(("refusals", kernels, declared), lambda: tuple(_newest(graph, kernels, declared)))
+    version = owner(target.version, "support").name if target is not None else NEWEST
+    asked = ("refusals", kernels, declared, version)
+    found = graph.once(asked, lambda: tuple(_undated(graph, kernels, declared, version)))
     if target is None or not graph.subgraphs:
         return found
     said = {(refusal.subgraph, refusal.operator) for refusal in found}
@@ -89,9 +99,9 @@ def unsupported(
     return (*found, *(refusal for refusal in older if (refusal.subgraph, refusal.operator) not in said))
 
 
-def _newest(graph: Graph, kernels: str, custom_operators: frozenset[str]) -> list[Refusal]:
-    """What the newest TFLM refuses."""
-    table = support_table()
+def _undated(graph: Graph, kernels: str, custom_operators: frozenset[str], version: str) -> list[Refusal]:
+    """What a version refuses by its table, which is the newest TFLM's where it has none of its own."""
+    table = support_table(version)
     if not graph.subgraphs:
         text = "the model has no subgraph, so there is nothing to run"
         return [Refusal(text, table.remedy("no-subgraph"), "no-subgraph")]
@@ -99,7 +109,7 @@ def _newest(graph: Graph, kernels: str, custom_operators: frozenset[str]) -> lis
     reachable = reachable_subgraphs(graph)
     for index, subgraph in enumerate(graph.subgraphs):
         found.extend(_missing_vectors(graph, index, table))
-        refused = [*_Verdict(graph, index, subgraph, kernels, custom_operators, table).refusals()]
+        refused = [*_Verdict(graph, index, subgraph, kernels, custom_operators, version).refusals()]
         found.extend(refused)
         if index in reachable and not any(refusal.rule == "subgraph" for refusal in found):
             found.extend(_unwritten(graph, index, table, refused))
@@ -186,22 +196,22 @@ class _Verdict:
         subgraph: Subgraph,
         kernels: str,
         custom_operators: Collection[str],
-        table: SupportTable,
+        version: str,
     ) -> None:
         self.graph = graph
         self.index = index
         self.subgraph = subgraph
         self.kernels = kernels
         self.custom_operators = custom_operators
-        self.table = table
-        self.rules = [self._rule(op, kernels) for op in subgraph.operators]
+        self.version = version
+        self.table = support_table(version)
+        self.rules = [self._rule(op) for op in subgraph.operators]
         self.inputs = frozenset(subgraph.inputs)
         self.shapes: Sequence[Shape | None] = resolved_shapes(graph, subgraph, self.rules)
 
-    @staticmethod
-    def _rule(op: Operator, kernels: str) -> OperatorRule | None:
+    def _rule(self, op: Operator) -> OperatorRule | None:
         custom = op.name == CUSTOM
-        return operator_rule(op.code.custom_code or "" if custom else op.name, kernels, custom)
+        return operator_rule(op.code.custom_code or "" if custom else op.name, self.kernels, custom, self.version)
 
     def refusals(self) -> Iterator[Refusal]:
         """Every reason against the subgraph: tensors first, then operators in order."""
@@ -212,7 +222,7 @@ class _Verdict:
                 yield from self._operator(k, op)
                 continue
             # Sentences name tensors, so that only having none is common to all of a kind.
-            asked = ("fine", self.kernels, self._declared(op))
+            asked = ("fine", self.kernels, self._declared(op), self.version)
             if asked not in kind.alike.known:
                 found = tuple(self._operator(k, op))
                 yield from found

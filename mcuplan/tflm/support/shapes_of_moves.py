@@ -152,6 +152,40 @@ def _gather_nd(call: KernelCall) -> Inferred:
     return (*count, *source[depth:])
 
 
+@rule("scatter-nd")
+def _scatter_nd(call: KernelCall) -> Inferred:
+    shapes, wanted = call.all_shapes(("indices", "updates")), call.integers("shape")
+    if shapes is None or wanted is None or not shapes[0]:
+        return None
+    (*count, depth), updates = shapes
+    if depth > len(wanted) or updates != (*count, *wanted[depth:]):
+        return mismatch(f"cannot scatter {list(updates)} by indices {list(shapes[0])}", call.index("updates"))
+    found = call.integers("indices") or ()
+    if any(not 0 <= index < wanted[k % depth] for k, index in enumerate(found)):
+        return index_range("writes to places that its output does not have", call.index("indices"))
+    return wanted
+
+
+@rule("tile")
+def _tile(call: KernelCall) -> Inferred:
+    source, times = call.shape("input"), call.integers("multiples")
+    if source is None or times is None:
+        return None
+    if len(times) != len(source):
+        return mismatch(f"repeats {len(times)} dimensions, and has {len(source)}", call.index("multiples"))
+    return tuple(size * count for size, count in zip(source, times, strict=True))
+
+
+@rule("topk")
+def _topk(call: KernelCall) -> Inferred:
+    source, count = call.shape("input"), call.integers("k")
+    if not source or not count:
+        return None
+    if not 0 <= count[0] <= source[-1]:
+        return index_range(f"asks for {count[0]} of {source[-1]} values", call.index("k"))
+    return [(*source[:-1], count[0])] * 2
+
+
 @rule("embedding")
 def _embedding(call: KernelCall) -> Inferred:
     shapes = call.all_shapes(("indices", "values"))

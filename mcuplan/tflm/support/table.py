@@ -13,6 +13,9 @@ from mcuplan.tflm.versions import document
 
 Types = frozenset[DType]
 
+NEWEST = "upstream-2026-08"
+"""The version that the table is of; others lack some of it (:mod:`mcuplan.tflm.history`), forks have more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Operand:
@@ -141,16 +144,16 @@ def _check(row: Mapping[str, Any]) -> CheckSpec:
 
 
 @cache
-def support_table(version: str = "upstream-2026-08") -> SupportTable:
+def support_table(version: str = NEWEST) -> SupportTable:
     """The table of one TFLM version; read on first use only, as it costs more than any verdict."""
     data = document(version, "support")
     return SupportTable(data, frozenset(DType[label.upper()] for label in data["unsized_types"]))
 
 
 @cache
-def operator_rule(name: str, kernels: str, custom: bool = False) -> OperatorRule | None:
-    """The rule of a builtin operator, or of one of TFLM's own custom operators; None where TFLM has none."""
-    table = support_table().document
+def operator_rule(name: str, kernels: str, custom: bool = False, version: str = NEWEST) -> OperatorRule | None:
+    """The rule of a builtin operator, or of one of TFLM's own custom operators; None where ``version`` has none."""
+    table = support_table(version).document
     row = table["custom_operators" if custom else "operators"].get(name)
     if row is None:
         return None
