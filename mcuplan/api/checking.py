@@ -79,8 +79,9 @@ class Checker:
             results.extend(self.check(model) if error is None else [building.failed(model, None, str(error))])
         return building.report(results, self._shared([model for model, error in models.items() if error is None]))
 
-    def report_of(self, given: Given) -> Report:
-        """The report of one model that was read already; with :attr:`analyses` also what would change its verdict.
+    def report_of(self, given: Given, why: bool = True) -> Report:
+        """The report of one model that was read already; with :attr:`analyses` and ``why`` also what would change its
+        verdict.
 
         Raises
         ------
@@ -89,7 +90,7 @@ class Checker:
         """
         self.asking.stated()
         report = building.report(self.check(given.name, given.file))
-        if self.analyses is None:
+        if self.analyses is None or not why:
             return report
         from mcuplan.api.reasons import with_reasons
 

@@ -34,14 +34,20 @@ def render(template: str, **values: object) -> str:
     style that are written here: nothing that a model's strings might smuggle in would run.
     """
     style, script = _asset("report.css"), _asset("report.js")
+    style_source, script_source = policy_sources()
     policy = (
-        f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; base-uri 'none'; "
-        "form-action 'none'"
+        f"default-src 'none'; style-src {style_source}; script-src {script_source}; base-uri 'none'; form-action 'none'"
     )
     return _environment().get_template(template).render(
         # Both files are this package's own.
         style=Markup(style), script=Markup(script), policy=policy, **values,
     )  # fmt: skip
+
+
+def policy_sources() -> tuple[str, str]:
+    """What a content security policy has to allow for a report's style and script, for pages that show one in a frame:
+    a frame obeys the policy of the page around it too."""
+    return f"'{_digest(_asset('report.css'))}'", f"'{_digest(_asset('report.js'))}'"
 
 
 @cache

@@ -1,0 +1,41 @@
+"""The HTML report of one model, for callers that have it in hand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from datetime import date
+
+from mcuplan.api.checking import Checker
+from mcuplan.api.models import ModelLike, given
+from mcuplan.api.stated import check_options
+from mcuplan.api.targets import BoardLike
+
+
+def html_report(
+    model: ModelLike,
+    *,
+    board: BoardLike | Sequence[BoardLike] | None = None,
+    planned: bool = True,
+    max_overhead: float | None = None,
+    config: str | os.PathLike[str] | None = None,
+    name: str | None = None,
+) -> str:
+    """The page that ``mcuplan report`` writes, for one model.
+
+    ``planned`` also seeks a memory plan, ``max_overhead`` (a factor of instructions) patch stages; neither needs numpy.
+    The other parameters are those of :func:`mcuplan.check`.
+
+    Raises
+    ------
+    McuplanError
+        For a model that cannot be read, an unknown board, amounts that are none.
+    """
+    from mcuplan.reports.html.render import render_report
+    from mcuplan.reports.html.subject import subjects
+
+    it = given(model, name)
+    checker = Checker(check_options(board=board, config=config), analyses={})
+    report = checker.report_of(it, why=False)
+    found = subjects(report, checker.analyses or {}, planned, max_overhead)
+    return render_report(report, found, date.today().isoformat())
