@@ -61,11 +61,35 @@ def test_a_board_has_a_target_for_each_toolchain_the_usual_first():
     ]
     zephyr = board.built_with("zephyr")
     assert zephyr.target == "zephyr-2024-05/cortex-m4+cmsis-nn"
-    # The bootloader is the Arduino core's: nothing is known of what Zephyr's firmware takes.
-    assert (board.reserved.flash_bytes, zephyr.reserved) == (65_536, None)
+    # The same bootloader; Zephyr's devicetree gives programs 0xE8000 bytes behind it and keeps the rest for storage.
+    assert (board.reserved.flash_bytes, zephyr.reserved.flash_bytes) == (65_536, 2**20 - 0xE8000)
+    # Of a firmware without any of these nothing is known.
+    assert board.built_with("upstream").reserved is None
     assert board.built_with("arduino") == board
     with pytest.raises(BoardError, match=r"no toolchain 'esp-idf' \(it has arduino, platformio, chirale, zephyr, "):
         board.built_with("esp-idf")
+
+
+def test_toolchains_with_one_core_keep_the_same():
+    """Libraries for Arduino and PlatformIO's Arduino framework build on the same core, for the same bootloader."""
+    for board in all_boards():
+        if "platformio" in board.targets and board.reserved is not None:
+            for toolchain in ("platformio", "chirale", "edge-impulse"):
+                kept = board.built_with(toolchain).reserved
+                assert (kept.ram_bytes, kept.flash_bytes) == (board.reserved.ram_bytes, board.reserved.flash_bytes)
+
+
+@pytest.mark.parametrize(
+    ("board", "application"),
+    [
+        ("esp32-s3-eye@esphome", 0x3C0000), ("esp32-devkitc@esphome", 0x1C0000), ("esp32-s3-eye@zephyr", 3904 * 1024),
+        ("esp32-c3-devkitm-1@zephyr", 1792 * 1024), ("arduino-giga-r1-wifi@zephyr", 0xC0000),
+    ],
+)  # fmt: skip
+def test_application_partitions(board, application):
+    """What is left of flash is the partition that the application is written to."""
+    spec = load_board(board)
+    assert spec.flash_bytes - spec.reserved.flash_bytes == application
 
 
 def test_sparkfun_edge_has_the_lectures_facts():
