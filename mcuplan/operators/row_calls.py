@@ -38,6 +38,10 @@ class RowsCall:
         return min(max(self.begin[0], 0), rows), min(max(self.begin[0] + self.count, 0), rows)
 
 
+_MALFORMED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What may go wrong where operators have other operands than they take."""
+
+
 class _UnknownError(Exception):
     """Something that no constants tell."""
 
@@ -48,7 +52,7 @@ def row_calls(graph: Graph) -> tuple[RowsCall, ...] | None:
         return ()
     try:
         return _Run(graph).calls()
-    except _UnknownError:
+    except (_UnknownError, *_MALFORMED):
         return None
 
 

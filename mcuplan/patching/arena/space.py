@@ -46,11 +46,13 @@ EFFORTS: Mapping[str, Effort] = {
 }
 
 
-def forms(graph: Graph, stage: PatchStage, effort: Effort, priced: bool = False) -> Iterator[StageForm]:
+def forms(
+    graph: Graph, stage: PatchStage, effort: Effort, priced: bool = False, headed: bool = False
+) -> Iterator[StageForm]:
     """The forms of a stage: loops with and without border strips, strips written out, and loops over patches.
 
     Where time has a price (``priced``) each also in its fast form, and loops of more heights: higher strips are
-    faster.
+    faster; with ``headed`` also loops behind a first strip of their own.
     """
     for form in _lean_forms(graph, stage, effort, priced):
         yield form
@@ -63,6 +65,9 @@ def forms(graph: Graph, stage: PatchStage, effort: Effort, priced: bool = False)
         for rows in effort.heights:
             if height % rows and 2 * rows <= height:
                 yield StageForm(Kind.LOOP, even_cuts(height, rows), padding, fast=True)
+    for rows in effort.heights if headed else ():
+        if 3 * rows <= height:
+            yield StageForm(Kind.HEADED_LOOP, even_cuts(height, rows), "pad", fast=True)
 
 
 def _lean_forms(graph: Graph, stage: PatchStage, effort: Effort, priced: bool) -> Iterator[StageForm]:

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mcuplan.graph import DType
 from mcuplan.patching.writing.flow import Flow, displaced
+from mcuplan.patching.writing.headed import Headed
 from mcuplan.patching.writing.loop import Run, ends_bytes
 from mcuplan.patching.writing.patches import Patches
 from mcuplan.patching.writing.rows import Layer, StageNet, StripRows
@@ -80,6 +81,14 @@ def least_of_flow(flow: Flow) -> Least:
     turn = len(live) // len(turns)
     growth = _growth(net, turns[:1]) + _turn_growth(net, flow.strip, flow.inside, streams=True)
     return Least(ends + max(live[turn : 2 * turn]), growth)
+
+
+def least_of_headed(headed: Headed) -> Least:
+    """The least that a flow takes behind a first strip of its own."""
+    least = least_of_flow(headed.flow)
+    net, head = headed.net, headed.head
+    made = [layer for layer in net.layers if head[layer.output].new < head[layer.output].high]
+    return replace(least, growth=least.growth + sum(_clone(net, layer) for layer in made))
 
 
 def least_of_patches(patches: Patches) -> Least:

@@ -162,6 +162,33 @@ def find_flow(net: StageNet, result_rows: int, gathers: bool = False) -> Flow:
     return Flow(endless, rows, starts, turns, masked, leaving, base, _turn(endless, rows, starts, base))
 
 
+def padded_flow(net: StageNet, result_rows: int, first: int, turns: int) -> Flow:
+    """The flow whose first turn gives the result's rows from ``first`` on, and every layer what that needs and no more.
+
+    All rows above are taken for granted: they are there before the loop begins.
+    """
+    endless, masked, inside = _with_padding(net, GATHERED)
+    if masked:
+        raise UnsupportedStageError("a stage with masks has no first strip apart")
+    rows = _rates(endless, result_rows)
+    starts = _demanded(endless, rows, first)
+    leaving = {t: (a, b) for t, (a, b) in inside.items() if starts[t] + turns * rows[t] > b}
+    base = _late(rows, starts)
+    return Flow(endless, rows, starts, turns, {}, leaving, base, _turn(endless, rows, starts, base))
+
+
+def _demanded(net: StageNet, rows: Mapping[int, int], first: int) -> dict[int, int]:
+    """The first new row of each tensor in turn 0: the last that the result's rows from ``first`` on need."""
+    starts = {net.result: first}
+    for layer in reversed(net.layers):
+        begin = starts[layer.output] + _FAR * rows[layer.output]
+        end = layer.span(begin, begin + rows[layer.output]).end
+        for t in layer.inputs:
+            start = end - _FAR * rows[t] - rows[t]
+            starts[t] = max(start, starts.get(t, start))
+    return starts
+
+
 _PHASES = 8
 """Rows above the source that a loop may begin with where rows are looked up one by one: so strides fall into step."""
 

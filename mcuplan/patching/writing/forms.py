@@ -16,11 +16,13 @@ from mcuplan.patching.writing.estimate import (
     begun_growth,
     least_of_channels,
     least_of_flow,
+    least_of_headed,
     least_of_patches,
     least_of_strips,
 )
 from mcuplan.patching.writing.feed import RowsWriter, rows_again
 from mcuplan.patching.writing.flow import FlowWriter, check_plain, displaced, find_flow
+from mcuplan.patching.writing.headed import HeadedWriter, find_headed
 from mcuplan.patching.writing.loop import LoopWriter, find_run
 from mcuplan.patching.writing.patches import Patches, PatchWriter, find_patches
 from mcuplan.patching.writing.price import StagePricer
@@ -39,6 +41,8 @@ class Kind(enum.StrEnum):
     """Strips that are alike as one loop, those at the borders of the map before and behind it."""
     LOOP = "loop"
     """One loop through which rows flow, borders included."""
+    HEADED_LOOP = "headed loop"
+    """The same with the first strip before the loop: then no turn is spent on filling it."""
     PATCHES = "patches"
     """One loop over patches in two dimensions."""
     CHANNELS = "channels"
@@ -47,7 +51,7 @@ class Kind(enum.StrEnum):
     @property
     def loops(self) -> bool:
         """Whether a WHILE runs it: not every TFLM has all that one is written with."""
-        return self in (Kind.BORDERED_LOOP, Kind.LOOP, Kind.PATCHES)
+        return self in (Kind.BORDERED_LOOP, Kind.LOOP, Kind.HEADED_LOOP, Kind.PATCHES)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -124,6 +128,13 @@ def stage_cost(reader: StageReader, stage: PatchStage, form: StageForm, pricer: 
         instructions = pricer.patches(patches, form.fast) if pricer else 0.0
         net, macs, least = patches.net, patches.macs, least_of_patches(patches)
         least = _with_begin(least, net, patches.displaced() if _is_over(reader, stage) else None)
+    elif form.kind is Kind.HEADED_LOOP:
+        net = reader.net(stage, form.padding)
+        headed = find_headed(net, form.cuts[1])
+        macs = stage_macs(net, [headed.head]) + stage_macs(headed.flow.net, [headed.flow.strip]) * headed.flow.turns
+        least = least_of_headed(headed)
+        least = _with_begin(least, net, headed.displaced() if _is_over(reader, stage) else None)
+        instructions = pricer.headed(headed, form.fast) if pricer else 0.0
     elif form.kind is Kind.LOOP:
         net = reader.net(stage, form.padding)
         flow = find_flow(net, form.cuts[1], form.fast)
@@ -144,7 +155,7 @@ def stage_cost(reader: StageReader, stage: PatchStage, form: StageForm, pricer: 
 def _check(reader: StageReader, stage: PatchStage, form: StageForm) -> None:
     """Raise UnsupportedStageError where a form that looks at its source anywhere gets it by rows, or where it writes
     to any place of its result and the TFLM has no operator for that."""
-    if reader.plain and form.kind in (Kind.BORDERED_LOOP, Kind.PATCHES):
+    if reader.plain and form.kind in (Kind.BORDERED_LOOP, Kind.HEADED_LOOP, Kind.PATCHES):
         raise UnsupportedStageError(f"a {form.kind} is not written without DYNAMIC_UPDATE_SLICE")
     if form.kind in (Kind.CHANNELS, Kind.PATCHES) and stage.source == reader.streamed:
         raise UnsupportedStageError("patches and parts by channels read all of their source, which comes by rows")
@@ -211,6 +222,9 @@ def write_stage(draft: Draft, stage: PatchStage, form: StageForm) -> Draft:
         write_channels(builder, stage, form.cuts)
     elif form.kind is Kind.PATCHES:
         loops = PatchWriter(parent, builder, _patches(reader, stage, form), stage, over).write()
+    elif form.kind is Kind.HEADED_LOOP:
+        headed = find_headed(reader.net(stage, form.padding), form.cuts[1])
+        loops = HeadedWriter(parent, builder, headed, stage, over).write()
     elif form.kind is Kind.LOOP:
         flow = find_flow(reader.net(stage, form.padding), form.cuts[1], form.fast)
         if reader.plain:

@@ -18,6 +18,7 @@ from mcuplan.operators.geometry.stages import PatchStage
 from mcuplan.operators.input_rows import ROWS_OPERATOR
 from mcuplan.patching.writing.build import gathers
 from mcuplan.patching.writing.flow import Flow
+from mcuplan.patching.writing.headed import Headed
 from mcuplan.patching.writing.loop import LEAST_FETCHED, MOST_FETCHED, Run
 from mcuplan.patching.writing.patches import Patches
 from mcuplan.patching.writing.reader import StageReader
@@ -80,6 +81,16 @@ class StagePricer:
         turn += self._sum(writer.lookups(2 * bool(flow.masked)))
         turn += self._sum(writer.result(strip, joined=False))
         return flow.turns * turn + self.model.control.loop + self._ends(flow.net)
+
+    def headed(self, headed: Headed, fast: bool) -> float:
+        """The same behind a first strip of its own."""
+        writer = _Strip(self, headed.net, fast)
+        head, after = headed.head, headed.after
+        total = self._sum(writer.strip(head, after, streams=False, piece=headed.net.feed is not None))
+        total += self._sum(writer.left(after))
+        if headed.net.feed is not None:
+            total += self._sum(writer.piece(head))
+        return total + self.flow(headed.flow, fast)
 
     def patches(self, patches: Patches, fast: bool) -> float:
         """One loop over patches."""
@@ -211,6 +222,10 @@ class _Strip:
         if self.fast and gathers(self.net.tensors[t], rows):
             return Call("GATHER", self._dtype(t), given, made, detail=(1,))
         return Call("SLICE", self._dtype(t), given, made)
+
+    def left(self, after: StripRows) -> Iterator[Call]:
+        """Rows of the source that a first strip leaves for the next one."""
+        yield from self._keep(self.net.source, after)
 
     def piece(self, strip: StripRows) -> Iterator[Call]:
         """The strip's rows of the source."""

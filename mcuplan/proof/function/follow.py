@@ -79,8 +79,11 @@ class Followed:
     effects: int
 
 
-def follow(graph: Graph) -> Followed:
+def follow(graph: Graph, first_row: int = 0) -> Followed:
     """Name everything that a model computes.
+
+    ``first_row`` is which row of an endless stream the first row of each input is: names of two calls agree where the
+    same rows of the stream give the same.
 
     Raises UntraceableError, and nothing else, where that cannot be: the model is one that TFLM refuses, it has
     branches, or its loops do not count their turns.
@@ -91,7 +94,7 @@ def follow(graph: Graph) -> Followed:
         for refused in refusals(graph, Target.parse(DEFAULT_TARGET))[:1]:
             raise UntraceableError(f"TFLM refuses it ({sentence(refused)})")
         with np.errstate(over="ignore"):  # names are numbers modulo 2^64
-            return _Follower(whole_convolutions(graph)).main()
+            return _Follower(whole_convolutions(graph), first_row).main()
     except UntraceableError:
         raise
     except _MALFORMED as error:
@@ -99,8 +102,9 @@ def follow(graph: Graph) -> Followed:
 
 
 class _Follower:
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, first_row: int = 0) -> None:
         self.graph = graph
+        self._first_row = first_row
         self._steps = MOST_STEPS + MOST_TURNS * sum(len(s.operators) for s in graph.subgraphs)
         self._positions = MOST_POSITIONS
         self._digests: dict[int, str] = {}
@@ -118,7 +122,7 @@ class _Follower:
             if self.graph.is_constant(tensor) or (t < 0 and not is_map(tensor)):
                 raise UntraceableError(f"input {i} is no tensor that the application writes")
             self._count(grid(tensor))
-            given = Value(spread(number("input", i, tensor.shape, kind(tensor)), tensor))
+            given = Value(spread(number("input", i, tensor.shape, kind(tensor)), tensor, self._first_row))
             if t < 0:
                 self._pictures[i] = tensor, given
             else:

@@ -96,10 +96,10 @@ def grid(tensor: Tensor) -> tuple[int, int]:
     return (tensor.shape[1], tensor.shape[2]) if is_map(tensor) else (1, 1)
 
 
-def spread(key: np.uint64, tensor: Tensor) -> Names:
-    """A name for each position, made from one for all."""
+def spread(key: np.uint64, tensor: Tensor, first_row: int = 0) -> Names:
+    """A name for each position, made from one for all; the first row counts as row ``first_row``."""
     rows, columns = grid(tensor)
-    places = np.arange(rows * columns, dtype=np.uint64).reshape(rows, columns)
+    places = np.arange(rows * columns, dtype=np.uint64).reshape(rows, columns) + np.uint64(first_row * columns)
     return mixed(places * weight(0) + key)
 
 
