@@ -21,6 +21,9 @@ from mcuplan.tflite import write
 from mcuplan.tflm import Target
 
 REFERENCE = Target.parse("cortex-m4+reference")
+KINDS = [kind for kind in Kind if kind is not Kind.HEADED_LOOP]
+"""Headed loops take rows that the firmware gives: test_writing_fed.py has them."""
+
 GROUPS = 6
 GROUP_SIZE = 20
 
@@ -58,7 +61,7 @@ def rewritten(seed: int) -> Iterator[tuple[str, Graph, Graph]]:
     stages = [s for k in range(len(graph.main.operators)) for s in reader.stages(k)]
     if not stages:
         return
-    for kind in Kind:
+    for kind in KINDS:
         stage = draw.choice([s for s in stages if kind is not Kind.CHANNELS or is_convolution(graph, s)] or stages)
         _, height, width, channels = graph.main.tensors[stage.result].shape
         form = replace(random_form(draw, kind, height, width, channels), fast=seed % 3 > 0)
@@ -72,7 +75,7 @@ def rewritten(seed: int) -> Iterator[tuple[str, Graph, Graph]]:
 
 def test_every_kind_of_form_is_among_them() -> None:
     named = [name for seed in range(GROUP_SIZE) for name, _, _ in rewritten(seed)]
-    assert all(sum(repr(kind) in name for name in named) >= 3 for kind in Kind)
+    assert all(sum(repr(kind) in name for name in named) >= 3 for kind in KINDS)
     gathers = [op for seed in range(GROUP_SIZE) for _, _, after in rewritten(seed) for _, _, op in after.operators()
                if op.name == "GATHER"]  # fmt: skip
     assert len(gathers) > GROUP_SIZE

@@ -287,7 +287,7 @@ class Lattice:
         room = max(self.outside.operator_bytes[stage.first : stage.last]) - self._passing_bytes(stage)
         room = _ENDLESS if stage.source == self.streamed else room
         full: set[tuple[Kind, str, bool]] = set()
-        priced, headed = self.pricer is not None, self.streamed is not None
+        priced, headed = self.pricer is not None, stage.source == self.streamed
         for form in forms(self.graph, stage, self.effort, priced, headed):
             self._deadline.check()
             family = form.kind, form.padding, form.stream

@@ -52,7 +52,7 @@ def forms(
     """The forms of a stage: loops with and without border strips, strips written out, and loops over patches.
 
     Where time has a price (``priced``) each also in its fast form, and loops of more heights: higher strips are
-    faster; with ``headed`` also loops behind a first strip of their own.
+    faster; with ``headed`` (a stage whose rows come from outside) also loops behind a first strip of their own.
     """
     for form in _lean_forms(graph, stage, effort, priced):
         yield form

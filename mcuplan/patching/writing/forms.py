@@ -132,8 +132,7 @@ def stage_cost(reader: StageReader, stage: PatchStage, form: StageForm, pricer: 
         net = reader.net(stage, form.padding)
         headed = find_headed(net, form.cuts[1])
         macs = stage_macs(net, [headed.head]) + stage_macs(headed.flow.net, [headed.flow.strip]) * headed.flow.turns
-        least = least_of_headed(headed)
-        least = _with_begin(least, net, headed.displaced() if _is_over(reader, stage) else None)
+        least = _with_begin(least_of_headed(headed), net, None)
         instructions = pricer.headed(headed, form.fast) if pricer else 0.0
     elif form.kind is Kind.LOOP:
         net = reader.net(stage, form.padding)
@@ -224,7 +223,7 @@ def write_stage(draft: Draft, stage: PatchStage, form: StageForm) -> Draft:
         loops = PatchWriter(parent, builder, _patches(reader, stage, form), stage, over).write()
     elif form.kind is Kind.HEADED_LOOP:
         headed = find_headed(reader.net(stage, form.padding), form.cuts[1])
-        loops = HeadedWriter(parent, builder, headed, stage, over).write()
+        loops = HeadedWriter(parent, builder, headed, stage).write()
     elif form.kind is Kind.LOOP:
         flow = find_flow(reader.net(stage, form.padding), form.cuts[1], form.fast)
         if reader.plain:

@@ -1,4 +1,4 @@
-"""A flow whose first strip stands apart: it fills the pipeline, so that no turn of the loop is spent on that.
+"""A flow of rows that the firmware gives whose first strip stands apart: no turn is spent on filling the loop.
 
 In a plain flow layers lag behind one another, and the loop turns more often than there are strips, all layers each
 time. Here the first strip of the result, with all that it needs, is computed before the loop and leaves the rows that
@@ -13,7 +13,7 @@ from mcuplan.operators.geometry.stages import PatchStage
 from mcuplan.patching.writing.build import GATHERED, GraphBuilder, SubgraphBuilder
 from mcuplan.patching.writing.feed import RowsWriter
 from mcuplan.patching.writing.flow import Flow, FlowWriter, padded_flow
-from mcuplan.patching.writing.loop import LEAST_TURNS, begin_over_source, displacement
+from mcuplan.patching.writing.loop import LEAST_TURNS
 from mcuplan.patching.writing.rows import RowWindow, StageNet, StripRows, UnsupportedStageError, strip_windows
 from mcuplan.patching.writing.strips import StripWriter
 
@@ -27,14 +27,6 @@ class Headed:
     after: StripRows
     flow: Flow
 
-    def displaced(self) -> int | None:
-        """How many bytes behind the result's first one the source may begin; None where they have to lie apart."""
-        flow = self.flow
-        written = [self.head[self.net.result].high]
-        written += [flow.result_row(i) + flow.rows[flow.net.result] for i in range(flow.turns)]
-        needed = [*map(flow.needed, range(flow.turns)), flow.net.height(flow.net.source)]
-        return displacement(flow.net, written, needed)
-
 
 def find_headed(net: StageNet, result_rows: int) -> Headed:
     """The headed flow that gives ``result_rows`` rows of the result each turn; rows are gathered.
@@ -42,9 +34,11 @@ def find_headed(net: StageNet, result_rows: int) -> Headed:
     Raises
     ------
     UnsupportedStageError
-        Where elements cannot be gathered, branches run at different rates, or a strip needs rows that the first one
-        has not got.
+        Where the source lies in memory, elements cannot be gathered, branches run at different rates, or a strip needs
+        rows that the first one has not got.
     """
+    if net.feed is None:
+        raise UnsupportedStageError("only rows that the firmware gives are read ahead of a loop")
     height = net.height(net.result)
     first = height % result_rows or result_rows
     turns = (height - first) // result_rows
@@ -69,10 +63,8 @@ def _earlier(window: RowWindow, rows: int) -> RowWindow:
 class HeadedWriter(FlowWriter):
     """Writes one stage as a headed flow into a graph under construction."""
 
-    def __init__(
-        self, parent: GraphBuilder, main: SubgraphBuilder, headed: Headed, stage: PatchStage, over: bool
-    ) -> None:
-        super().__init__(parent, main, headed.flow, stage, over)
+    def __init__(self, parent: GraphBuilder, main: SubgraphBuilder, headed: Headed, stage: PatchStage) -> None:
+        super().__init__(parent, main, headed.flow, stage, over=False)
         self.headed = headed
         self.left: dict[int, int] = {}
         """What the first strip leaves, by tensor of the stage."""
@@ -80,34 +72,18 @@ class HeadedWriter(FlowWriter):
     def _begun(self) -> int:
         """The result with the rows of the first strip."""
         main, net, head = self.main, self.headed.net, self.headed.head
+        assert net.feed is not None
         like = net.tensors[net.result]
-        begun = None if net.feed is not None else self._place()
         writer = StripWriter(main, net, self.parent.draft.graph.main.operators, loose=True)
         writer.streams_source = True
-        source: int | None = self.stage.source
-        if net.feed is not None:
-            source = RowsWriter(net, 0).strip(main, head, f"{net.feed.picture.name}/head")
-        low = head[net.source].low if net.feed is not None else 0
-        part = writer.write(source, low, head, self.headed.after, "head")
+        given = RowsWriter(net, 0).strip(main, head, f"{net.feed.picture.name}/head")
+        part = writer.write(given, head[net.source].low, head, self.headed.after, "head")
         assert part is not None
         self.left = writer.kept
         out = main.tensor(like, f"{like.name}/begun")
-        if begun is None:
-            below = like.shape[1] - main.tensors[part].shape[1]
-            main.operation("PAD", [part, main.integers([0, 0, 0, below, 0, 0, 0, 0], (4, 2))], [out], "PadOptions")
-            return out
-        main.operation(
-            "DYNAMIC_UPDATE_SLICE", [begun, part, main.integers([0, 0, 0, 0])], [out], "DynamicUpdateSliceOptions"
-        )
-        main.tie(out, begun)
+        below = like.shape[1] - main.tensors[part].shape[1]
+        main.operation("PAD", [part, main.integers([0, 0, 0, below, 0, 0, 0, 0], (4, 2))], [out], "PadOptions")
         return out
-
-    def _place(self) -> int:
-        """The result before anything is written to it."""
-        displaced = self.headed.displaced() if self.over else None
-        if displaced is not None:
-            return begin_over_source(self.main, self.flow.net, self.stage.source, displaced)
-        return self.main.filled(self.flow.net.tensors[self.flow.net.result])
 
     def _above(self, t: int) -> int:
         if t not in self.left:

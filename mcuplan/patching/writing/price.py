@@ -86,10 +86,8 @@ class StagePricer:
         """The same behind a first strip of its own."""
         writer = _Strip(self, headed.net, fast)
         head, after = headed.head, headed.after
-        total = self._sum(writer.strip(head, after, streams=False, piece=headed.net.feed is not None))
-        total += self._sum(writer.left(after))
-        if headed.net.feed is not None:
-            total += self._sum(writer.piece(head))
+        total = self._sum(writer.strip(head, after, streams=False)) + self._sum(writer.left(after))
+        total += self._sum(writer.piece(head))
         return total + self.flow(headed.flow, fast)
 
     def patches(self, patches: Patches, fast: bool) -> float:
