@@ -7,12 +7,14 @@ firmware can hold it as a constant; registrations compare the two when the firmw
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mcuplan.graph import Graph
 from mcuplan.operators import OperatorCall, TensorFacts
+from mcuplan.operators.formulas import evaluate
 from mcuplan.tflm.alignment import aligned
 from mcuplan.tflm.kernels import node_needs
 from mcuplan.tflm.results import LeanSize
@@ -66,11 +68,12 @@ def kept(graph: Graph, target: Target) -> tuple[Kept, ...]:
 
 
 def _kept(graph: Graph, target: Target) -> Iterator[Kept]:
+    reached = document(target.version, "lean")["operators"]
     for s, _, op in graph.operators():
         call = OperatorCall(graph, graph.subgraphs[s], op)
         requests = [r for r in node_needs(call, target).prepare if r.in_flash]
         if requests:
-            filter_: TensorFacts = call["w"]
+            filter_ = call.inputs[reached[op.label]["filter"]]
             assert filter_.tensor is not None
             parts = tuple(r.in_flash for r in requests)
             basis = () if call["x"].dtype == "float32" else tuple(_basis(call, parts))
@@ -79,11 +82,20 @@ def _kept(graph: Graph, target: Target) -> Iterator[Kept]:
 
 def _basis(call: OperatorCall, parts: Sequence[str]) -> Iterator[object]:
     """Scales, zero points and constants: operators that have them in common keep the same numbers."""
-    sums = any("sums" in part for part in parts)
-    for tensor in (call["x"], call["w"], call["y"], *((call["b"],) if sums else ())):
-        quantization = tensor.tensor.quantization if tensor.tensor else None
+    for tensor in dict.fromkeys(t.tensor for part in parts for t in _operands(part, call)):
+        quantization = tensor.quantization if tensor else None
         yield quantization and (quantization.scales, quantization.zero_points)
-        yield tensor.tensor.buffer if tensor.tensor and tensor.constant else None
+        yield tensor.buffer if tensor and call.graph.is_constant(tensor) else None
+
+
+_SUMS = re.compile(r"sums\((.*)\)")
+
+
+def _operands(part: str, call: OperatorCall) -> tuple[TensorFacts, ...]:
+    """The tensors that a kind of array is worked out from: those in its brackets, else input, filter and output."""
+    sums = _SUMS.fullmatch(part)
+    named = sums[1].split(", ") if sums else ("x", "w", "y")
+    return tuple(TensorFacts(call.graph, None, -1) if name == "none" else evaluate(name, call) for name in named)
 
 
 def lean_size(graph: Graph, target: Target) -> LeanSize:
@@ -105,11 +117,8 @@ def lean_size(graph: Graph, target: Target) -> LeanSize:
 
 
 def _values(part: str, call: OperatorCall, count: int) -> tuple[int, ...]:
-    if part == "sums":
-        bias = _constants(call, call["b"], "<i4", count) if call["b"].present else None
-        return _sums(call, count, _zero_point(call["w"]), bias)
-    if part == "state sums":
-        return _sums(call, count, _zero_point(call["state"]), None)
+    if _SUMS.fullmatch(part):
+        return _sums(call, count, *_operands(part, call))
     multipliers, shifts = zip(*_requantization(call, count), strict=True)
     return multipliers if part == "multipliers" else shifts
 
@@ -158,26 +167,28 @@ def quantized_multiplier(real: float) -> tuple[int, int]:
     return (0, 0) if shift < -31 else (int(scaled), shift)
 
 
-def _sums(call: OperatorCall, count: int, zero_point: int, bias: NDArray[int64] | None) -> tuple[int, ...]:
-    """CMSIS-NN's kernel sums for MVE: of each filter less ``zero_point``, times the input's offset, plus the bias.
+def _sums(
+    call: OperatorCall, count: int, filters: TensorFacts, inner: TensorFacts, x: TensorFacts, bias: TensorFacts
+) -> tuple[int, ...]:
+    """CMSIS-NN's kernel sums: of each of ``filters`` less the zero point of ``inner``, times the offset of ``x``, plus
+    the bias, in 32 bits.
 
-    Source: CMSIS-NN, Source/FullyConnectedFunctions/arm_vector_sum_s8.c; its callers are
-    micro/kernels/cmsis_nn/fully_connected.cc and svdf.cc, the latter with the state's zero point and without the bias.
+    Source: CMSIS-NN, Source/FullyConnectedFunctions/arm_vector_sum_s8.c; its callers are fully_connected.cc, svdf.cc
+    and unidirectional_sequence_lstm.cc in micro/kernels/cmsis_nn/.
     """
     import numpy as np
 
-    inputs = call["w"].elements // count
-    filters = _constants(call, call["w"], "<i1", inputs * count).reshape(count, inputs)
-    sums = (filters.sum(axis=1) - inputs * zero_point) * -_zero_point(call["x"])
-    return tuple(int(v) for v in (sums if bias is None else sums + bias).astype(np.int32))
+    inputs = filters.elements // count
+    weights = _constants(call, filters, "<i1", inputs * count).reshape(count, inputs)
+    sums = (weights.sum(axis=1) - inputs * _zero_point(inner)) * -_zero_point(x)
+    return tuple(int(v) for v in (sums + _constants(call, bias, "<i4", count)).astype(np.int32))
 
 
 def _constants(call: OperatorCall, tensor: TensorFacts, code: str, size: int) -> NDArray[int64]:
-    """Exactly ``size`` elements of a constant: of one that holds fewer, which TFLM refuses, zeros fill the rest."""
+    """Exactly ``size`` elements of a constant; zeros for an absent one, and behind one that is short."""
     import numpy as np
 
-    assert tensor.tensor is not None
     found = np.zeros(size, code)
-    data = bytes(call.graph.buffers[tensor.tensor.buffer].data or b"")[: found.nbytes]
+    data = bytes(call.graph.buffers[tensor.tensor.buffer].data or b"" if tensor.tensor else b"")[: found.nbytes]
     found.view("u1")[: len(data)] = np.frombuffer(data, "u1")
     return found.astype(np.int64)

@@ -22,7 +22,7 @@ SINGLE = (
     "conv-2d-3x3-int8", "conv-2d-1x1-int16-int8", "conv-2d-3x3-int8-int4", "conv-2d-per-tensor-int8",
     "depthwise-conv-2d-multiplier-int8", "depthwise-conv-2d-3x3-int16-int8", "fully-connected-per-channel-int8",
     "fully-connected-computed-weights-int8", "transpose-conv-s2-int8", "transpose-conv-s2-int8-int16",
-    "transpose-conv-deep-int8", "transpose-conv-s2-float32",
+    "transpose-conv-deep-int8", "transpose-conv-s2-float32", "unidirectional-sequence-lstm-int8-int16",
 )  # fmt: skip
 
 

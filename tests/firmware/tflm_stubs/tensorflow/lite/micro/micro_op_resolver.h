@@ -10,6 +10,7 @@ enum BuiltinOperator : int8_t {
   BuiltinOperator_DEPTHWISE_CONV_2D = 4,
   BuiltinOperator_FULLY_CONNECTED = 9,
   BuiltinOperator_SVDF = 27,
+  BuiltinOperator_UNIDIRECTIONAL_SEQUENCE_LSTM = 44,
   BuiltinOperator_TRANSPOSE_CONV = 67,
 };
 
