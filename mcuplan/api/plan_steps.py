@@ -175,10 +175,10 @@ def _advice(patch: PatchPlan, start: Graph) -> tuple[AdviceShown, ...]:
     """What a designer could change, for each stage that computes something again."""
     from mcuplan.findings.redistribution import stage_advice
     from mcuplan.operators.geometry.stages import PatchError
-    from mcuplan.reports.documents.patches import AdviceShown, patch_shown
+    from mcuplan.reports.documents.patches import AdviceShown, stages_shown
 
     told = []
-    for choice, shown in zip(patch.stages, patch_shown(patch).stages, strict=True):
+    for choice, shown in zip(patch.stages, stages_shown(patch), strict=True):
         if choice.macs <= choice.whole_macs:
             continue
         try:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from sample_reports import BOARDS, PATCHED, main, samples
 
 from mcuplan import zoo
-from mcuplan.reports.samples import BOARDS, PATCHED, main, samples
 
 FOLDER = Path(__file__).parents[2] / "reports"
 
@@ -19,7 +19,7 @@ def made() -> dict[str, str]:
 
 def test_no_sample_is_stale(made: dict[str, str]) -> None:
     stale = [name for name, text in made.items() if not (FOLDER / name).is_file() or _read(name) != text]
-    assert not stale, f"stale: {', '.join(stale)}; run python -m mcuplan.reports.samples"
+    assert not stale, f"stale: {', '.join(stale)}; run python tools/sample_reports.py"
 
 
 def test_no_sample_is_left_over(made: dict[str, str]) -> None:
@@ -39,7 +39,7 @@ def test_every_sample_is_small(made: dict[str, str]) -> None:
 
 
 def test_checking_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mcuplan.reports.samples.samples", lambda: iter([("a.html", "new")]))
+    monkeypatch.setattr("sample_reports.samples", lambda: iter([("a.html", "new")]))
     (tmp_path / "a.html").write_text("old")
     assert main(["--check", str(tmp_path)]) == 1
     assert (tmp_path / "a.html").read_text() == "old"

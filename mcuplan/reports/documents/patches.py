@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mcuplan.findings.blocks import blocks
-from mcuplan.findings.peak import live_steps
+from mcuplan.findings.planned import block_peaks
 from mcuplan.graph import Graph
 from mcuplan.operators.geometry.eligibility import Direction
 from mcuplan.operators.geometry.stages import halo, mapped
-from mcuplan.tflm import predict
 
 if TYPE_CHECKING:
     from pydantic import ConfigDict
@@ -190,6 +189,11 @@ def counted_rows(count: int) -> str:
     return "1 row" if count == 1 else f"{count} rows"
 
 
+def stages_shown(patch: PatchPlan) -> tuple[StageShown, ...]:
+    """The stages of a plan; operators are counted as in the given model."""
+    return tuple(_stage(choice, patch.base, patch.origins) for choice in patch.stages)
+
+
 def patch_shown(patch: PatchPlan) -> PatchShown:
     """The stages of a plan, its front and its blocks; operators are counted as in the given model."""
     numbers = patch.origins
@@ -202,9 +206,11 @@ def patch_shown(patch: PatchPlan) -> PatchShown:
         )
         for p in patch.front
     )
-    stages = tuple(_stage(choice, patch.base, numbers) for choice in patch.stages)
     parts = tuple(PartsShown(operator, count) for operator, count in patch.parts)
-    return PatchShown(stages, parts, front, _blocks(patch, numbers), patch.tried, patch.least_declare_bytes)
+    peaks = tuple(
+        BlockShown(b.kind, b.first, b.last, b.before_bytes, b.after_bytes, b.patched) for b in block_peaks(patch)
+    )
+    return PatchShown(stages_shown(patch), parts, front, peaks, patch.tried, patch.least_declare_bytes)
 
 
 def _stage(choice: StageChoice, base: Graph, numbers: Sequence[int]) -> StageShown:
@@ -227,32 +233,6 @@ def _stage(choice: StageChoice, base: Graph, numbers: Sequence[int]) -> StageSho
         growth_bytes=choice.growth_bytes,
         macs=choice.macs,
         whole_macs=choice.whole_macs,
-    )
-
-
-def _blocks(patch: PatchPlan, numbers: Sequence[int]) -> tuple[BlockShown, ...]:
-    given = patch.given
-    before = {
-        step.operator: step.live_bytes
-        for step in live_steps(given, predict(given, patch.before.target))
-        if step.subgraph == 0 and step.operator >= 0
-    }
-    after: dict[int, int] = {}
-    for number, used in zip(numbers, patch.operator_bytes, strict=True):
-        after[number] = max(after.get(number, 0), used)
-    changed = {numbers[k] for choice in patch.stages for k in range(choice.first, choice.last)}
-    changed.update(number for number, _ in patch.parts)
-    own = tuple(dict.fromkeys(numbers))  # operators of the given model, one after the other, parts once
-    return tuple(
-        BlockShown(
-            block.kind,
-            own[block.first],
-            own[block.last],
-            max(before.get(k, 0) for k in block.operators),
-            max(after[own[k]] for k in block.operators),
-            any(own[k] in changed for k in block.operators),
-        )
-        for block in blocks(given)
     )
 
 

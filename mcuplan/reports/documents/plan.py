@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mcuplan.estimates.instructions import invoke_instructions
 from mcuplan.findings.peak import live_steps, lower_bound
+from mcuplan.findings.planned import flash_bytes, instructions_of_both, macs_factor
 from mcuplan.findings.tool import Tool
 from mcuplan.graph import Graph
-from mcuplan.operators import model_macs
 from mcuplan.reports.documents.build import refusal_shown
 from mcuplan.reports.documents.patches import (
     AdviceShown,
@@ -26,8 +25,7 @@ from mcuplan.reports.documents.patches import (
 )
 from mcuplan.reports.documents.report import Arena, Refusal
 from mcuplan.reports.documents.rows import RowsShown
-from mcuplan.tflite import write
-from mcuplan.tflm import Target, code_size
+from mcuplan.tflm import Target
 from mcuplan.tflm.aliasing import kernel_rules
 from mcuplan.tflm.results import ArenaPrediction
 from mcuplan.tflm.results import Refusal as TflmRefusal
@@ -239,7 +237,6 @@ def _notes(targets: Sequence[str]) -> tuple[str, ...]:
 
 
 def _planned(model: str, original: Graph, plan: Plan) -> PlanReport:
-    before, after = model_macs(original).total, model_macs(plan.graph).total
     tensors = [s.tensors for s in plan.graph.subgraphs]
     aliases = tuple(
         AliasShown(
@@ -259,14 +256,14 @@ def _planned(model: str, original: Graph, plan: Plan) -> PlanReport:
         lower_bound_bytes=plan.lower_bound_bytes,
         optimal=plan.optimal,
         proof=plan.proof,
-        macs_factor=round(after / before, 6) if before else 1.0,
+        macs_factor=round(macs_factor(original, plan.graph), 6),
         instructions_before=None,
         instructions_after=None,
         instructions_factor=None,
         steps=tuple(StepGain(s.name, s.detail, s.before_bytes, s.after_bytes, s.gain_bytes) for s in plan.steps),
         plan=PlanShown(plan.order, plan.offsets, aliases),
-        flash_before=_flash(original, original.file_bytes or len(write(original)), plan.after.target),
-        flash_after=_flash(plan.graph, len(write(plan.graph)), plan.after.target),
+        flash_before=FlashShown(*flash_bytes(original, plan.after.target, original.file_bytes)),
+        flash_after=FlashShown(*flash_bytes(plan.graph, plan.after.target)),
     )
 
 
@@ -275,20 +272,16 @@ def _costed(
 ) -> PlanReport:
     """With the instructions of both models, where the target has cost data."""
     target = Target.parse(told.target)
-    old, new = (invoke_instructions(g, target, arena.plan) for g, arena in ((original, before), (graph, after)))
-    if old is None or new is None or not old.total:
+    found = instructions_of_both(target, (original, before), (graph, after))
+    if found is None:
         return told
+    old, new = found
     return replace(
         told,
-        instructions_before=round(old.total),
-        instructions_after=round(new.total),
-        instructions_factor=round(new.total / old.total, 6),
+        instructions_before=round(old),
+        instructions_after=round(new),
+        instructions_factor=round(new / old, 6),
     )
-
-
-def _flash(graph: Graph, file_bytes: int, target: str) -> FlashShown:
-    code = code_size(graph, target)
-    return FlashShown(file_bytes, code.total_bytes + code.data_bytes)
 
 
 def _patched(told: PlanReport, patch: PatchPlan) -> PlanReport:
@@ -311,7 +304,7 @@ def _patched(told: PlanReport, patch: PatchPlan) -> PlanReport:
         macs_factor=round(patch.macs_factor, 6),
         steps=(*told.steps, taken),
         plan=PlanShown((), (), ()),
-        flash_after=_flash(patch.graph, len(write(patch.graph)), patch.after.target),
+        flash_after=FlashShown(*flash_bytes(patch.graph, patch.after.target)),
         stages=shown.stages,
         parts=shown.parts,
         front=shown.front,

@@ -1,6 +1,6 @@
 """Sample reports: the zoo on the lecture's three boards, for ``reports/``.
 
-``python -m mcuplan.reports.samples [FOLDER]`` writes them (default ``reports``); with ``--check`` it writes nothing and
+``python tools/sample_reports.py [FOLDER]`` writes them (default ``reports``); with ``--check`` it writes nothing and
 ends with 1 where a file is missing or stale. They hold no dates: the same code makes the same bytes.
 """
 
@@ -70,7 +70,7 @@ def _readme(reports: Mapping[str, Report], together: Report) -> str:
     links = "\n".join(f"- [{name.removesuffix('.html')}]({name})" for name in reports)
     return (
         "# Sample reports\n\nThe zoo on the Arduino Nano 33 BLE Sense, the SparkFun Edge and the STM32F746G Discovery. "
-        "Open [index.html](index.html) or a model's page from disk; made by `python -m mcuplan.reports.samples`.\n\n"
+        "Open [index.html](index.html) or a model's page from disk; made by `python tools/sample_reports.py`.\n\n"
         f"{links}\n\nThe same as a pull-request comment (`mcuplan check --format markdown`):\n\n{to_markdown(together)}"
     )
 
