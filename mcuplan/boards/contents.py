@@ -42,6 +42,8 @@ _MODEL_OBJECT = re.compile(r"(?:^|[/\\_.-])\w*(?:model_data|model|tflite)[\w.-]*
 _TFLM_NAMESPACES = frozenset({"tflite", "flatbuffers", "gemmlowp", "ruy"})
 _TFLM_ARGUMENTS = ("13TfLiteContext", "10TfLiteNode", "16TfLiteEvalTensor")
 """Types of TFLM that its kernels' functions take, whatever namespace they are in."""
+_LEAN = "kLean"
+"""How constants of exported lean registrations begin, which are counted with TFLM's code."""
 _TFLM_C = re.compile(
     r"TfLite|MicroPrintf$|esp_nn_|depthwise_conv_s8|arm_(?:nn_|(?:convolve|depthwise_conv|fully_connected|softmax|elementwise|avgpool"
     r"|avg_pool|max_pool|svdf|lstm|transpose|batch_matmul|concatenation|reshape|relu|maximum|minimum|pad|vector_sum"
@@ -118,7 +120,7 @@ def part_of_section(section: str, file: str, size: int, in_ram: bool) -> Part | 
 
 
 def _is_tflm(symbol: str, names: Sequence[str]) -> bool:
-    if names[0] in _TFLM_NAMESPACES:
+    if names[0] in _TFLM_NAMESPACES or names[-1].startswith(_LEAN):
         return True
     mangled = symbol.startswith("_Z")
     return any(kind in symbol for kind in _TFLM_ARGUMENTS) if mangled else _TFLM_C.match(symbol) is not None

@@ -159,7 +159,7 @@ Values = tuple[tuple[int, ...], ...]
 
 def _named(values: Sequence[Values]) -> dict[Values, str]:
     """A name for each set of arrays; sets that are equal have one."""
-    return {found: f"kArrays{i}" for i, found in enumerate(dict.fromkeys(values))}
+    return {found: f"kLeanArrays{i}" for i, found in enumerate(dict.fromkeys(values))}
 
 
 def _array(name: str, values: Values) -> str:
@@ -190,12 +190,12 @@ def _table(label: str, entries: Sequence[Kept], positions: Sequence[int], arrays
         for e in entries
         if e.operator == label
     )
-    return f"const Kept k{_camel(label)}[] = {{\n{lines}}};\n"
+    return f"const Kept kLean{_camel(label)}[] = {{\n{lines}}};\n"
 
 
 def _operator(label: str, row: _Row) -> str:
     camel, name = _camel(label), label.lower()
-    table = f"k{camel}"
+    table = f"kLean{camel}"
     return (
         f"Operator {name} = {{{table}, sizeof {table} / sizeof {table}[0], {row.filter}, {row.axis}, "
         "nullptr, nullptr, 0};\n"

@@ -474,6 +474,7 @@ def test_a_line_without_an_end_is_read_in_pieces(tmp_path):
         ("_ZN6tflite16MicroInterpreter15AllocateTensorsEv", 400, False, False, Part.TFLM),
         ("_ZTVN6tflite16MicroInterpreterE", 40, False, None, Part.TFLM),
         ("_ZN12_GLOBAL__N_18ConvEvalEP13TfLiteContextP10TfLiteNode", 400, False, False, Part.TFLM),
+        ("_ZN12_GLOBAL__N_1L12kLeanArrays0E", 512, False, None, Part.TFLM),
         ("arm_convolve_s8", 400, False, False, Part.TFLM),
         ("arm_cfft_f32", 400, False, False, None),
         ("esp_nn_conv_s8_ansi", 400, False, False, Part.TFLM),

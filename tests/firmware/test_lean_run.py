@@ -70,7 +70,7 @@ def test_other_numbers_and_other_models_are_refused(tmp_path: Path, change: str)
     source = tmp_path / "person_lean.cc"
     text = source.read_text()
     if change == "model":
-        table = re.search(r"const Kept k\w+\[\] = {\n  {(\d+)u", text)
+        table = re.search(r"const Kept kLean\w+\[\] = {\n  {(\d+)u", text)
         assert table
         text = text.replace(f"{{{table[1]}u,", f"{{{int(table[1]) + 16}u,")
     else:

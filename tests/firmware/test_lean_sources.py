@@ -58,7 +58,7 @@ def test_a_convolution_s_arrays_stand_behind_one_another_at_its_filter_s_place()
     y = graph.main.tensors[first.outputs[0]]
     at = data.index(bytes(graph.buffers[w.buffer].data or b""))
     count = y.shape[3]
-    row = re.search(rf"  {{{at}u, {count}, 2, (kArrays\d+)}},", source)
+    row = re.search(rf"  {{{at}u, {count}, 2, (kLeanArrays\d+)}},", source)
     assert row, "the filter's place in the file names the operator"
     found = numbers(source, row[1])
     assert len(found) == 2 * count
