@@ -150,7 +150,8 @@ class Checker:
         try:
             board = self.asking.configured_board(config, group.board)
             o = self.options
-            lean = o.lean or (o.target is None and group.lean)
+            stated = config.settings.lean if group.lean is None else group.lean
+            lean = o.lean or (o.target is None and bool(stated))
             project = None if group.kernels else self.asking.project(config, [group.board])
             target = choose_target(board, o.kernels or group.kernels, o.target, lean, project)
             build = self.options.build or config.settings.build or budget.DEFAULT_BUILD

@@ -161,8 +161,8 @@ class SharedBoard(_Strict):
     """Limit on flash for all of them."""
     kernels: str | None = None
     """Kernel library: `cmsis-nn` or `reference`."""
-    lean: bool = False
-    """Whether the firmware has lean registrations for each of the models."""
+    lean: bool | None = None
+    """Whether the firmware has lean registrations for each of the models; if absent, as the rules for all say."""
     stack: Bytes | None = None
     """Stack of the thread that runs inference."""
     reserve: ReserveRules | None = None

@@ -105,6 +105,18 @@ def test_the_configuration_declares_lean(tmp_path: Path) -> None:
     assert (done.returncode, "lean" in done.stderr) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("everywhere", "group", "lean"),
+    [("", "lean = true", True), ("lean = true", "", True), ("lean = true", "lean = false", False)],
+)
+def test_a_group_declares_lean(tmp_path: Path, everywhere: str, group: str, lean: bool) -> None:
+    table = f'{everywhere}\n[[shared]]\nname = "both"\nboard = "sparkfun-edge"\nmodels = ["{VWW}"]\n{group}\n'
+    (tmp_path / "mcuplan.toml").write_text(table)
+    shared = json.loads(mcuplan("check", VWW, "--format", "json", cwd=tmp_path).stdout)["shared"][0]
+    assert shared["target"].endswith("+lean") == lean
+    assert (shared["ram"]["arena_bytes"] == 78_832) == lean
+
+
 def test_a_board_s_table_declares_lean(tmp_path: Path) -> None:
     from mcuplan.boards import load_board
 
