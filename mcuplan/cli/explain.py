@@ -115,6 +115,7 @@ def _lines(model: str, analysis: Analysis, width: int, glyphs: Glyphs) -> Iterat
 
     from mcuplan.findings.diagnostics import diagnose
     from mcuplan.findings.explanation import explain
+    from mcuplan.findings.lean import lean_told
     from mcuplan.findings.rows import rows_told
     from mcuplan.reports.documents.build import refusal_shown
     from mcuplan.reports.terminal import explain as explain_text
@@ -126,7 +127,7 @@ def _lines(model: str, analysis: Analysis, width: int, glyphs: Glyphs) -> Iterat
     kind = "exact" if arena.exact else f"an upper bound, {arena.bounded_bytes:,} bytes of it bounded"
     yield Lines(width).title(model)
     yield Text(f"  {arena.target}: {kind}")
-    if told := rows_told(graph):
+    for told in filter(None, (rows_told(graph), lean_told(graph, target))):
         yield from Lines(width).wrapped(Text(f"  {told}"), hang=2)
     yield from refused_lines([refusal_shown(refusal) for refusal in analysis.refusals], Lines(width))
     yield Text()

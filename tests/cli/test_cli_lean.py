@@ -48,6 +48,13 @@ def test_other_commands_know_lean(command: str) -> None:
     assert "78,832" in done.stdout
 
 
+def test_explain_says_what_lies_in_flash() -> None:
+    told = "lean registrations: 21,888 bytes of arrays that kernels keep lie in flash, not in the arena"
+    assert told in " ".join(mcuplan("explain", VWW, "--lean").stdout.split())
+    assert told in json.loads(mcuplan("explain", VWW, "--lean", "--format", "json").stdout)["notes"]
+    assert "lean" not in mcuplan("explain", VWW).stdout
+
+
 def test_a_model_planned_for_lean_goes_with_lean_firmware_only(planned: Path, tmp_path: Path) -> None:
     limits = ("--ram", "70kB", "--flash", "1MB")
     told = mcuplan("check", str(planned), *limits, "--lean")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mcuplan.findings.diagnostics import diagnose
 from mcuplan.findings.explanation import ByteRow, OperatorBytes, explain
+from mcuplan.findings.lean import lean_told
 from mcuplan.findings.rows import rows_told
 from mcuplan.findings.tool import Tool
 from mcuplan.reports.documents.build import refusal_shown
@@ -82,7 +83,7 @@ def explain_report(
         operators=found.operators,
         refusals=tuple(map(refusal_shown, analysis.refusals)),
         notes=(
-            *filter(None, [rows_told(analysis.graph)]),
+            *filter(None, [rows_told(analysis.graph), lean_told(analysis.graph, analysis.target)]),
             *arena.notes,
             *(f"{trap.message} ({trap.name})" if trap.name else trap.message for trap in traps),
         ),
