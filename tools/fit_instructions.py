@@ -12,16 +12,15 @@ errors is least (rows weigh less below the 40 instructions that a measurement is
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
-import os
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from fitting import truth_folder
 from measured_calls import Measured, MeasuredLoop, read_calls, read_rows
 from numpy.typing import NDArray
 
@@ -326,16 +325,11 @@ def _columns(members: Sequence[Group]) -> list[Floats]:
 
 def main(arguments: Sequence[str]) -> int:
     """Fit and write, or fit and tell."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("folder", nargs="?", type=Path, default=os.environ.get("MCUPLAN_SHARED"))
-    parser.add_argument("--errors", action="store_true")
-    options = parser.parse_args(arguments)
-    if options.folder is None:
-        parser.error("no FOLDER with truth/instructions.csv, and MCUPLAN_SHARED is not set")
-    rows, loops = read_rows(Path(options.folder) / "truth" / "instructions.csv")
+    folder, errors = truth_folder(__doc__, "truth/instructions.csv", arguments)
+    rows, loops = read_rows(folder / "truth" / "instructions.csv")
     rows += read_calls(OWN)
     groups = grouped(rows)
-    if options.errors:
+    if errors:
         print_errors(groups)
         return 0
     for name, document in documents(groups, rows, loops).items():

@@ -12,9 +12,7 @@ per cent of each network's time are least. Where only whole networks were, one r
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +22,7 @@ from typing import Any
 
 import numpy as np
 from fit_instructions import nonnegative_least_squares
+from fitting import truth_folder
 
 from mcuplan.estimates.throughput import cycles
 from mcuplan.estimates.work import Work, invoke_work
@@ -199,14 +198,9 @@ def print_errors(document: Mapping[str, Any]) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """Fit and write, or fit and tell."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("folder", nargs="?", type=Path, default=os.environ.get("MCUPLAN_SHARED"))
-    parser.add_argument("--errors", action="store_true")
-    options = parser.parse_args(arguments)
-    if options.folder is None:
-        parser.error("no FOLDER with truth/latency.json and models, and MCUPLAN_SHARED is not set")
-    document = fitted(Path(options.folder))
-    if options.errors:
+    folder, errors = truth_folder(__doc__, "truth/latency.json and models", arguments)
+    document = fitted(folder)
+    if errors:
         print_errors(document)
     else:
         (DATA / "latency.json").write_text(json.dumps(document, indent=1) + "\n")
