@@ -12,6 +12,7 @@ from mcuplan.graph import Buffer, DType, Graph, Operator, OperatorCode, Subgraph
 from mcuplan.planning.ties import Loop, Place, Tie
 from mcuplan.rewriting.edit import keep_tensors
 from mcuplan.tflite import schema
+from mcuplan.tflm.support.table import accepted_types, most_operands
 
 _FILLED = frozenset({DType.FLOAT32, DType.INT32, DType.INT8})
 """Element types that TFLM's FILL takes (micro/kernels/fill.cc); PAD takes the others."""
@@ -116,8 +117,8 @@ def gathers(source: Tensor, rows: int) -> bool:
     return source.dtype in GATHERED and source.shape[0] == 1 and enough
 
 
-GATHERED = frozenset({DType.FLOAT32, DType.INT8})
-"""Element types that TFLM's GATHER takes (micro/kernels/gather.cc)."""
+GATHERED = accepted_types("GATHER", "input")
+"""Element types that TFLM's GATHER takes."""
 
 _GATHERED_ELEMENTS = 64
 """Elements from which on rows are gathered where time counts: SLICE takes some 5 instructions an element of int8 and
@@ -310,5 +311,5 @@ def stored(value: int, dtype: DType) -> bytes:
     return struct.pack(f"<{code}", value)
 
 
-MOST_PARTS = 10
-"""Inputs that TFLM's CONCATENATION takes (``kMaxInputNum`` in micro/kernels/concatenation.cc)."""
+MOST_PARTS = most_operands("CONCATENATION", "values") or 1
+"""Inputs that TFLM's CONCATENATION takes."""

@@ -23,6 +23,7 @@ from mcuplan.operators.geometry.stages import PatchStage, patch_stages
 from mcuplan.operators.options import Options
 from mcuplan.patching.writing.feed import fed_net
 from mcuplan.patching.writing.rows import Layer, StageNet, UnsupportedStageError
+from mcuplan.tflm.support.table import accepted_types
 
 __all__ = ["Form", "StageReader", "UnsupportedStageError"]
 
@@ -33,10 +34,10 @@ WINDOWED = sliding("conv", "pool")
 POINTWISE = operators_that(Trait.POINTWISE) - operators_that(Trait.PARTIAL)
 """Operators that strips take element by element: rows that are thrown away may hold values that partial ones refuse."""
 
-_SLICED = frozenset({DType.FLOAT32, DType.INT8, DType.INT16, DType.INT32})
-"""Element types that TFLM's SLICE and CONCATENATION both take (micro/kernels/slice.cc, concatenation.cc)."""
+_SLICED = (accepted_types("SLICE", "input") & accepted_types("CONCATENATION", "values")) - {DType.BOOL}
+"""Element types, of numbers, that TFLM's SLICE and CONCATENATION both take."""
 
-_PADDED = frozenset({DType.FLOAT32, DType.INT8, DType.INT16})
+_PADDED = accepted_types("PAD", "input") - {DType.INT32}
 """Element types for which PAD fills with the value that stands for 0 (micro/kernels/pad_common.cc)."""
 
 

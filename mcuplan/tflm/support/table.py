@@ -173,6 +173,22 @@ def operator_rule(name: str, kernels: str, custom: bool = False, version: str = 
     )
 
 
+def accepted_types(name: str, operand: str) -> Types:
+    """Element types that TFLM's own kernel of a builtin operator takes for an operand, in one combination or other."""
+    rule = operator_rule(name, "reference")
+    if rule is None:
+        return frozenset()
+    at = [o.name for o in (*rule.inputs, *rule.outputs)].index(operand)
+    return frozenset().union(*(row[at].types or DType for row in rule.rows))
+
+
+def most_operands(name: str, operand: str) -> int | None:
+    """How many tensors a builtin operator takes for a variadic operand; None for any number."""
+    rule = operator_rule(name, "reference")
+    counts = [c for c in rule.checks if c.name == "count" and c.of == (operand,)] if rule is not None else []
+    return next((int(c.args["max"]) for c in counts if "max" in c.args), None)
+
+
 def known_kernels(kernels: str) -> str:
     """``kernels`` if the table has that kernel library.
 
