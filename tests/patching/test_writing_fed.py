@@ -27,7 +27,7 @@ from mcuplan.tflm.support import unsupported
 from mcuplan.zoo.builder import Builder
 
 REFERENCE = Target.parse("cortex-m4+reference")
-KINDS = (Kind.STRIPS, Kind.BORDERED_LOOP, Kind.LOOP, Kind.HEADED_LOOP)
+KINDS = (Kind.STRIPS, Kind.BORDERED_LOOP, Kind.LOOP, Kind.HEADED_LOOP, Kind.CASCADE)
 GROUP_SIZE = 24
 
 

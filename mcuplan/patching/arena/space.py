@@ -52,7 +52,7 @@ def forms(
     """The forms of a stage: loops with and without border strips, strips written out, and loops over patches.
 
     Where time has a price (``priced``) each also in its fast form, and loops of more heights: higher strips are
-    faster; with ``headed`` (a stage whose rows come from outside) also loops behind a first strip of their own.
+    faster; with ``headed`` (a stage whose rows come from outside) also headed loops and cascades.
     """
     for form in _lean_forms(graph, stage, effort, priced):
         yield form
@@ -68,6 +68,7 @@ def forms(
     for rows in effort.heights if headed else ():
         if 3 * rows <= height:
             yield StageForm(Kind.HEADED_LOOP, even_cuts(height, rows), "pad", fast=True)
+            yield StageForm(Kind.CASCADE, even_cuts(height, rows), "pad", fast=True)
 
 
 def _lean_forms(graph: Graph, stage: PatchStage, effort: Effort, priced: bool) -> Iterator[StageForm]:

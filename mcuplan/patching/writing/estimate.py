@@ -13,11 +13,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mcuplan.graph import DType
+from mcuplan.patching.writing.cascade import Cascade, find_cascades
 from mcuplan.patching.writing.flow import Flow, displaced
 from mcuplan.patching.writing.headed import Headed
 from mcuplan.patching.writing.loop import Run, ends_bytes
 from mcuplan.patching.writing.patches import Patches
-from mcuplan.patching.writing.rows import Layer, StageNet, StripRows
+from mcuplan.patching.writing.rows import Layer, StageNet, StripRows, UnsupportedStageError
 
 _NODE = 44
 """A node and its output."""
@@ -89,6 +90,37 @@ def least_of_headed(headed: Headed) -> Least:
     net, head = headed.net, headed.head
     made = [layer for layer in net.layers if head[layer.output].new < head[layer.output].high]
     return replace(least, growth=least.growth + sum(_clone(net, layer) for layer in made))
+
+
+def least_cascade(net: StageNet, result_rows: int) -> tuple[Cascade, Least]:
+    """Of the cascades of a stage the one that takes the fewest bytes in all, and the least that it takes.
+
+    Raises
+    ------
+    UnsupportedStageError
+        Where there is none.
+    """
+    found = [(cascade, _of_cascade(cascade)) for cascade in find_cascades(net, result_rows)]
+    if not found:
+        raise UnsupportedStageError("no layer makes more than one row for a row of the result")
+    return min(found, key=lambda each: each[1].inside + each[1].growth)
+
+
+def _of_cascade(cascade: Cascade) -> Least:
+    net, first, second = cascade.net, cascade.first, cascade.second
+    steps: list[_Step] = []
+    turn = 0
+    for j in range(3):
+        for time in range(cascade.times):
+            steps += _steps(first.net, [first.later(j * cascade.times + time)])
+        steps += _steps(second.net, [second.later(j)])
+        turn = turn or len(steps)
+    windows = {**second.strip, **first.strip}
+    before = {t: window.new for t, window in windows.items() if t not in (net.source, net.result)}
+    live = list(_live(net, steps, before, {net.source, net.result}))
+    growth = _growth(first.net, [first.strip] * cascade.times) + _growth(second.net, [second.strip])
+    growth += _turn_growth(second.net, second.strip, second.inside, streams=True)
+    return Least(net.height(net.result) * net.row_bytes(net.result) + max(live[turn : 2 * turn]), growth)
 
 
 def least_of_patches(patches: Patches) -> Least:

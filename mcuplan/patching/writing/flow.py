@@ -177,6 +177,40 @@ def padded_flow(net: StageNet, result_rows: int, first: int, turns: int) -> Flow
     return Flow(endless, rows, starts, turns, {}, leaving, base, _turn(endless, rows, starts, base))
 
 
+def chained_flows(first: StageNet, second: StageNet, result_rows: int, times: int) -> tuple[Flow, Flow]:
+    """Flows of two stages one behind the other, the first one run ``times`` times for each time of the second.
+
+    The source of the second one counts as one that is nowhere whole.
+    """
+    ends, masked, insides = zip(*(_with_padding(net, GATHERED) for net in (first, second)), strict=True)
+    later = _rates(ends[1], result_rows)
+    if any(masked) or later[second.source] % times:
+        raise UnsupportedStageError(f"{times} times a turn give no whole rows")
+    rows = _rates(ends[0], later[second.source] // times), later
+    height = second.height(second.result)
+
+    def begun(earlier: int) -> tuple[dict[int, int], dict[int, int]]:
+        starts = _starts(ends[0], rows[0], -earlier)
+        behind = _starts(ends[1], later, starts[first.result])
+        return starts, _ending(ends[1], height, later, behind)
+
+    ways = [begun(earlier) for earlier in range(min(rows[0][first.source], _PHASES))]
+    starts = min(ways, key=lambda way: (-way[1][second.result], _lag_and_windows(ends[0], rows[0], way[0])[1]))
+    turns = (height - starts[1][second.result]) // result_rows
+    base = max(_late(later, starts[1]), -(-_late(rows[0], starts[0]) // times))
+    found = []
+    for i, each in enumerate((times, 1)):
+        leaving = {
+            t: (a, b)
+            for t, (a, b) in insides[i].items()
+            if starts[i][t] < a or starts[i][t] + turns * each * rows[i][t] > b
+        }
+        strip = _turn(ends[i], rows[i], starts[i], base * each)
+        found.append(Flow(ends[i], rows[i], starts[i], turns * each, {}, leaving, base * each, strip))
+    middle = second.tensors[second.source]
+    return found[0], replace(found[1], net=replace(ends[1], feed=Feed(-1, middle)))
+
+
 def _demanded(net: StageNet, rows: Mapping[int, int], first: int) -> dict[int, int]:
     """The first new row of each tensor in turn 0: the last that the result's rows from ``first`` on need."""
     starts = {net.result: first}

@@ -10,10 +10,12 @@ from itertools import product
 from mcuplan.graph import Subgraph
 from mcuplan.operators.geometry.stages import PatchStage
 from mcuplan.patching.writing.build import Draft, GraphBuilder, SubgraphBuilder
+from mcuplan.patching.writing.cascade import CascadeWriter
 from mcuplan.patching.writing.channels import check_channels, write_channels
 from mcuplan.patching.writing.estimate import (
     Least,
     begun_growth,
+    least_cascade,
     least_of_channels,
     least_of_flow,
     least_of_headed,
@@ -43,6 +45,8 @@ class Kind(enum.StrEnum):
     """One loop through which rows flow, borders included."""
     HEADED_LOOP = "headed loop"
     """The same with the first strip before the loop: then no turn is spent on filling it."""
+    CASCADE = "cascade"
+    """The same with the first layers several times a turn, on fewer rows each time."""
     PATCHES = "patches"
     """One loop over patches in two dimensions."""
     CHANNELS = "channels"
@@ -51,7 +55,7 @@ class Kind(enum.StrEnum):
     @property
     def loops(self) -> bool:
         """Whether a WHILE runs it: not every TFLM has all that one is written with."""
-        return self in (Kind.BORDERED_LOOP, Kind.LOOP, Kind.HEADED_LOOP, Kind.PATCHES)
+        return self in (Kind.BORDERED_LOOP, Kind.LOOP, Kind.HEADED_LOOP, Kind.CASCADE, Kind.PATCHES)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -134,6 +138,13 @@ def stage_cost(reader: StageReader, stage: PatchStage, form: StageForm, pricer: 
         macs = stage_macs(net, [headed.head]) + stage_macs(headed.flow.net, [headed.flow.strip]) * headed.flow.turns
         least = _with_begin(least_of_headed(headed), net, None)
         instructions = pricer.headed(headed, form.fast) if pricer else 0.0
+    elif form.kind is Kind.CASCADE:
+        net = reader.net(stage, form.padding)
+        cascade, least = least_cascade(net, form.cuts[1])
+        least = _with_begin(least, net, None)
+        first, second = (stage_macs(flow.net, [flow.strip]) for flow in (cascade.first, cascade.second))
+        macs = (first * cascade.times + second) * cascade.second.turns
+        instructions = pricer.cascade(cascade, form.fast) if pricer else 0.0
     elif form.kind is Kind.LOOP:
         net = reader.net(stage, form.padding)
         flow = find_flow(net, form.cuts[1], form.fast)
@@ -154,7 +165,7 @@ def stage_cost(reader: StageReader, stage: PatchStage, form: StageForm, pricer: 
 def _check(reader: StageReader, stage: PatchStage, form: StageForm) -> None:
     """Raise UnsupportedStageError where a form that looks at its source anywhere gets it by rows, or where it writes
     to any place of its result and the TFLM has no operator for that."""
-    if reader.plain and form.kind in (Kind.BORDERED_LOOP, Kind.HEADED_LOOP, Kind.PATCHES):
+    if reader.plain and form.kind in (Kind.BORDERED_LOOP, Kind.HEADED_LOOP, Kind.CASCADE, Kind.PATCHES):
         raise UnsupportedStageError(f"a {form.kind} is not written without DYNAMIC_UPDATE_SLICE")
     if form.kind in (Kind.CHANNELS, Kind.PATCHES) and stage.source == reader.streamed:
         raise UnsupportedStageError("patches and parts by channels read all of their source, which comes by rows")
@@ -224,6 +235,9 @@ def write_stage(draft: Draft, stage: PatchStage, form: StageForm) -> Draft:
     elif form.kind is Kind.HEADED_LOOP:
         headed = find_headed(reader.net(stage, form.padding), form.cuts[1])
         loops = HeadedWriter(parent, builder, headed, stage).write()
+    elif form.kind is Kind.CASCADE:
+        cascade, _ = least_cascade(reader.net(stage, form.padding), form.cuts[1])
+        loops = CascadeWriter(parent, builder, cascade, stage).write()
     elif form.kind is Kind.LOOP:
         flow = find_flow(reader.net(stage, form.padding), form.cuts[1], form.fast)
         if reader.plain:

@@ -17,6 +17,7 @@ from mcuplan.operators.geometry import SAME
 from mcuplan.operators.geometry.stages import PatchStage
 from mcuplan.operators.input_rows import ROWS_OPERATOR
 from mcuplan.patching.writing.build import gathers
+from mcuplan.patching.writing.cascade import Cascade, tables_of
 from mcuplan.patching.writing.flow import Flow
 from mcuplan.patching.writing.headed import Headed
 from mcuplan.patching.writing.loop import LEAST_FETCHED, MOST_FETCHED, Run
@@ -89,6 +90,21 @@ class StagePricer:
         total = self._sum(writer.strip(head, after, streams=False)) + self._sum(writer.left(after))
         total += self._sum(writer.piece(head))
         return total + self.flow(headed.flow, fast)
+
+    def cascade(self, cascade: Cascade, fast: bool) -> float:
+        """Two flows in one loop."""
+        first, second = cascade.first, cascade.second
+        turn = 0.0
+        for flow, times in ((first, cascade.times), (second, 1)):
+            writer = _Strip(self, flow.net, fast, flow.inside)
+            turn += times * self._sum(writer.strip(flow.strip, flow.later(1), streams=True))
+        turn += cascade.times * self._sum(_Strip(self, first.net, fast).turn_piece(first))
+        kept = sum(1 for f in (first, second) for t, w in f.strip.items() if w.kept and t != f.net.result)
+        tables = {tuple(map(tuple, table)) for table in tables_of(cascade)}
+        writer = _Strip(self, second.net, fast)
+        turn += self._turn(_VARIABLES - 1 + kept) + self._sum(writer.fetched([len(table[0]) for table in tables]))
+        turn += self._sum(writer.result(second.strip, joined=False)) + self._sum(writer.stacked(cascade.times))
+        return second.turns * turn + self.model.control.loop + self._ends(second.net)
 
     def patches(self, patches: Patches, fast: bool) -> float:
         """One loop over patches."""
@@ -220,6 +236,11 @@ class _Strip:
         if self.fast and gathers(self.net.tensors[t], rows):
             return Call("GATHER", self._dtype(t), given, made, detail=(1,))
         return Call("SLICE", self._dtype(t), given, made)
+
+    def stacked(self, parts: int) -> Iterator[Call]:
+        """The source of a second flow, which comes in parts."""
+        window = self.net.tensors[self.net.source].shape
+        yield Call("CONCATENATION", self._dtype(self.net.source), window, window, detail=(1, *[1] * parts))
 
     def left(self, after: StripRows) -> Iterator[Call]:
         """Rows of the source that a first strip leaves for the next one."""

@@ -36,8 +36,9 @@ class StageShown:
     last_operator: str
     kind: str
     """`strips`: one after the other, each with operators of its own; `loop`: one loop runs them all; `headed loop`: all
-    but the first; `bordered loop`: a loop runs those inside the map; `patches`: a loop over patches in two dimensions;
-    `channels`: one convolution in parts by output channels."""
+    but the first; `cascade`: the same with the first layers several times a turn; `bordered loop`: a loop runs those
+    inside the map; `patches`: a loop over patches in two dimensions; `channels`: one convolution in parts by output
+    channels."""
     strips: int
     """Strips of rows, rows of patches, or parts by channels."""
     cuts: tuple[int, ...]
@@ -180,7 +181,9 @@ def manner(stage: StageShown) -> str:
         heights = [end - begin for begin, end in zip(stage.cuts, stage.cuts[1:], strict=False)]
         rows = counted_rows(heights[0]) if len(set(heights[:-1])) <= 1 else "/".join(map(str, heights)) + " rows"
         return f"{stage.strips} strips of {rows}, {kept}"
-    borders = {"bordered loop": ", borders apart", "headed loop": ", the first apart"}.get(stage.kind, "")
+    borders = {"bordered loop": ", borders apart", "headed loop": ", the first apart", "cascade": ", in two steps"}.get(
+        stage.kind, ""
+    )
     return f"loop of {stage.strips} strips, {kept}{borders}"
 
 
