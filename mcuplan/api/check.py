@@ -106,6 +106,8 @@ def check(
     reserve: Size | None = None,
     reserve_only: Size | None = None,
     stack: Size | None = None,
+    arena_in: str | None = None,
+    persistent_in: str | None = None,
     target: str | None = None,
     lean: bool = False,
     kernels: str | None = None,
@@ -141,6 +143,8 @@ def check(
         The same in place of what the usual firmware takes.
     stack
         Stack counted for the calling thread, 4,096 bytes by default.
+    arena_in, persistent_in
+        Which of the board's RAMs the arena lies in (``"psram"``), and the persistent section in one of its own.
     target, kernels
         The core and kernel library (``"cortex-m4+cmsis-nn"``), or the library alone, in place of the board's.
     lean
@@ -175,7 +179,8 @@ def check(
     options = check_options(
         board=board, board_dirs=board_dirs, ram=ram, arena_size=arena_size, flash=flash, macs=macs, latency=latency,
         energy=energy, power=power, period=period, reserve=reserve, reserve_only=reserve_only, stack=stack,
-        target=target, lean=lean, kernels=kernels, build=build, custom_operators=custom_operators, config=config,
+        arena_in=arena_in, persistent_in=persistent_in, target=target, lean=lean, kernels=kernels, build=build,
+        custom_operators=custom_operators, config=config,
     )  # fmt: skip
     report = Checker(options, analyses={} if why else None).report_of(it)
     error = next((result.error for result in report.results if result.error is not None), None)

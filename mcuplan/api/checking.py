@@ -15,6 +15,7 @@ from mcuplan.api.targets import choose_target
 from mcuplan.budget import Limits, Need
 from mcuplan.budget.baseline import Allowance, Baseline, Key, allowance, model_key, read_baseline
 from mcuplan.budget.config import Config
+from mcuplan.budget.placing import placed
 from mcuplan.errors import McuplanError
 from mcuplan.findings.situation import Situation
 from mcuplan.reports.documents import build as building
@@ -208,7 +209,7 @@ def on_boards(
             if (target, custom) not in analyses:
                 analyses[target, custom] = budget.analyse(given.graph, target, plan.build, custom)
             analysis = analyses[target, custom]
-            need = analysis.need(plan.stack)
+            need, limits = placed(analysis, analysis.need(plan.stack), limits, board, plan.arena_in, plan.persistent_in)
             if adjust is not None:
                 limits = adjust(model, board, str(target), need, limits)
             found = budget.estimate_performance(analysis, board, plan.performance)

@@ -46,6 +46,10 @@ class CheckOptions:
     """On top of what the board's usual firmware takes; a firmware's file is all of it, and replaces that."""
     reserve_only: str | None = None
     """In place of what the board's usual firmware takes."""
+    arena_in: str | None = None
+    """Which of the board's RAMs the arena lies in; its main one where that is not said."""
+    persistent_in: str | None = None
+    """Which one the persistent section lies in, in an arena of its own."""
     latency: float | None = None
     energy: float | None = None
     power: float | None = None
@@ -75,6 +79,8 @@ class Criteria:
     stack: int = budget.DEFAULT_STACK_BYTES
     reserve: budget.Reserve | None = None
     performance: budget.AskedPerformance = field(default_factory=budget.AskedPerformance)
+    arena_in: str | None = None
+    persistent_in: str | None = None
     project: Detection | None = None
     """Which TFLM the firmware project has that the configuration lies in, where nothing else names a target."""
 
@@ -209,6 +215,8 @@ class Asking:
             stack=budget.DEFAULT_STACK_BYTES if o.stack is None else o.stack,
             reserve=self.reserve,
             performance=_asked_performance(o, o.prefix),
+            arena_in=o.arena_in,
+            persistent_in=o.persistent_in,
         )
         if o.boards:
             for board in stated.boards:
@@ -240,6 +248,8 @@ class Asking:
             stack=next((s for s in (o.stack, rules.stack) if s is not None), budget.DEFAULT_STACK_BYTES),
             reserve=stated.reserve or configured_reserve(config, rules),
             performance=_merged(stated.performance, _asked_performance(rules, f"{config.path.name}: ")),
+            arena_in=o.arena_in or rules.arena_in,
+            persistent_in=o.persistent_in or rules.persistent_in,
             project=None if rules.kernels else self.project(config, o.boards or rules.boards or ()),
         )
 

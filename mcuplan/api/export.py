@@ -94,6 +94,8 @@ def export(
     build: Build | None = None,
     custom_operators: Sequence[str] = (),
     golden: bool = True,
+    arena_in: str | None = None,
+    persistent_in: str | None = None,
     force: bool = False,
     overwrite: bool = False,
     config: str | os.PathLike[str] | None = None,
@@ -123,6 +125,9 @@ def export(
         Custom operators for which the firmware has kernels.
     golden
         Put what TFLM's own Python package (or LiteRT) gives into a project, for the device to compare with.
+    arena_in, persistent_in
+        Which of the board's RAMs a project's arena lies in (``"psram"``), and its persistent section, in an arena of
+        its own.
     force
         Export a model that TFLM refuses, or whose memory plan is wrong on the target, all the same.
     overwrite
@@ -148,7 +153,7 @@ def export(
     read = [given(each) for each in models]
     place = deployment(read[0].name, check_options(
         board=board, board_dirs=board_dirs, target=target, kernels=kernels, lean=lean, build=build, config=config,
-        custom_operators=custom_operators,
+        custom_operators=custom_operators, arena_in=arena_in, persistent_in=persistent_in,
     ))  # fmt: skip
     if project is not None:
         from mcuplan.api.project import export_project

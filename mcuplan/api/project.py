@@ -38,6 +38,7 @@ def export_project(
 
     With ``explicit`` the board's first toolchain was asked for and no other is taken.
     """
+    from mcuplan.api.project_place import project_place
     from mcuplan.firmware.output import write_project
     from mcuplan.firmware.projects import project
 
@@ -49,15 +50,16 @@ def export_project(
         refuse_unfit(it, replace(place, target=chosen), force)
     called = name or _project_name(models, folder)
     named = [(called if len(models) == 1 else _model_name(it.name), it) for it in models]
+    where = project_place(found, place.board, [it.graph for it in models], chosen, asked.arena_in, asked.persistent_in)
     made = project(
-        kind, called, [_project_model(model, it, golden) for model, it in named], chosen, build=place.build,
-        fpu=place.board is None or place.board.soc.fpu,
+        kind, called, [_project_model(model, it, golden) for model, it in named], chosen,
+        build=place.build, place=where, fpu=place.board is None or place.board.soc.fpu,
         board=place.board.toolchain_names if place.board else None,
     )  # fmt: skip
     if folder is not None:
         write_project(made, folder, overwrite)
-    where = None if folder is None else Path(folder)
-    return ExportResult(", ".join(it.name for it in models), chosen, made.exports[0], where, made)
+    written = None if folder is None else Path(folder)
+    return ExportResult(", ".join(it.name for it in models), chosen, made.exports[0], written, made)
 
 
 def _kind(name: str) -> Kind:

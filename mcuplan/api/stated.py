@@ -26,6 +26,8 @@ def check_options(
     reserve: Size | None = None,
     reserve_only: Size | None = None,
     stack: Size | None = None,
+    arena_in: str | None = None,
+    persistent_in: str | None = None,
     target: str | None = None,
     kernels: str | None = None,
     lean: bool = False,
@@ -45,6 +47,7 @@ def check_options(
         flash=size(flash), macs=count(macs), kernels=kernels, target=target, lean=lean, build=build,
         custom_operators=tuple(custom_operators), stack=size(stack), reserve=None if reserve is None else str(reserve),
         reserve_only=None if reserve_only is None else str(reserve_only), latency=seconds(latency, 1e6),
+        arena_in=arena_in, persistent_in=persistent_in,
         energy=joules(energy, 1e6), power=watts(power, 1e3), period=seconds(period), prefix="",
         config="auto" if config == "auto" else None if config is None else Path(config),
     )  # fmt: skip

@@ -21,7 +21,7 @@ class RamNeed:
 
     ``interpreter_bytes`` is the ``MicroInterpreter`` object, ``resolver_bytes`` the ``MicroMutableOpResolver`` with a
     place for each kind of operator, ``data_bytes`` the ``.data`` and ``.bss`` of the kernels, ``stack_bytes`` what is
-    counted for the calling thread.
+    counted for the calling thread. ``elsewhere_bytes`` of the arena lie outside the RAM that a limit counts.
     """
 
     arena_bytes: int
@@ -29,11 +29,13 @@ class RamNeed:
     resolver_bytes: int
     data_bytes: int
     stack_bytes: int
+    elsewhere_bytes: int = 0
 
     @property
     def total_bytes(self) -> int:
-        """Sum of all items."""
-        return self.arena_bytes + self.interpreter_bytes + self.resolver_bytes + self.data_bytes + self.stack_bytes
+        """Sum of all items, less what lies elsewhere."""
+        arena = self.arena_bytes - self.elsewhere_bytes
+        return arena + self.interpreter_bytes + self.resolver_bytes + self.data_bytes + self.stack_bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,6 +120,10 @@ class Rules(_Strict):
     board's `@toolchain` names another."""
     lean: bool | None = None
     """Whether the firmware has the lean registrations that `mcuplan export --lean` writes."""
+    arena_in: str | None = None
+    """Which of the board's RAMs the arena lies in: `psram`; its main one where that is not said."""
+    persistent_in: str | None = None
+    """Which one the persistent section lies in, in an arena of its own: `dtcm`."""
     build: str | None = None
     """How TFLM is compiled: `O2-logs`, `O2` (no log strings) or `Os`."""
     custom_operators: list[str] | None = None

@@ -15,6 +15,7 @@ from mcuplan.cli.parameters import (
     limit_options,
     models_argument,
     performance_options,
+    place_options,
     target_options,
 )
 from mcuplan.reports.formats import FORMATS, renderer
@@ -49,6 +50,7 @@ ALSO = _Also()
 @models_argument()
 @board_options
 @limit_options
+@place_options
 @click.option("--macs", type=COUNT, help="Limit on multiply-accumulates: 60M.")
 @performance_options
 @target_options

@@ -172,6 +172,16 @@ def limit_options(function: _F) -> _F:
     return function
 
 
+def place_options(function: _F) -> _F:
+    """``--arena-in`` and ``--persistent-in``."""
+    function = click.option(
+        "--persistent-in", metavar="RAM", help="Which one the persistent section lies in, in an arena of its own: dtcm."
+    )(function)
+    return click.option(
+        "--arena-in", metavar="RAM", help="Which of the board's RAMs the arena lies in, where not the main one: psram."
+    )(function)
+
+
 def _board_options(function: _F, about: str) -> _F:
     function = click.option(
         "--toolchain", metavar="NAME", is_eager=True, expose_value=False, callback=_keep_toolchain,

@@ -67,4 +67,5 @@ def refuse_other_tflm(kind: Kind, target: Target) -> None:
 def core_options(target: Target, fpu: bool) -> dict[str, Any]:
     """GCC's options for the target's core, and the machine that QEMU has with it; "" where there is none."""
     row = _data()["cores"].get(target.core.name, {})
-    return {"flags": row.get("hard" if fpu and "hard" in row else "soft", ""), "machine": row.get("machine", "")}
+    return {"flags": row.get("hard" if fpu and "hard" in row else "soft", ""), "machine": row.get("machine", ""),
+            "psram": row.get("psram", "0x21000000")}  # fmt: skip

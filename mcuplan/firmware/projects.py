@@ -202,7 +202,7 @@ def _filled(
     chosen = place or one_arena(shared.declare_bytes)
     return _Filled(
         kind, words, target, parts, exports, graphs, chosen, shared.used_bytes + chosen.more_used_bytes,
-        shared.declare_bytes, shared.exact, board,
+        sum(arena.bytes for arena in chosen.arenas), shared.exact, board,
     )  # fmt: skip
 
 

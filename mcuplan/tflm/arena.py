@@ -11,7 +11,15 @@ from mcuplan.tflm.alignment import aligned
 from mcuplan.tflm.kernels import Tables, object_sizes, tables
 from mcuplan.tflm.lifetimes import NEVER, Lifetimes, lifetimes
 from mcuplan.tflm.offline import ONLINE, read_offline_plan
-from mcuplan.tflm.persistent import ScratchRequest, finish, prepare
+from mcuplan.tflm.persistent import (
+    PLAIN_OBJECTS,
+    RECORDING_OBJECTS,
+    SPLIT_OBJECTS,
+    Prepared,
+    ScratchRequest,
+    finish,
+    prepare,
+)
 from mcuplan.tflm.planner import Requirement, greedy_offsets
 from mcuplan.tflm.results import (
     ArenaPrediction,
@@ -19,6 +27,7 @@ from mcuplan.tflm.results import (
     PersistentKind,
     PlannedBuffer,
     SharedPrediction,
+    SplitPrediction,
 )
 from mcuplan.tflm.sizes import reshaped_elements, subgraph_bytes
 from mcuplan.tflm.target import DEFAULT_TARGET, Target
@@ -168,29 +177,72 @@ def _bounded(target: Target, known: Sequence[ArenaPrediction]) -> ArenaPredictio
     )
 
 
+def predict_split(graphs: Sequence[Graph], target: Target | str = DEFAULT_TARGET) -> SplitPrediction:
+    """Predict two arenas, the persistent and the non-persistent one, of models that use one allocator in this order.
+
+    ``MicroAllocator::Create`` takes both; what works while tensors are allocated works in the non-persistent one
+    (arena_allocator/non_persistent_arena_buffer_allocator.cc).
+
+    Raises
+    ------
+    ValueError
+        Where there is no graph.
+
+    Examples
+    --------
+    >>> from mcuplan.zoo import build
+    >>> both = predict_split([build("person-detection")], "cortex-m4+cmsis-nn")
+    >>> both.persistent_bytes, both.nonpersistent_bytes, both.used_bytes
+    (27028, 55296, 82324)
+    """
+    if not graphs:
+        raise ValueError("an arena of no model")
+    target = Target.parse(target) if isinstance(target, str) else target
+    known = [_split(graphs, each) for each in target.bounds or (target,)]
+    return replace(
+        max(known, key=lambda p: p.used_bytes),
+        target=str(target),
+        persistent_bytes=max(p.persistent_bytes for p in known),
+        persistent_declare_bytes=max(p.persistent_declare_bytes for p in known),
+        nonpersistent_declare_bytes=max(p.nonpersistent_declare_bytes for p in known),
+        exact=all(p.exact for p in known) and not target.bounds,
+    )
+
+
+def _split(graphs: Sequence[Graph], target: Target) -> SplitPrediction:
+    data = tables(target)
+    taken = head = working = 0
+    exact = True
+    for graph in graphs:
+        plan = read_offline_plan(graph)
+        offline = plan.offsets if plan and not plan.problem else None
+        prepared = prepare(graph, target, SPLIT_OBJECTS, taken)
+        _, buffers = _planned(graph, data, prepared.scratch, offline)
+        persistent, _ = finish(graph, target, prepared, offline)
+        taken += sum(a.used for a in persistent)
+        head = max([head, *(b.end for b in buffers)])
+        working = max(working, prepared.temporary_peak, _planning_bytes(graph, target, prepared, buffers))
+        exact = exact and predict(graph, target).exact
+    align = data.alignment
+    return SplitPrediction(
+        str(target), taken, aligned(taken, align), head, aligned(max(head, working), align), head + taken, exact
+    )
+
+
 def _predict(graph: Graph, target: Target, recording: bool, taken: int = 0, reserved: int = 0) -> ArenaPrediction:
     """One model, where models before it have ``taken`` bytes of the tail and ``reserved`` bytes of the head."""
     data = tables(target)
-    sizes = object_sizes(target)
     align = data.alignment
 
     plan = read_offline_plan(graph)
     offline = plan.offsets if plan and not plan.problem else None
-    prepared = prepare(graph, target, recording, taken)
+    prepared = prepare(graph, target, RECORDING_OBJECTS if recording else PLAIN_OBJECTS, taken)
     steps, buffers = _planned(graph, data, prepared.scratch, offline)
     persistent, planning_tail = finish(graph, target, prepared, offline)
 
     head = max((b.end for b in buffers), default=0)
     tail = sum(a.used for a in persistent)
-    tensors = sum(len(s.tensors) for s in graph.subgraphs)
-    scratch = len(prepared.scratch)
-    requests = sizes["ScratchBufferRequest"] * (scratch + data.spare_scratch_requests)
-    infos = sizes["pointer"] * len(graph.subgraphs) + sizes["AllocationInfo"] * (tensors + scratch)
-    planning = (
-        aligned(requests + infos, align)
-        + sizes["GreedyPlannerPerBuffer"] * len(buffers)
-        + aligned(planning_tail, align)
-    )
+    planning = _planning_bytes(graph, target, prepared, buffers) + aligned(planning_tail, align)
     final = _final_bytes(max(head, reserved), planning_tail, taken + tail, align)
     notes = tuple(_notes(graph, target, prepared.unknown_operators, buffers))
     bounded_tail = sum(a.used for a in persistent if not a.exact)
@@ -212,6 +264,15 @@ def _predict(graph: Graph, target: Target, recording: bool, taken: int = 0, rese
         bounded_bytes=bounded_tail + most_live(bounded_head),
         notes=notes,
     )
+
+
+def _planning_bytes(graph: Graph, target: Target, prepared: Prepared, buffers: Sequence[PlannedBuffer]) -> int:
+    """What the planner works in, beside the tail: scratch requests, information on each tensor, its own tables."""
+    data, sizes = tables(target), object_sizes(target)
+    tensors, scratch = sum(len(s.tensors) for s in graph.subgraphs), len(prepared.scratch)
+    requests = sizes["ScratchBufferRequest"] * (scratch + data.spare_scratch_requests)
+    infos = sizes["pointer"] * len(graph.subgraphs) + sizes["AllocationInfo"] * (tensors + scratch)
+    return aligned(requests + infos, data.alignment) + sizes["GreedyPlannerPerBuffer"] * len(buffers)
 
 
 def _planned(

@@ -32,14 +32,16 @@ class ScratchRequest:
 class Prepared:
     """What ``AllocateTensors`` has done before it plans memory, and the peaks on the way.
 
-    ``prepare_peak`` is the most of tail + head + temporaries while some operator prepared; ``tail`` the tail's bytes
-    when planning begins. ``unknown_operators`` are those whose kernel mcuplan has no data for.
+    ``prepare_peak`` is the most of tail + head + temporaries while some operator prepared, ``temporary_peak`` that of
+    head + temporaries alone; ``tail`` the tail's bytes when planning begins. ``unknown_operators`` are those whose
+    kernel mcuplan has no data for.
     """
 
     allocations: tuple[PersistentAllocation, ...]
     scratch: tuple[ScratchRequest, ...]
     tail: int
     prepare_peak: int
+    temporary_peak: int
     unknown_operators: tuple[tuple[int, int], ...]
 
 
@@ -86,11 +88,15 @@ def _temp_bytes(temps: Sequence[TensorFacts], sizes: Mapping[str, int]) -> int:
     return total
 
 
-_PLAIN_OBJECTS = ("SingleArenaBufferAllocator", "GreedyMemoryPlanner", "MicroAllocator")
-_RECORDING_OBJECTS = ("RecordingSingleArenaBufferAllocator", "GreedyMemoryPlanner", "RecordingMicroAllocator")
+PLAIN_OBJECTS = ("SingleArenaBufferAllocator", "GreedyMemoryPlanner", "MicroAllocator")
+RECORDING_OBJECTS = ("RecordingSingleArenaBufferAllocator", "GreedyMemoryPlanner", "RecordingMicroAllocator")
+SPLIT_OBJECTS = (
+    "PersistentArenaBufferAllocator", "NonPersistentArenaBufferAllocator", "GreedyMemoryPlanner", "MicroAllocator",
+)  # fmt: skip
+"""Objects that allocators put into the tail first: of one arena, of a recording interpreter, of two arenas."""
 
 
-def _start_model(graph: Graph, target: Target, tail: _Tail, variables: int, recording: bool) -> None:
+def _start_model(graph: Graph, target: Target, tail: _Tail, variables: int, objects: Sequence[str]) -> None:
     """Allocations before any kernel runs: allocators, the application's resource variables, tensors, nodes, options.
 
     The allocators are there once, however many models use them.
@@ -98,7 +104,7 @@ def _start_model(graph: Graph, target: Target, tail: _Tail, variables: int, reco
     data, sizes, abi = tables(target), object_sizes(target), target.core.abi
     kind = PersistentKind
     if not tail.used:
-        for name in _RECORDING_OBJECTS if recording else _PLAIN_OBJECTS:
+        for name in objects:
             tail.take(kind.ALLOCATOR, sizes[name], 4)
     if variables:
         tail.take(kind.RESOURCE_VARIABLES, sizes["MicroResourceVariables"], data.alignment)
@@ -167,18 +173,18 @@ def _asked(graph: Graph, index: int, place: int, target: Target, first_assignmen
     return find() if kind is None else kind.form.once(("asked", target), find)
 
 
-def prepare(graph: Graph, target: Target, recording: bool = False, taken: int = 0) -> Prepared:
+def prepare(graph: Graph, target: Target, objects: Sequence[str] = PLAIN_OBJECTS, taken: int = 0) -> Prepared:
     """Replay ``AllocateTensors`` up to memory planning, variable tensors included.
 
-    ``taken`` bytes of the tail are those of models that used the same allocator before; ``Prepared.tail`` counts
-    them, its allocations do not hold them.
+    ``objects`` are those of the allocator, by their names in the data. ``taken`` bytes of the tail are those of models
+    that used the same allocator before; ``Prepared.tail`` counts them, its allocations do not hold them.
     """
     data = tables(target)
     sizes = object_sizes(target)
     align = data.alignment
     tail = _Tail(taken)
     resources = _Resources(graph)
-    _start_model(graph, target, tail, resources.count, recording)
+    _start_model(graph, target, tail, resources.count, objects)
 
     needs: dict[tuple[int, int], _Asked] = {}
     for s, k, op in graph.operators():
@@ -190,7 +196,7 @@ def prepare(graph: Graph, target: Target, recording: bool = False, taken: int = 
 
     scratch: list[ScratchRequest] = []
     request_bytes = sizes["ScratchBufferRequest"]
-    peak = 0
+    peak = temporaries = 0
     for (s, k), node in needs.items():
         head = request_bytes * (len(scratch) + data.spare_scratch_requests)
         lent = 0
@@ -203,6 +209,7 @@ def prepare(graph: Graph, target: Target, recording: bool = False, taken: int = 
                 tail.take(PersistentKind.PERSISTENT_BUFFER, asked.bytes, align, s, k, exact=asked.exact)
         # TFLM checks persistent allocations against the head only, so they could land on live temporaries: the
         # figure keeps the two apart, which is what a healthy run needs.
+        temporaries = max(temporaries, head + node.temporary_bytes + lent)
         peak = max(peak, head + node.temporary_bytes + lent + tail.used)
 
     if scratch:
@@ -212,6 +219,7 @@ def prepare(graph: Graph, target: Target, recording: bool = False, taken: int = 
         tuple(scratch),
         tail.used,
         peak,
+        temporaries,
         tuple(node for node, need in needs.items() if not need.known),
     )
 

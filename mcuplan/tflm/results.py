@@ -118,6 +118,19 @@ class SharedPrediction:
 
 
 @dataclass(frozen=True, slots=True)
+class SplitPrediction:
+    """Two arenas, one for each section: bytes used, and the least to declare (a multiple of 16, 16-aligned)."""
+
+    target: str
+    persistent_bytes: int
+    persistent_declare_bytes: int
+    nonpersistent_bytes: int
+    nonpersistent_declare_bytes: int
+    used_bytes: int
+    exact: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Refusal:
     """A reason why TFLM cannot run the model; ``operator`` and ``tensor`` are indices in ``subgraph`` (-1: none)."""
 

@@ -31,6 +31,7 @@ from mcuplan.graph import DType, Graph
 from mcuplan.operators.streamed import streamed_inputs
 from mcuplan.proof.runtimes.child import seeded
 from mcuplan.tflm import Target, predict
+from mcuplan.tflm.arena import predict_split
 
 STUBS = Path(__file__).parent / "tflm_stubs"
 TOOLCHAINS = Path(__file__).parent / "toolchain_stubs"
@@ -284,6 +285,59 @@ def test_the_board_s_toolchain_of_the_kind() -> None:
     assert str(project_target(kinds()["cmake"], board, None, None)) == "upstream-2026-08/cortex-m4+cmsis-nn"
     with pytest.raises(McuplanError, match="builds with upstream-2026-08, not with arduino-2023-02"):
         project_target(kinds()["cmake"], load_board("arduino-nano-33-ble-sense@arduino"), None, None, explicit=True)
+
+
+# -- where arenas lie ----------------------------------------------------------------------------------------------
+
+
+def test_arenas_in_sections_of_the_linker_s(tmp_path: Path) -> None:
+    done = mcuplan.export(
+        "zoo:person-detection", tmp_path / "out", project="cmake", board="nucleo-h743zi", persistent_in="dtcm",
+        golden=False,
+    )  # fmt: skip
+    compiles(tmp_path / "out")
+    assert done.project is not None
+    runner = text(done.project, "_runner.cc")
+    assert '__attribute__((section(".arena_dtcm")))' in runner
+    assert "MicroAllocator::Create(persistent_arena, kPersistentArenaBytes," in runner
+    assert "*(.arena_dtcm .arena_dtcm.*)" in text(done.project, "mps2.ld")
+    assert "DTCM at 0x20000000: your linker script must place the section" in text(done.project, "README.md")
+    split = predict_split([zoo.build("person-detection")], done.target)
+    assert done.arena_bytes == split.persistent_declare_bytes + split.nonpersistent_declare_bytes
+    assert f"kPredictedUsedBytes = {split.used_bytes}" in text(done.project, "_runner.h")
+
+
+def test_arenas_from_the_heap_of_esp_idf(tmp_path: Path) -> None:
+    done = mcuplan.export(
+        "zoo:person-detection", tmp_path / "out", project="esp-idf", board="seeed-xiao-esp32s3-sense",
+        arena_in="psram", golden=False,
+    )  # fmt: skip
+    compiles(tmp_path / "out")
+    assert done.project is not None
+    assert "heap_caps_aligned_alloc(16, kTensorArenaBytes, MALLOC_CAP_SPIRAM" in text(done.project, "_runner.cc")
+    assert "CONFIG_SPIRAM=y" in text(done.project, "sdkconfig.defaults")
+    assert "PRIV_REQUIRES heap" in text(done.project, "person_detection/CMakeLists.txt")
+
+
+@pytest.mark.parametrize(
+    ("board", "arena_in", "said"),
+    [
+        ("nucleo-h743zi", "psram", "no one place of its RAM is called 'psram' (it has axi, dtcm)"),
+        (None, "psram", "name one"),
+    ],
+)
+def test_places_that_are_not_there(board: str | None, arena_in: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(McuplanError, match=re.escape(said)):
+        mcuplan.export("zoo:sine", tmp_path / "out", project="cmake", board=board, arena_in=arena_in, golden=False)
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_arena_larger_than_its_place(tmp_path: Path) -> None:
+    with pytest.raises(McuplanError, match=r"the tensor arena takes [\d,]+ bytes, and DTCM has 131,072"):
+        mcuplan.export(
+            "zoo:mobilenet-v2", tmp_path / "out", project="cmake", board="nucleo-h743zi", arena_in="dtcm", golden=False
+        )
+    assert not (tmp_path / "out").exists()
 
 
 # -- the folder ----------------------------------------------------------------------------------------------------

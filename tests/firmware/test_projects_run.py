@@ -18,7 +18,9 @@ from test_rows_sources import by_rows
 
 import mcuplan
 from mcuplan import zoo
+from mcuplan.boards import load_board
 from mcuplan.tflm import predict
+from mcuplan.tflm.arena import predict_split
 
 TFLM = os.environ.get("MCUPLAN_TFLM", "")
 LIBRARY = os.environ.get("MCUPLAN_TFLM_LIBRARY", "")
@@ -74,6 +76,29 @@ def test_models_that_share_an_arena_on_an_emulated_cortex_m4(tmp_path: Path) -> 
         subprocess.run(["cmake", "--build", str(build)], capture_output=True, check=True)
         less = subprocess.run(["ctest", "--test-dir", str(build), "-V"], capture_output=True, text=True, check=False)
         assert "AllocateTensors failed" in less.stdout
+
+
+def test_two_arenas_on_an_emulated_cortex_m4(tmp_path: Path) -> None:
+    """In two memories, with exactly the predicted bytes; 16 less in either and it is refused."""
+    out, build, board = tmp_path / "out", tmp_path / "build", load_board("nrf52840-dk")
+    regions = (*board.memory.regions, board.memory.regions[0].model_copy(update={
+        "name": "DTCM", "kind": "tcm", "start": 0x10000000, "bytes": 65_536}))  # fmt: skip
+    two = board.model_copy(update={"memory": board.memory.model_copy(update={"regions": regions})})
+    mcuplan.export(
+        "zoo:person-detection", out, project="cmake", name="person", board=two, persistent_in="dtcm",
+        target="upstream-2026-08/cortex-m4+cmsis-nn",
+    )  # fmt: skip
+    said = on_cortex_m4(out, build)
+    split = predict_split([zoo.build("person-detection")])
+    assert f"arena: used {split.used_bytes} bytes, predicted {split.used_bytes}: ok" in said
+    assert "person: output 0 as expected: ok" in said
+    runner = out / "src" / "person_runner.cc"
+    text = runner.read_text()
+    for size in (split.persistent_declare_bytes, split.nonpersistent_declare_bytes):
+        runner.write_text(text.replace(f"Room({size})", f"Room({size - 16})"))
+        subprocess.run(["cmake", "--build", str(build)], capture_output=True, check=True)
+        less = subprocess.run(["ctest", "--test-dir", str(build), "-V"], capture_output=True, text=True, check=False)
+        assert less.returncode != 0
 
 
 def test_lean_registrations_on_an_emulated_cortex_m4(tmp_path: Path) -> None:

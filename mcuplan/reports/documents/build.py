@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mcuplan import budget
 from mcuplan.budget import Analysis, Arenas, Judgement, Need, Resource, Verdict
+from mcuplan.budget.placing import placing_sentences
 from mcuplan.budget.verdict import NearLimit as Near
 from mcuplan.budget.verdict import figure_for
 from mcuplan.findings.advice import advice
@@ -92,7 +93,17 @@ def result_of(situation: Situation) -> Result:
         help=advice(situation),
         notes=tuple(_notes(analysis)),
         warnings=warnings(judgement, _bounds(analysis)),
-        room=tuple(room_left(board, need, limits)) if board else (),
+        room=_room(situation),
+    )
+
+
+def _room(situation: Situation) -> tuple[str, ...]:
+    if situation.board is None:
+        return ()
+    need, limits = situation.need, situation.limits
+    return (
+        *room_left(situation.board, need, limits),
+        *placing_sentences(situation.analysis, situation.board, need, limits),
     )
 
 
@@ -149,7 +160,13 @@ def ram(need: Need) -> Ram:
     """The RAM items of a need."""
     r = need.ram
     return Ram(
-        r.arena_bytes, r.interpreter_bytes, r.resolver_bytes, r.data_bytes, r.stack_bytes, total_bytes=r.total_bytes
+        r.arena_bytes,
+        r.interpreter_bytes,
+        r.resolver_bytes,
+        r.data_bytes,
+        r.stack_bytes,
+        total_bytes=r.total_bytes,
+        elsewhere_bytes=r.elsewhere_bytes,
     )
 
 

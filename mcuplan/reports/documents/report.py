@@ -70,6 +70,8 @@ class Ram:
     stack_bytes: int
     """Allowance for the stack of the calling thread."""
     total_bytes: int
+    elsewhere_bytes: int = 0
+    """Bytes of `arena_bytes` outside the RAM that the limit counts, and so not in `total_bytes`. Since 1.2."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,7 +165,8 @@ def arena_limit(row: Result) -> Limit | None:
     rule = next((rule for rule in row.limits.rules if rule.resource == "ram"), None)
     if rule is None or row.ram is None:
         return None
-    beside = 0 if rule.counted == "arena" else row.ram.total_bytes - row.ram.arena_bytes
+    inside = row.ram.arena_bytes - row.ram.elsewhere_bytes
+    beside = 0 if rule.counted == "arena" else row.ram.total_bytes - inside
     return Limit(rule.limit - beside - int(rule.strict), rule.source, beside)
 
 

@@ -216,8 +216,10 @@ def _arena(row: Result, lines: Lines) -> Iterator[Text]:
     if any(rule.resource == "ram" and rule.counted == "need" for rule in row.limits.rules):
         objects = r.interpreter_bytes + r.resolver_bytes
         data = f" + {r.data_bytes:,} kernel data" if r.data_bytes else ""
+        here = r.arena_bytes - r.elsewhere_bytes
+        inside = "arena + " if not r.elsewhere_bytes else f"{here:,} of the arenas + " if here else ""
         yield from lines.wrapped(
-            Text(f"RAM   arena + {objects:,} interpreter and resolver{data} + {r.stack_bytes:,} stack"),
+            Text(f"RAM   {inside}{objects:,} interpreter and resolver{data} + {r.stack_bytes:,} stack"),
             indent=2,
             hang=6,
         )

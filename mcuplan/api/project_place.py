@@ -1,0 +1,117 @@
+"""Where an exported project puts its arenas: in a section of the linker's, or in memory from a heap."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from mcuplan.errors import McuplanError
+
+if TYPE_CHECKING:
+    from mcuplan.boards import Board
+    from mcuplan.boards.places import RamPlace
+    from mcuplan.firmware.kinds import Kind
+    from mcuplan.firmware.places import ArenaArray, Place, Section
+    from mcuplan.graph import Graph
+    from mcuplan.tflm import Target
+
+
+def project_place(
+    kind: Kind,
+    board: Board | None,
+    graphs: Sequence[Graph],
+    target: Target,
+    arena_in: str | None,
+    persistent_in: str | None,
+) -> Place | None:
+    """The arenas of a project in the RAMs that are asked for; None where none is: one array, where linkers put it.
+
+    Raises
+    ------
+    McuplanError
+        Without a board, for a place that it does not have, and where an arena is larger than its place.
+    """
+    if arena_in is None and persistent_in is None:
+        return None
+    if board is None:
+        raise McuplanError("where an arena lies is a question of a board: name one")
+    from mcuplan.boards.places import find_place
+    from mcuplan.firmware.places import Place
+    from mcuplan.tflm.arena import predict_shared, predict_split
+
+    arena = find_place(board, arena_in or "internal")
+    persistent = find_place(board, persistent_in) if persistent_in is not None else arena
+    shared = predict_shared(graphs, target)
+    if persistent == arena:
+        parts = [_array("tensor_arena", "kTensorArenaBytes", "The tensor arena", shared.declare_bytes, arena, kind)]
+        more = 0
+    else:
+        split = predict_split(graphs, target)
+        parts = [
+            _array("persistent_arena", "kPersistentArenaBytes", "The persistent section",
+                   split.persistent_declare_bytes, persistent, kind),
+            _array("planned_arena", "kPlannedArenaBytes", "Activations and scratch",
+                   split.nonpersistent_declare_bytes, arena, kind),
+        ]  # fmt: skip
+        more = split.used_bytes - shared.used_bytes
+    places = list(dict.fromkeys((persistent, arena)))
+    allocated = any(part.allocate for part in parts)
+    external = any(place.external for place in places)
+    return Place(
+        tuple(parts),
+        includes=("<esp_heap_caps.h>",) if allocated else (),
+        sections=tuple(_section(place) for place in places if not place.main) if not allocated else (),
+        notes=tuple(note for place in places if (note := _note(place, kind))),
+        settings=("CONFIG_SPIRAM=y",) if allocated and external else (),
+        more_used_bytes=more,
+    )
+
+
+_ESP_IDF = "esp-idf"
+
+
+def _array(name: str, constant: str, what: str, size: int, place: RamPlace, kind: Kind) -> ArenaArray:
+    from mcuplan.firmware.names import plain
+    from mcuplan.firmware.places import ArenaArray
+    from mcuplan.firmware.templating import Code
+
+    if size > place.bytes:
+        raise McuplanError(f"{what.lower()} takes {size:,} bytes, and {place.name} has {place.bytes:,}")
+    about = Code(plain(f"{what}, in {place.name}."))
+    if place.main:
+        return ArenaArray(name, constant, size, about)
+    if kind.name == _ESP_IDF:
+        which = "MALLOC_CAP_SPIRAM" if place.external else "MALLOC_CAP_INTERNAL"
+        call = f"heap_caps_aligned_alloc(16, {constant}, {which} | MALLOC_CAP_8BIT)"
+        return ArenaArray(name, constant, size, about, allocate=Code(f"static_cast<std::uint8_t*>({call})"))
+    return ArenaArray(
+        name, constant, size, about, attribute=Code(f'__attribute__((section("{_section(place).name}")))')
+    )
+
+
+def _section(place: RamPlace) -> Section:
+    from mcuplan.firmware.places import Section
+
+    return Section(f".arena_{place.key.replace('-', '_')}")
+
+
+def _note(place: RamPlace, kind: Kind) -> str:
+    from mcuplan.firmware.names import plain
+    from mcuplan.firmware.templating import Code
+
+    if place.main:
+        return ""
+    slower = " It is slower than the memory of the chip; by how much is not known here." if place.external else ""
+    if kind.name == _ESP_IDF:
+        setup = (
+            " `sdkconfig.defaults` turns it on; on chips with octal PSRAM (ESP32-S3R8) set `CONFIG_SPIRAM_MODE_OCT=y`."
+            if place.external else ""
+        )  # fmt: skip
+        return Code(plain(f"Memory from the heap: {place.name}.{setup}{slower}").replace("?", "`"))
+    at = f" at 0x{place.start:08x}" if place.start is not None else ""
+    ready = " It must be set up before `SetUpModels`." if place.external else ""
+    name = _section(place).name
+    return Code(
+        f"{plain(place.name)}{at}: your linker script must place the section `{name}` there, as\n"
+        f"`{name} (NOLOAD) : {{ *({name}) }} > REGION`.{ready}{slower}"
+    )
