@@ -7,6 +7,7 @@ Skipped where either is missing. ``MCUPLAN_CHROMIUM`` names another browser; ``M
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ import pytest
 from html_samples import HOSTILE, hostile, html
 
 from mcuplan.cli import run
+from mcuplan.tflite import save
+from mcuplan.zoo.builder import Builder
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (the test extra)")
 CHROMIUM = os.environ.get("MCUPLAN_CHROMIUM") or next(
@@ -238,4 +241,91 @@ def test_axe_finds_nothing_serious(browser: Any, sample: Path, scheme: str) -> N
         if violation["impact"] in ("serious", "critical")
     ]
     assert serious == []
+    page.close()
+
+
+# -- many operators: no label is cut, none lies over another -----------------------------------------------------------
+
+_LABELS_IN_THE_WAY = """() => {
+  const found = [];
+  for (const picture of document.querySelectorAll("svg")) {
+    if (!picture.getClientRects().length) continue;
+    const frame = picture.getBoundingClientRect();
+    const texts = [...picture.querySelectorAll("text")].filter((t) => t.textContent.trim())
+      .map((t) => [t.textContent.trim(), t.getBoundingClientRect()]).filter(([, r]) => r.width > 0);
+    for (const [text, r] of texts) {
+      if (r.left < frame.left - 1 || r.right > frame.right + 1 || r.top < frame.top - 1 || r.bottom > frame.bottom + 1)
+        found.push(`cut: ${text}`);
+    }
+    for (let i = 0; i < texts.length; i++) for (let j = i + 1; j < texts.length; j++) {
+      const [a, r] = texts[i], [b, q] = texts[j];
+      const wide = Math.min(r.right, q.right) - Math.max(r.left, q.left);
+      const high = Math.min(r.bottom, q.bottom) - Math.max(r.top, q.top);
+      if (wide > 2 && high > 3) found.push(`${a} over ${b}`);
+    }
+    for (const node of picture.querySelectorAll(".node")) {
+      const text = node.querySelector("text"), box = node.querySelector("rect");
+      if (text && box && text.getBoundingClientRect().width > box.getBoundingClientRect().width + 1)
+        found.push(`wider than its box: ${text.textContent}`);
+    }
+  }
+  for (const cell of document.querySelectorAll("th, td, h1, h2, h3, p, li")) {
+    if (getComputedStyle(cell).overflowX === "hidden" && cell.scrollWidth > cell.clientWidth + 1)
+      found.push(`cut: ${cell.textContent.trim()}`);
+  }
+  return found;
+}"""
+
+
+def network(blocks: int) -> Any:
+    """Inverted residuals of three operators each behind a convolution, with names as Keras makes them."""
+    builder = Builder()
+    x = builder.conv2d(builder.input((1, 48, 48, 8), name="camera_image"), 16, 3, stride=2, name="model/stem/Conv2D")
+    for i in range(blocks):
+        y = builder.depthwise_conv2d(x, 3, name=f"model/block_{i}/depthwise/FusedBatchNormV3;model/block_{i}/relu")
+        y = builder.conv2d(y, 16, 1, name=f"model/block_{i}/project/Conv2D")
+        x = builder.add(x, y, name=f"model/block_{i}/add")
+    return builder.graph([builder.fully_connected(builder.mean(x, (1, 2)), 10)])
+
+
+@pytest.fixture(scope="module")
+def large(folder: Path) -> list[Path]:
+    """Reports of 31 (patched, near its limit), 81 and 300 operators."""
+    pages = []
+    for blocks in (26, 99):
+        model, path = folder / f"net{blocks}.tflite", folder / f"net{blocks}.html"
+        save(network(blocks), model)
+        run(["report", str(model), "-b", "arduino-nano-33-ble-sense", "-o", str(path)])
+        pages.append(path)
+    patched = folder / "patched.html"
+    arguments = ["--patch", "--max-overhead", "1.06", "--ram", "70kB", "-b", "arduino-nano-33-ble-sense"]
+    run(["report", "zoo:person-detection", *arguments, "-b", "sparkfun-edge", "-o", str(patched)])
+    return [*pages, patched]
+
+
+def test_no_label_is_cut_or_covered(browser: Any, large: list[Path], report: Path) -> None:
+    """At every width, of 31, 81 and 300 operators, and of several models at once."""
+    page = browser.new_page()
+    wrong = []
+    for path in (*large, report):
+        page.goto(path.as_uri())
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 900})
+            wrong += [f"{path.stem} at {width}: {said}" for said in page.evaluate(_LABELS_IN_THE_WAY)]
+    page.close()
+    assert wrong == []
+
+
+def test_the_peak_is_one_operator_in_text_map_columns_and_dataflow(browser: Any, large: list[Path]) -> None:
+    page = browser.new_page(viewport={"width": 1_600, "height": 900})
+    for path in large:
+        page.goto(path.as_uri())
+        told = page.locator("p.lead").inner_text().removeprefix("Memory peaks at operator ").partition(":")[0]
+        index, _, name = told.partition(", ")
+        assert page.locator("figure.map .peak text").first.text_content() == f"peak: {index} {name}"
+        columns = page.locator("section[aria-label='Memory per operator'] .bar.top title").all_text_contents()
+        assert any(told in title for title in columns) or len(columns) == 1
+        (node,) = page.locator("section[aria-label=Dataflow] .node.top title").all_text_contents()
+        low, high = re.match(r"operators? (\d+)(?:\D+(\d+))?", node.partition(";")[0].partition(",")[0]).groups()  # type: ignore[union-attr]
+        assert int(low) <= int(index) <= int(high or low), (told, node)
     page.close()

@@ -174,7 +174,7 @@ def test_axis_texts() -> None:
         "1.5 MB",
     ]
     assert fit("CONV_2D", 100) == "CONV_2D"
-    assert fit("CONV_2D", 40) == "CONV_…"
+    assert fit("CONV_2D", 40) == "CONV…"
     assert fit("CONV_2D", 10) == ""
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from mcuplan.findings.costs import describe, place, tensor_name
 from mcuplan.findings.peak import live_at, live_steps, peak_step
 from mcuplan.graph import Graph
-from mcuplan.reports.html.axis import CHARACTER, Tick, fit, nice_ticks, short_bytes, x_tick
+from mcuplan.reports.html.axis import BOLD, CHARACTER, Tick, fit, nice_ticks, short_bytes, x_tick
 from mcuplan.text import safe_name, show_bytes
 from mcuplan.tflm.results import ArenaPrediction, PlannedBuffer
 
@@ -168,9 +168,9 @@ def arena_map(graph: Graph, arena: ArenaPrediction, title: str, limit: Limit | N
     order = sorted(arena.plan, key=lambda b: (-b.size * (b.last - b.first + 1), b.first, b.offset))
     drawn = sorted(order[:_DRAWN], key=lambda b: (b.first, b.offset))
     boxes = tuple(map(box, drawn))
-    callouts = _callouts(boxes)
-    crumbs = [box(b) for b in order[_DRAWN:]]
     line = _limit(arena, limit, ground, unit_y, top)
+    callouts = _callouts(boxes, line)
+    crumbs = [box(b) for b in order[_DRAWN:]]
     return ArenaMap(
         title=title,
         summary=_summary(arena, title),
@@ -222,15 +222,23 @@ def _inside(text: str, width: float) -> str:
     return shown if shown == text or len(shown) >= _READABLE else ""
 
 
-def _callouts(boxes: Sequence[BufferBox]) -> tuple[Callout, ...]:
-    """Labels for the largest buffers of the peak that have none inside, where they do not cover each other."""
+def _callouts(boxes: Sequence[BufferBox], line: LimitLine | None) -> tuple[Callout, ...]:
+    """Labels for the largest buffers of the peak that have none inside, where they cover neither each other nor the
+    line of the limit with its label."""
     wanted = [b for b in boxes if b.at_peak and not b.label and b.height >= 6]
+    taken = [] if line is None or line.y is None else [line.y - 4]
     found: list[Callout] = []
     for b in sorted(wanted, key=lambda b: -b.height):
         y = round(b.y + b.height / 2 + 4, 1)
-        if len(found) < _CALLOUTS and all(abs(y - other.y) >= 13 for other in found):
-            right = b.x + b.width + 5 + len(b.callout) * CHARACTER <= WIDTH - _RIGHT
-            found.append(Callout(*((b.x + b.width + 5, y, "start") if right else (b.x - 5, y, "end")), b.callout))
+        if len(found) == _CALLOUTS or any(abs(y - other) < 15 for other in (*taken, *(c.y for c in found))):
+            continue
+        length = len(b.callout) * BOLD
+        if b.x + b.width + 5 + length <= WIDTH - _RIGHT:
+            found.append(Callout(b.x + b.width + 5, y, "start", b.callout))
+        elif b.x - 5 - length >= _LEFT:
+            found.append(Callout(b.x - 5, y, "end", b.callout))
+        elif b.y - 4 - _TOP > 10:  # wider than what is left beside it: the label stands above it
+            found.append(Callout(round(min(max(b.x, _LEFT), WIDTH - _RIGHT - length), 1), b.y - 4, "start", b.callout))
     return tuple(found)
 
 
@@ -239,7 +247,7 @@ def _covered(b: BufferBox, callouts: Sequence[Callout]) -> bool:
     middle_x, middle_y = b.x + b.width / 2, b.y + b.height / 2 + 4
     high = 20 if b.size_label else 13
     for c in callouts:
-        length = len(c.label) * CHARACTER
+        length = len(c.label) * BOLD
         center = c.x + (length / 2 if c.anchor == "start" else -length / 2)
         reach = (length + len(b.label) * CHARACTER) / 2
         if abs(middle_y - c.y) < high and abs(middle_x - center) < reach:
@@ -279,10 +287,11 @@ def _bands(arena: ArenaPrediction, ground: float, unit: float, line: LimitLine |
 def _free_of(line: LimitLine | None, y: float, height: float) -> float:
     """Where the label of a band stands: in its middle, or beside the line of the limit where that is there."""
     middle = y + height / 2 + 4
-    if line is None or line.y is None or not middle - 13 < line.y < middle + 4:
+    if line is None or line.y is None or not middle - 14 < line.y < middle + 18:
         return round(middle, 1)
-    below = line.y + 14
-    return round(below if below < y + height - 2 else line.y - 6, 1)
+    # The label of the limit stands above its line.
+    below = line.y + 15
+    return round(below if below < y + height - 2 else line.y - 19, 1)
 
 
 def _limit(arena: ArenaPrediction, limit: Limit | None, ground: float, unit: float, top: int) -> LimitLine | None:
@@ -300,7 +309,7 @@ def _peak(graph: Graph, step: int, subgraph: int, operator: int, unit: float) ->
     if operator >= 0:
         name = safe_name(graph.subgraphs[subgraph].operators[operator].label, _NAME)
         label = f"peak: {place(subgraph, operator)} {name}"
-    half = len(label) * 3.2
+    half = len(label) * BOLD / 2
     middle = min(max(x + unit / 2, _LEFT + half), WIDTH - _RIGHT - half)
     return Peak(round(x, 1), round(unit, 1), round(middle, 1), label)
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-CHARACTER = 6.6
-"""Width of a character of chart text, in picture units: what decides whether a label fits."""
+CHARACTER = 7.4
+"""Width of a character of chart text, in picture units: what decides whether a label fits. On narrow screens text is
+larger (report.css), so that this is more than most characters take on wide ones."""
+BOLD = 8.6
+"""The same for bold text, most of it capitals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,15 +19,17 @@ class Tick:
     label: str
 
 
-def x_tick(at: float, label: str, width: float) -> Tick:
-    """A mark on a lying axis whose label, centred below it, stays inside a picture ``width`` units wide.
+def x_tick(at: float, label: str, width: float, left: float = 0.0) -> Tick:
+    """A mark on a lying axis whose label, centred below it, stays inside a picture ``width`` units wide, and right of
+    ``left`` (where the lowest label of a standing axis ends).
 
     Examples
     --------
     >>> x_tick(300, "200", 480), x_tick(479, "300", 480)
-    (Tick(at=300, label='200'), Tick(at=469.1, label='300'))
+    (Tick(at=300, label='200'), Tick(at=467.9, label='300'))
     """
-    return Tick(min(at, round(width - len(label) * CHARACTER / 2 - 1, 1)), label)
+    half = len(label) * CHARACTER / 2
+    return Tick(min(max(at, round(left + half, 1)), round(width - half - 1, 1)), label)
 
 
 def nice_ticks(top: int, count: int = 5) -> tuple[int, ...]:

@@ -105,15 +105,17 @@ def pareto_chart(alternatives: Sequence[Alternative], limit: Limit | None, measu
         y_ticks=tuple(Tick(y(at), short_bytes(at)) for at in nice_ticks(top, 4)),
         # Ticks at round per mille.
         x_ticks=tuple(
-            x_tick(round(_LEFT + at / 1_000 * unit_x, 1), f"+{at / 10:g}%", WIDTH)
+            x_tick(round(_LEFT + at / 1_000 * unit_x, 1), f"+{at / 10:g}%", WIDTH, _LEFT)
             for at in nice_ticks(int(1_000 * most), _X_TICKS)
         ),
     )
 
 
 def _text_y(y: float, limit: float | None) -> float:
-    """Above the dot, or below it where the line of the limit runs through."""
-    return round(y + 16 if limit is not None and y - 20 < limit < y - 2 else y - 7, 1)
+    """Above the dot; below it, and below the line of the limit, where that line or its label is in the way."""
+    if limit is None or not y - 20 < limit < y + 16:
+        return round(y - 7, 1)
+    return round(max(y, limit) + 16, 1)
 
 
 def _beats(a: Alternative, b: Alternative) -> bool:

@@ -61,7 +61,7 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
         finalize=_filtered,
     )
-    environment.filters |= {"whole": _whole, "data": _data}
+    environment.filters |= {"whole": _whole, "data": _data, "parts": _parts}
     return environment
 
 
@@ -73,6 +73,11 @@ def _filtered(value: object) -> object:
 def _whole(command: str) -> Markup:
     """A command or a path that is copied: harmless and escaped, its words whole."""
     return escape(shown(command, LONGEST))
+
+
+def _parts(name: str) -> Markup:
+    """A tensor's name, harmless and escaped, that a line may break behind each of its parts."""
+    return Markup("/<wbr>").join(escape(part) for part in shown(name, _WORD).split("/"))
 
 
 def _data(text: str) -> Markup:
