@@ -39,7 +39,8 @@ def as_planned(case: Case, graph: Graph, target: Target | None = None) -> Graph:
     return set_plan_origin(graph, PlanOrigin((str(target or case.analysis.target),), __version__, "0" * 64))
 
 
-SAME = "nothing at run time: the same operators, the same outputs bit for bit"
+_SAME_OUTPUTS = "the same operators, the same outputs bit for bit"
+SAME = f"nothing at run time: {_SAME_OUTPUTS}"
 
 
 def model_ways(case: Case) -> Iterator[Way]:
@@ -81,7 +82,7 @@ def _lean(case: Case) -> Iterator[Way]:
     if not saved:
         return
     flash = after.code.lean.flash_bytes + after.code.lean.data_bytes
-    cost = f"{flash:,} bytes of flash and one source file; {SAME}"
+    cost = f"{flash:,} bytes of flash and one source file; kernels read there what they read in RAM; {_SAME_OUTPUTS}"
     text = f"lean registrations: what kernels keep lies in flash, which saves {saved:,} bytes of arena"
     yield made(case, "lean", text, cost, case.command("export", "--lean", "-o firmware"), after)
     if not case.situation.tight(Resource.RAM) or plans.operators(analysis.graph) > plans.FAST:
