@@ -1,8 +1,8 @@
 // Firmware for QEMU's mps2-an386 (Cortex-M4F): allocates and runs exported models, and prints what came out.
 //
-// models.inc holds a line RUN(name, Camel, resources) for each model, includes.inc its headers. For each model it prints
-// "A name size ok used" or "A name size failed" for the arena to declare and for 16 bytes less, and "O name seed hash" of
-// the outputs of two calls in the exact arena. The arena has a guard at either end.
+// models.inc holds lines RUN(name, Camel, less, resources, seeds), includes.inc the models' headers. For each it prints
+// "A name size ok used" or "A name size failed" for the arena to declare less so many bytes, and "O name seed hash" of
+// the outputs of two calls. The arena has a guard at either end.
 
 #include <cstdarg>
 #include <cstdint>
@@ -110,9 +110,8 @@ void Run(const char* name, const unsigned char* model, std::size_t size, TfLiteS
 
 }  // namespace
 
-#define RUN(name, Camel, resources)                                                                                \
-  Run<Camel##OpResolver>(#name, name##_tflite, k##Camel##ArenaBytes, Register##Camel##Ops, resources, 2); \
-  Run<Camel##OpResolver>(#name, name##_tflite, k##Camel##ArenaBytes - 16, Register##Camel##Ops, resources, 0);
+#define RUN(name, Camel, less, resources, seeds) \
+  Run<Camel##OpResolver>(#name, name##_tflite, k##Camel##ArenaBytes - less, Register##Camel##Ops, resources, seeds);
 
 int main() {
 #include "models.inc"
