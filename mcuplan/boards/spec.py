@@ -34,12 +34,7 @@ from mcuplan.boards.fields import (
     wrong,
 )
 from mcuplan.tflm import Target, TargetError
-
-_CORES_WITH = {
-    "dsp": frozenset({"cortex-m4", "cortex-m7", "cortex-m33", "cortex-m52", "cortex-m55", "cortex-m85"}),
-    "mve": frozenset({"cortex-m52", "cortex-m55", "cortex-m85"}),
-}
-"""Cores that can have the extension (Arm's technical reference manuals of the cores)."""
+from mcuplan.tflm.target import known_cores
 
 
 class Source(Table):
@@ -404,8 +399,9 @@ class Board(Table):
 
     def _check_core(self) -> None:
         core = self.soc.core
-        for flag, cores in _CORES_WITH.items():
-            if getattr(self.soc, flag) and core not in cores:
+        known = known_cores().get(core)
+        for flag, can in (("dsp", known is not None and known.dsp), ("mve", known is not None and known.mve)):
+            if getattr(self.soc, flag) and not can:
                 raise wrong(f"soc.{flag} = true does not go with soc.core {core!r}")
         for target in self.targets.values():
             named = Target.parse(target).core.name

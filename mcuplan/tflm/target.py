@@ -42,6 +42,8 @@ class KernelLibrary:
     rules: str = ""
     alike: tuple[str, ...] = ()
     newer_than: str = ""
+    support: str = "reference"
+    """The library whose kernels say what runs: others fall back to the reference ones where they do not say."""
 
     def __str__(self) -> str:
         return f"{self.name}-{self.version}" if self.version else self.name
@@ -50,11 +52,6 @@ class KernelLibrary:
     def base(self) -> str:
         """The key of its kernels in the data."""
         return self.name
-
-    @property
-    def support(self) -> str:
-        """The library whose kernels say what runs: others fall back to the reference ones where they do not say."""
-        return self.name if self.name == "cmsis-nn" else "reference"
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,9 +188,9 @@ def _parse(text: str) -> Target:
         raise TargetError(f"unknown target {text!r}: no TFLM version before the '/'")
     version = find_version(version_name) if version_name else None
     core_name, plus, library_text = rest.partition("+")
-    core = _cores().get(core_name)
+    core = known_cores().get(core_name)
     if core is None:
-        raise TargetError(f"unknown target {text!r}: no core {core_name!r}{_nearest(core_name, _cores())}")
+        raise TargetError(f"unknown target {text!r}: no core {core_name!r}{_nearest(core_name, known_cores())}")
     if plus and not library_text:
         raise TargetError(f"unknown target {text!r}: no kernel library after the '+'")
     library = _library(*_library_name(library_text), core_name) if plus else _usual_library(core_name, version)
@@ -241,7 +238,7 @@ def _library_name(text: str) -> tuple[str, str]:
 def _library(name: str, version: str, core: str) -> KernelLibrary:
     """A library in a version ("": the newest), without the version where it makes no difference on the core."""
     row = table()["libraries"][name]
-    plain = KernelLibrary(name, tuple(row.get("cores", ())))
+    plain = KernelLibrary(name, tuple(row.get("cores", ())), support=row.get("support", "reference"))
     rows: Mapping[str, Mapping[str, object]] = row.get("versions", {})
     if not rows:
         if version:
@@ -277,7 +274,8 @@ def _nearest(name: str, known: Mapping[str, object]) -> str:
 
 
 @cache
-def _cores() -> Mapping[str, Core]:
+def known_cores() -> Mapping[str, Core]:
+    """The cores that targets are made of, by name, with the extensions that they can have."""
     return {
         name: Core(name, row["abi"], row.get("dsp", False), row.get("mve", False))
         for name, row in table()["cores"].items()
@@ -289,11 +287,11 @@ def all_targets() -> Iterator[Target]:
     for version in known_versions().values():
         for name in version.libraries:
             row = table()["libraries"][name]
-            for core in version.cores or row.get("cores") or _cores():
+            for core in version.cores or row.get("cores") or known_cores():
                 if core not in row.get("cores", (core,)):
                     continue
                 yield from dict.fromkeys(
-                    Target(_cores()[core], _library(name, v, core), version.name)
+                    Target(known_cores()[core], _library(name, v, core), version.name)
                     for v, listed in (row.get("versions") or {"": {}}).items()
                     if "same" not in listed
                 )
