@@ -45,6 +45,23 @@ _JOBS = {
     "More": ("zoo", "allocate", "schema", "completion"),
 }
 """Every command, by what it is for."""
+_ROADS = """\
+Will this .tflite model run on that microcontroller? Three roads:
+
+Does it fit?
+  mcuplan check model.tflite --board arduino-nano-33-ble-sense
+  mcuplan compare model.tflite --cheapest
+
+Make it fit.
+  mcuplan check model.tflite --board arduino-nano-33-ble-sense --why
+  mcuplan plan model.tflite --board arduino-nano-33-ble-sense -o planned.tflite
+
+Guard it.
+  mcuplan check models --write-baseline
+  mcuplan diff HEAD~1:model.tflite model.tflite --max-growth ram=2kB
+
+No model at hand: zoo:person-detection is one. All commands: mcuplan --help"""
+"""What `mcuplan` alone says."""
 _LISTED = "\n\t"
 _INTERRUPTED, _BROKEN_PIPE, _TERMINATED, _BAD_USAGE = 130, 141, 143, 2
 
@@ -129,7 +146,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         complain(str(error))
         return error.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
-        streams.say(error.format_message())
+        alone = error.ctx is not None and error.ctx.command is cli
+        streams.say(_ROADS if alone else error.format_message())
         return _BAD_USAGE
     except click.UsageError as error:
         hint = f" (see {error.ctx.command_path} --help)" if error.ctx else ""

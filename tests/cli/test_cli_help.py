@@ -42,3 +42,11 @@ def test_an_option_for_one_board_is_not_called_repeatable(cli: Any, command: str
 def test_an_option_for_several_boards_says_so(cli: Any, command: str) -> None:
     text = " ".join(cli(command, "--help").out.split())
     assert "May be repeated." in text.partition("--board BOARD")[2].partition("--toolchain")[0]
+
+
+def test_alone_it_shows_the_roads(cli: Any) -> None:
+    done = cli()
+    assert done.code == 2
+    for road in ("Does it fit?", "Make it fit.", "Guard it."):
+        assert road in done.err
+    assert len(done.err.splitlines()) < 20

@@ -5,6 +5,8 @@ from __future__ import annotations
 import doctest
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +19,15 @@ from mcuplan.tflm.versions import known_versions
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
+README = DOCS.parent / "README.md"
+OTHERS = (README, DOCS.parent / "CONTRIBUTING.md", DOCS.parent / "CHANGELOG.md")
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _FILE = re.compile(r"# ([\w./-]+\.toml)\b")
-_LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
+_LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]+))?[^)]*\)")
 
 
 def page_id(page: Path) -> str:
-    return page.relative_to(DOCS).as_posix()
+    return page.relative_to(DOCS.parent).as_posix().removeprefix("docs/")
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ def agrees(wanted: str, got: str) -> bool:
 
 
 def with_transcripts() -> list[Path]:
-    return [page for page in PAGES if any(kind == "console" for kind, _ in blocks(page))]
+    return [page for page in (README, *PAGES) if any(kind == "console" for kind, _ in blocks(page))]
 
 
 @pytest.mark.parametrize("page", with_transcripts(), ids=page_id)
@@ -103,11 +107,35 @@ def test_examples(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert not runner.failures, "".join(said)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=page_id)
+@pytest.mark.parametrize("page", [*PAGES, *OTHERS], ids=page_id)
 def test_links(page: Path) -> None:
-    for target in _LINK.findall(page.read_text("utf-8")):
-        if "://" not in target:
-            assert (page.parent / target).exists(), target
+    """Files and headings that links lead to are there."""
+    for target, anchor in _LINK.findall(page.read_text("utf-8")):
+        if "://" in target:
+            continue
+        led = page.parent / target if target else page
+        assert led.exists(), target
+        assert not anchor or anchor in anchors(led), f"{target}#{anchor}"
+
+
+def anchors(page: Path) -> set[str]:
+    """The headings of a page as GitHub names them."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    heads = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {
+        re.sub(r"[^\w\- ]", "", re.sub(r"\]\([^)]*\)", "", head.lower())).strip().replace(" ", "-") for head in heads
+    }
+
+
+def test_the_documentation_builds_as_a_site(tmp_path: Path) -> None:
+    """With every warning an error: a page that no list names, a link that leads nowhere."""
+    for module in ("sphinx", "myst_parser", "furo"):
+        pytest.importorskip(module, reason="needs the docs extra")
+    built = subprocess.run(
+        [sys.executable, "-m", "sphinx", "-q", "-W", str(DOCS), str(tmp_path / "site")], capture_output=True, text=True
+    )
+    assert built.returncode == 0, built.stderr
+    assert (tmp_path / "site" / "index.html").is_file()
 
 
 def test_ellipsis_stands_for_lines_only() -> None:
