@@ -41,7 +41,7 @@ class Everything:
         self.lattice = Lattice(graph, TARGET, SMALL, model)
         self.graph = graph
         reader = StageReader(graph)
-        pricer = StagePricer.of(reader, model) if model is not None else None
+        pricer = StagePricer(reader, TARGET, model)
         self.stages: dict[int, list[tuple[StageChoice, int]]] = {}
         for first in range(len(graph.main.operators)):
             for stage in reader.stages(first):
@@ -53,7 +53,7 @@ class Everything:
                         cost = stage_cost(reader, stage, form, pricer)
                     except UnsupportedStageError:
                         continue
-                    trial = self.lattice.trials(stage, form)
+                    trial = self.lattice.options.trials(stage, form)
                     assert trial is not None
                     live = trial.inside + passing
                     choice = StageChoice(
@@ -79,7 +79,7 @@ class Everything:
             )  # fmt: skip
 
     def least(self, path: Path) -> int:
-        return self.lattice._least(path)
+        return self.lattice.least(path)
 
 
 @pytest.mark.parametrize("graph", [narrowing(), *map(random_network, (1, 5, 12, 20))], ids=lambda g: g.description)
@@ -91,11 +91,11 @@ def test_the_first_path_is_the_best_of_all(graph: Graph) -> None:
         limit = int(overhead * macs)
         best = min(least for least, extra in found if extra <= limit)
         searched = Lattice(graph, TARGET, SMALL)
-        least, path = next(searched.paths(Limits(limit)))
+        least, path = next(iter(searched.walk(Limits(limit))))
         # Strips that were made uneven on the way may be better than any even ones.
         uneven = any(c.form.kind is Kind.STRIPS and len(set(_heights(c))) > 2 for c in path.choices)
         assert least == best or (uneven and least < best)
-        assert searched.trials.tried <= every.lattice.trials.tried + len(every.stages) * 4
+        assert searched.tried <= every.lattice.tried + len(every.stages) * 4
 
 
 def _extra_time(choice: StageChoice) -> float:
@@ -113,7 +113,7 @@ def test_the_first_path_is_the_best_of_all_by_instructions(graph: Graph) -> None
     most = max(extra for _, extra in found)
     for limit in (0.0, 0.1 * most, most):
         best = min(least for least, extra in found if extra <= limit + 1e-6)
-        least, path = next(Lattice(graph, TARGET, SMALL, model).paths(Limits(limit)))
+        least, path = next(iter(Lattice(graph, TARGET, SMALL, model).walk(Limits(limit))))
         uneven = any(c.form.kind is Kind.STRIPS and len(set(_heights(c))) > 2 for c in path.choices)
         assert path.extra_time <= limit + 1e-6
         assert least == best or (uneven and least < best)
@@ -129,21 +129,21 @@ def test_the_fewest_macs_that_fit() -> None:
     found = [(path.extra_macs, every.least(path)) for path in every.paths()]
     for fit in sorted({least for _, least in found})[::40]:
         best = min((extra for extra, least in found if least <= fit), default=None)
-        path = next((p for _, p in Lattice(graph, TARGET, SMALL).paths(Limits(10**9, fit_bytes=fit))), None)
+        path = next((p for _, p in Lattice(graph, TARGET, SMALL).walk(Limits(10**9, fit_bytes=fit))), None)
         assert (path.extra_macs if path else None) == best
 
 
 def test_paths_come_best_first() -> None:
-    least = [bytes_ for bytes_, _ in Lattice(narrowing(), TARGET, EFFORTS["default"]).paths(Limits(10**9))]
+    least = [bytes_ for bytes_, _ in Lattice(narrowing(), TARGET, EFFORTS["default"]).walk(Limits(10**9))]
     assert least == sorted(least)
     assert len(least) > 1
 
 
 def test_what_was_tried_is_combined_when_no_more_may_be() -> None:
     searched = Lattice(narrowing(), TARGET, replace(EFFORTS["fast"], trials=3))
-    paths = list(searched.paths(Limits(10**9)))
+    paths = list(searched.walk(Limits(10**9)))
     assert searched.exhausted
-    assert searched.trials.tried == 3
+    assert searched.tried == 3
     assert any(path.choices for _, path in paths)
     assert any(not path.choices for _, path in paths)
 
@@ -151,9 +151,9 @@ def test_what_was_tried_is_combined_when_no_more_may_be() -> None:
 def test_neighbours_differ_in_one_form_that_needs_less() -> None:
     searched = Lattice(narrowing(), TARGET, EFFORTS["default"])
     seen = 0
-    for least, path in list(searched.paths(Limits(10**9))):
+    for least, path in list(searched.walk(Limits(10**9))):
         # What is told of a path is what its operators and stages say, however it was come by.
-        assert searched._combined([(c.stage, c.form) for c in path.choices]) == path
+        assert searched.combined([(c.stage, c.form) for c in path.choices]) == path
         for least_beside, beside in searched.neighbours(path):
             ((old, new),) = [(o, n) for o, n in zip(path.choices, beside.choices, strict=True) if o != n]
             assert new.stage == old.stage
@@ -161,7 +161,7 @@ def test_neighbours_differ_in_one_form_that_needs_less() -> None:
             assert beside.peak <= path.peak
             assert beside.growth - path.growth == new.growth_bytes - old.growth_bytes
             assert beside.extra_macs - path.extra_macs == new.macs - old.macs
-            assert least_beside == searched._least(beside)
+            assert least_beside == searched.least(beside)
             seen += 1
-        assert least == searched._least(path)
+        assert least == searched.least(path)
     assert seen > 10

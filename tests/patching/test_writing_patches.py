@@ -15,9 +15,10 @@ from mcuplan.patching.arena.trials import Trials
 from mcuplan.patching.writing.build import Draft
 from mcuplan.patching.writing.forms import Kind, StageForm, even_cuts, stage_cost, write_stage
 from mcuplan.patching.writing.patches import find_patches
+from mcuplan.patching.writing.price import StagePricer
 from mcuplan.patching.writing.reader import StageReader, UnsupportedStageError
 from mcuplan.proof.function.same_function import same_function
-from mcuplan.tflm import Target
+from mcuplan.tflm import DEFAULT_TARGET, Target
 from mcuplan.tflm.results import Refusal
 from mcuplan.tflm.support import unsupported
 from mcuplan.zoo.builder import Builder
@@ -70,7 +71,8 @@ def test_strides_bind_where_regions_begin() -> None:
 def test_macs_are_those_of_whole_regions() -> None:
     graph = lectures_example()
     reader, stage = whole(graph)
-    cost = stage_cost(reader, stage, StageForm(Kind.PATCHES, (0, 4, 8), "crop", False, 4))
+    pricer = StagePricer(reader, Target.parse(DEFAULT_TARGET), None)
+    cost = stage_cost(reader, stage, StageForm(Kind.PATCHES, (0, 4, 8), "crop", False, 4), pricer)
     assert cost.whole_macs == model_macs(graph).total == 2 * 64 * 2 * 18
     assert cost.macs == 4 * 2 * 36 * 2 * 18
 
@@ -100,7 +102,7 @@ def test_a_result_apart_from_its_source_begins_as_tflm_can(precision: str) -> No
     graph = b.graph([b.depthwise_conv2d(b.input((1, 8, 8, 2)), 3)])
     reader, stage = whole(graph)
     form = StageForm(Kind.PATCHES, (0, 8), "crop", False, 2)
-    assert find_patches(reader.net(stage, "crop"), 8, 2).displaced() is None
+    assert find_patches(reader.net(stage, "crop"), 8, 2).displaced is None
     draft = write_stage(Draft(graph), stage, form).tidy()
     begun = draft.graph.main.operators[0]
     assert begun.name == ("PAD" if precision == "int16" else "FILL")

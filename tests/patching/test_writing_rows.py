@@ -11,8 +11,10 @@ from mcuplan.operators.geometry.stages import PatchStage
 from mcuplan.patching.writing.build import Draft
 from mcuplan.patching.writing.flow import find_flow
 from mcuplan.patching.writing.forms import Kind, StageForm, even_cuts, stage_cost, stage_strips, write_stage
+from mcuplan.patching.writing.price import StagePricer
 from mcuplan.patching.writing.reader import StageReader
 from mcuplan.patching.writing.rows import Layer, RowsRead, RowWindow, UnsupportedStageError
+from mcuplan.tflm import DEFAULT_TARGET, Target
 from mcuplan.zoo.builder import Builder
 
 
@@ -65,12 +67,13 @@ def test_kept_halo() -> None:
 def test_explicit_padding_costs_no_macs_and_cropping_does() -> None:
     graph = two_convolutions()
     reader, stage = whole(graph)
+    pricer = StagePricer(reader, Target.parse(DEFAULT_TARGET), None)
     macs = model_macs(graph).total
     assert macs == 8 * 4 * 2 * 9 + 8 * 4 * 2 * 18
-    padded = stage_cost(reader, stage, StageForm(Kind.STRIPS, (0, 4, 8), "pad"))
+    padded = stage_cost(reader, stage, StageForm(Kind.STRIPS, (0, 4, 8), "pad"), pricer)
     assert padded.whole_macs == padded.macs == macs
     # Cropped: each strip gives each convolution one row more than it keeps on the side that is no border.
-    cropped = stage_cost(reader, stage, StageForm(Kind.STRIPS, (0, 4, 8), "crop"))
+    cropped = stage_cost(reader, stage, StageForm(Kind.STRIPS, (0, 4, 8), "crop"), pricer)
     assert cropped.macs == macs + 4 * 2 * 9 * 2 + 4 * 2 * 18 * 2
 
 

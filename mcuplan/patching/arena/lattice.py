@@ -14,29 +14,21 @@ weighted A*), 2014.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from heapq import heappop, heappush
-from itertools import count
 
 from mcuplan.deadline import Deadline
 from mcuplan.estimates.instructions import CostModel
 from mcuplan.graph import Graph
 from mcuplan.operators.geometry.stages import PatchStage
+from mcuplan.patching.arena.options import Candidate, Option, Options, best_pairs
 from mcuplan.patching.arena.outside import Outside
-from mcuplan.patching.arena.space import Effort, forms
-from mcuplan.patching.arena.trials import Trial, Trials
-from mcuplan.patching.writing.forms import Kind, StageCost, StageForm, balanced, stage_cost
-from mcuplan.patching.writing.price import StagePricer
-from mcuplan.patching.writing.reader import WINDOWED, StageReader, UnsupportedStageError
+from mcuplan.patching.arena.space import Effort
+from mcuplan.patching.writing.forms import StageForm
+from mcuplan.patching.writing.reader import WINDOWED
 from mcuplan.tflm.alignment import aligned
 from mcuplan.tflm.target import Target
-
-_LEAST_GROWTH = 200
-"""Persistent bytes that any stage adds at least: the operators that bring strips together."""
-
-_ENDLESS = 1 << 60
 
 Progress = Callable[[int, int], None]
 """Told after each trial: stages tried, and bytes that the best plan takes at least."""
@@ -91,19 +83,6 @@ class Path:
     extra_time: float = 0.0
     choices: tuple[StageChoice, ...] = ()
 
-    def beats(self, other: Path, macs: bool = True) -> bool:
-        """Whether no path that goes on from ``other`` can be better than the same going on from this one.
-
-        Without ``macs`` these do not count.
-        """
-        return (
-            self.peak <= other.peak
-            and self.growth <= other.growth
-            and self.planning <= other.planning
-            and self.extra_time <= other.extra_time
-            and (not macs or self.extra_macs <= other.extra_macs)
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -118,11 +97,173 @@ class Limits:
     below_bytes: int | None = None
 
 
+class _Label:
+    """A path to boundary ``at`` by its last edge: ``option`` of the stage ``by`` behind path ``before``.
+
+    Not ``exact`` is one whose last edge is known by its rows only, or (``option`` None) as a stage in any form.
+    """
+
+    __slots__ = ("at", "before", "by", "exact", "growth", "macs", "option", "peak", "planning", "time")
+
+    def __init__(
+        self, at: int, peak: int, growth: int, planning: int, macs: int, time: float,
+        before: _Label | None = None, by: Candidate | None = None, option: Option | None = None, exact: bool = True,
+    ) -> None:  # fmt: skip
+        self.at = at
+        self.peak = peak
+        self.growth = growth
+        self.planning = planning
+        self.macs = macs
+        self.time = time
+        self.before = before
+        self.by = by
+        self.option = option
+        self.exact = exact
+
+    def path(self) -> Path:
+        """The path with its stages, first to last."""
+        choices: list[StageChoice] = []
+        label: _Label | None = self
+        while label is not None:
+            if label.by is not None and label.option is not None:
+                choices.append(_choice(label.by, label.option))
+            label = label.before
+        return Path(
+            self.at, self.peak, self.growth, self.planning, self.macs, self.time, tuple(reversed(choices))
+        )  # fmt: skip
+
+
+def _choice(candidate: Candidate, option: Option) -> StageChoice:
+    cost = option.cost
+    return StageChoice(
+        candidate.stage, option.form, cost.macs, cost.whole_macs, option.inside + candidate.passing, option.growth,
+        cost.instructions, cost.whole_instructions,
+    )  # fmt: skip
+
+
+class Walk:
+    """Every combination of stages that is worth it, best first; it may be narrowed as it goes."""
+
+    def __init__(self, lattice: Lattice, limits: Limits, peak: int = 0) -> None:
+        self._lattice = lattice
+        self._limits = limits
+        self._most_time = limits.extra_time
+        self._counts_macs = limits.extra_macs < math.inf
+        self._heap: list[tuple[float, float, int, int, int, _Label]] = []
+        self._reached: list[list[_Label]] = [[] for _ in range(lattice.end + 1)]
+        self._pushed = 0
+        self._yielded: list[tuple[int, Path]] = []
+        self._ahead = _Ahead(lattice, limits.extra_time)
+        self._push(_Label(0, max(lattice.floor, peak), 0, 0, 0, 0.0))
+
+    def __iter__(self) -> Iterator[tuple[int, Path]]:
+        """Paths to the end with the bytes of arena that they take at least.
+
+        Combinations that another one beats in every respect are left out.
+        """
+        while self._heap:
+            found = self._step()
+            if found is not None:
+                self._yielded.append(found)
+                yield found
+
+    def best(self, most_time: float) -> tuple[int, Path] | None:
+        """The best combination that adds no more than ``most_time`` and any stage; from now on none that adds more."""
+        self._most_time = min(self._most_time, most_time)
+        self._ahead.sharpen(self._most_time)
+        known = (found for found in self._yielded if found[1].choices and found[1].extra_time <= most_time)
+        best = min(known, key=lambda found: found[0], default=None)
+        if best is not None:
+            return best
+        return next((found for found in self if found[1].choices), None)
+
+    def _step(self) -> tuple[int, Path] | None:
+        """Take the best path so far one step on; itself where it has come to the end."""
+        lattice = self._lattice
+        lattice.deadline.check()
+        *_, known, _, label = heappop(self._heap)
+        if label.time > self._most_time or self._beaten(label):
+            return None
+        if self._ahead.least(label) > known:
+            self._push(label)
+            return None
+        if not label.exact:
+            self._refine(label)
+            return None
+        self._reached[label.at].append(label)
+        if label.at == lattice.end:
+            path = label.path()
+            return lattice.least(path), path
+        if not lattice.fed[label.at]:
+            whole = max(label.peak, lattice.outside.operator_bytes[label.at])
+            self._push(_Label(label.at + 1, whole, label.growth, label.planning, label.macs, label.time, label))
+        for candidate in lattice.stages.get(label.at, ()):
+            if candidate.options != []:
+                peak, growth = max(label.peak, candidate.live), label.growth + candidate.growth
+                time = label.time + candidate.time
+                at, planning = candidate.stage.last, label.planning
+                self._push(_Label(at, peak, growth, planning, label.macs, time, label, candidate, None, False))
+        return None
+
+    def _refine(self, label: _Label) -> None:
+        """Make the last edge of a path more exact."""
+        options = self._lattice.options
+        candidate, before = label.by, label.before
+        assert candidate is not None
+        assert before is not None
+        if label.option is None:
+            known = options.of(candidate)
+            self._ahead.sharpen()
+            for option in known:
+                if option.tried or not options.exhausted:
+                    self._go(before, candidate, option)
+            return
+        tried = options.tried(candidate, label.option)
+        for option in options.uneven(candidate, tried):
+            self._go(before, candidate, option)
+        if tried is not None:
+            self._go(before, candidate, tried)
+            self._lattice.tell(self._ahead.least(self._lattice.behind(before, candidate, tried)))
+
+    def _go(self, before: _Label, candidate: Candidate, option: Option) -> None:
+        if before.time + option.extra_time <= self._most_time:
+            self._push(self._lattice.behind(before, candidate, option))
+
+    def _push(self, label: _Label) -> None:
+        limits = self._limits
+        if label.time > self._most_time or label.macs > limits.extra_macs or self._beaten(label):
+            return
+        least = self._ahead.least(label)
+        if limits.below_bytes is not None and least >= limits.below_bytes:
+            return
+        if limits.fit_bytes is not None and least > limits.fit_bytes:
+            return
+        key = (least, label.time) if limits.fit_bytes is None else (label.time, least)
+        self._pushed += 1
+        heappush(self._heap, (*key, -label.at, least, self._pushed, label))
+
+    def _beaten(self, label: _Label) -> bool:
+        """Whether no path that goes on from here can be better than one going on from a path that came here before."""
+        peak, growth, planning, time = label.peak, label.growth, label.planning, label.time
+        for known in self._reached[label.at]:
+            if (
+                known.peak <= peak
+                and known.growth <= growth
+                and known.planning <= planning
+                and known.time <= time
+                and (not self._counts_macs or known.macs <= label.macs)
+            ):
+                return True
+        return False
+
+
 class Lattice:
     """All combinations of stages of a graph on a target; remembers what was made exact.
 
     With ``model`` time are instructions, without one MACs. Rows of tensor ``streamed`` come from outside: what reads
-    it must be a stage, and what a source has to hold for it counts as growth.
+    it must be a stage, and what a source has to hold for it counts as growth. ``stages`` are those that can help, by
+    first operator, ``floor`` the bytes in use that every plan has at least, ``end`` the boundary behind the last
+    operator; ``fed`` tells which operators read the streamed tensor.
     """
 
     def __init__(
@@ -137,313 +278,188 @@ class Lattice:
         plain: bool = False,
     ) -> None:
         self.graph = graph
-        self.effort = effort
-        self.streamed = streamed
-        self.reader = StageReader(graph, streamed, plain)
+        self.deadline = deadline or Deadline()
         self.outside = Outside(graph, target)
-        self.trials = Trials(graph, target, deadline, streamed, plain)
-        self.pricer = StagePricer.of(self.reader, model) if model is not None else None
-        self._deadline = deadline or Deadline()
+        self.options = Options(graph, target, effort, model, self.outside, self.deadline, streamed, plain)
+        self.fed = [streamed in op.inputs for op in graph.main.operators]
+        self.end = len(graph.main.operators)
         self._progress = progress
-        self._forms: dict[PatchStage, list[_Option]] = {}
-        self._kinds: dict[object, _Option | None] = {}
-        self._balanced: set[tuple[PatchStage, StageForm]] = set()
-        self._passing: dict[PatchStage, int] = {}
-        self._stages, self._floor = self._useful_stages()
+        self.stages, self.floor = self._useful_stages()
+
+    @property
+    def tried(self) -> int:
+        """Stages written and counted."""
+        return self.options.trials.tried
 
     @property
     def exhausted(self) -> bool:
         """Whether no stage is tried any more; then only the tried ones are combined."""
-        return self.trials.tried >= self.effort.trials
+        return self.options.exhausted
 
-    def paths(self, limits: Limits) -> Iterator[tuple[int, Path]]:
-        """Every combination that is worth it, best first, with the bytes of arena that it takes at least.
-
-        Combinations that another one beats in every respect are left out.
-        """
-        order = count()
-        heap: list[tuple[tuple[float, float], int, int, Path, _Edge | None]] = []
-        reached: dict[int, list[Path]] = {}
-
-        def push(path: Path, edge: _Edge | None) -> None:
-            least = self._least(path)
-            if path.extra_time > limits.extra_time or path.extra_macs > limits.extra_macs:
-                return
-            if limits.below_bytes is not None and least >= limits.below_bytes:
-                return
-            if limits.fit_bytes is not None and least > limits.fit_bytes:
-                return
-            key = (least, path.extra_time) if limits.fit_bytes is None else (path.extra_time, least)
-            heappush(heap, (key, -path.at, next(order), path, edge))
-
-        push(Path(peak=self._floor), None)
-        macs = limits.extra_macs < math.inf
-        while heap:
-            self._deadline.check()
-            _, _, _, path, edge = heappop(heap)
-            if any(known.beats(path, macs) for known in reached.get(path.at, ())):
-                continue
-            if edge is not None:
-                for finer, what in self._refined(edge):
-                    push(finer, what)
-                continue
-            reached.setdefault(path.at, []).append(path)
-            if path.at == len(self.graph.main.operators):
-                yield self._least(path), path
-                continue
-            for onward, what in self._onward(path):
-                push(onward, what)
+    def walk(self, limits: Limits, peak: int = 0) -> Walk:
+        """Every combination that is worth it, best first; as if ``peak`` bytes were in use anyway."""
+        return Walk(self, limits, peak)
 
     def neighbours(self, path: Path) -> Iterator[tuple[int, Path]]:
-        """The same stages with one of them in a form that needs fewer bytes while it runs, as :meth:`paths` tells them.
+        """The same stages with one of them in a form that needs fewer bytes while it runs, as :meth:`walk` tells them.
 
-        :meth:`paths` leaves these out where another stage needs more at its time; they may be easier to place.
+        :meth:`walk` leaves these out where another stage needs more at its time; they may be easier to place.
         """
+        return self._changed(path, lambda old, live, _: live < old.live_bytes)
+
+    def lighter(self, path: Path, peak: int) -> Iterator[tuple[int, Path]]:
+        """The same stages with one of them in a form that adds less and has no more than ``peak`` bytes in use."""
+        return self._changed(path, lambda old, live, growth: growth < old.growth_bytes and live <= peak)
+
+    def _changed(self, path: Path, wanted: Callable[[StageChoice, int, int], bool]) -> Iterator[tuple[int, Path]]:
+        known = {candidate.stage: candidate for found in self.stages.values() for candidate in found}
         for i, choice in enumerate(path.choices):
-            for option in sorted(self._options(choice.stage), key=lambda o: o.least.inside):
-                if option.least.inside + self._passing_bytes(choice.stage) >= choice.live_bytes:
-                    break
-                tried = self._tried(choice.stage, option)
-                if tried is not None:
+            candidate = known[choice.stage]
+            for option in sorted(self.options.of(candidate), key=lambda o: o.inside):
+                if not wanted(choice, option.inside + candidate.passing, option.growth):
+                    continue
+                tried = self.options.tried(candidate, option)
+                if tried is not None and wanted(choice, tried.inside + candidate.passing, tried.growth):
                     forms = [(c.stage, c.form) for c in path.choices]
-                    found = self._combined([*forms[:i], (choice.stage, tried.form), *forms[i + 1 :]])
-                    if found.choices[i].live_bytes < choice.live_bytes:
-                        yield self._least(found), found
+                    found = self.combined([*forms[:i], (choice.stage, tried.form), *forms[i + 1 :]])
+                    yield self.least(found), found
 
-    def _combined(self, stages: Sequence[tuple[PatchStage, StageForm]]) -> Path:
+    def combined(self, stages: Sequence[tuple[PatchStage, StageForm]]) -> Path:
         """The path through stages in forms that were tried."""
-        path = Path(peak=self._floor)
+        label = _Label(0, self.floor, 0, 0, 0, 0.0)
         for stage, form in stages:
-            trial = self.trials(stage, form)
-            assert trial is not None
-            option = _Option(form, self._cost(stage, form), trial)
-            path = self._behind(_Edge(self._whole(path, stage.first), stage), option, trial)
-        return self._whole(path, len(self.graph.main.operators))
+            label = self._whole(label, stage.first)
+            candidate = self.options.candidate(stage)
+            label = self.behind(label, candidate, self.options.again(stage, form))
+        return self._whole(label, self.end).path()
 
-    # -- edges ---------------------------------------------------------------------------------------------------
-
-    def _onward(self, path: Path) -> Iterator[tuple[Path, _Edge | None]]:
-        if self.streamed not in self.graph.main.operators[path.at].inputs:  # which is nowhere whole
-            yield self._whole(path, path.at + 1), None
-        for stage in self._stages.get(path.at, ()):
-            peak = max(path.peak, self._stage_least(stage))
-            least = replace(path, at=stage.last, peak=peak, growth=path.growth + _LEAST_GROWTH)
-            yield least, _Edge(path, stage)
-
-    def _whole(self, path: Path, at: int) -> Path:
+    def _whole(self, label: _Label, at: int) -> _Label:
         """The path gone on to boundary ``at``, all operators run whole."""
-        return replace(path, at=at, peak=max([path.peak, *self.outside.operator_bytes[path.at : at]]))
+        peak = max([label.peak, *self.outside.operator_bytes[label.at : at]])
+        return _Label(at, peak, label.growth, label.planning, label.macs, label.time, label)
 
-    def _refined(self, edge: _Edge) -> Iterator[tuple[Path, _Edge | None]]:
-        path, stage = edge.path, edge.stage
-        if edge.option is None:
-            for option in self._options(stage):
-                if option.trial is not None:
-                    yield self._behind(edge, option, option.trial), None
-                elif not self.exhausted:
-                    yield self._behind(edge, option, option.least), _Edge(path, stage, option)
-            return
-        tried = self._tried(stage, edge.option)
-        for option in self._uneven(stage, tried):
-            yield self._behind(edge, option, option.least), _Edge(path, stage, option)
-        if tried is not None and tried.trial is not None:
-            behind = self._behind(edge, tried, tried.trial)
-            if self._progress is not None:
-                self._progress(self.trials.tried, self._least(behind))
-            yield behind, None
+    def behind(self, before: _Label, candidate: Candidate, option: Option) -> _Label:
+        """The path gone on by a stage."""
+        return _Label(
+            candidate.stage.last,
+            max(before.peak, option.inside + candidate.passing),
+            before.growth + option.growth,
+            before.planning + option.planning,
+            before.macs + option.extra_macs,
+            before.time + option.extra_time,
+            before,
+            candidate,
+            option,
+            option.tried,
+        )
 
-    def _behind(self, edge: _Edge, option: _Option, trial: Trial) -> Path:
-        path, stage, cost = edge.path, edge.stage, option.cost
-        live = trial.inside + self._passing_bytes(stage)
-        return Path(
-            stage.last,
-            max(path.peak, live),
-            path.growth + trial.growth + trial.buffer,
-            path.planning + trial.planning,
-            path.extra_macs + cost.extra_macs,
-            path.extra_time + option.extra_time,
-            (
-                *path.choices,
-                StageChoice(
-                    stage, option.form, cost.macs, cost.whole_macs, live, trial.growth,
-                    cost.instructions, cost.whole_instructions,
-                ),
-            ),
-        )  # fmt: skip
-
-    def _cost(self, stage: PatchStage, form: StageForm) -> StageCost:
-        return stage_cost(self.reader, stage, form, self.pricer)
-
-    def _options(self, stage: PatchStage) -> Sequence[_Option]:
-        """The stage's forms that no tried one beats."""
-        if stage not in self._forms:
-            found = list(self._useful_forms(stage))
-            # Where time has a price there are several times as many forms.
-            self._forms[stage] = found if self.pricer is None else _undominated(found)
-        return self._forms[stage]
-
-    def _useful_forms(self, stage: PatchStage) -> Iterator[_Option]:
-        """The stage's forms that can be written and need less than its operators run whole, which add nothing."""
-        room = max(self.outside.operator_bytes[stage.first : stage.last]) - self._passing_bytes(stage)
-        room = _ENDLESS if stage.source == self.streamed else room
-        full: set[tuple[Kind, str, bool]] = set()
-        priced, headed = self.pricer is not None, stage.source == self.streamed
-        for form in forms(self.graph, stage, self.effort, priced, headed):
-            self._deadline.check()
-            family = form.kind, form.padding, form.stream
-            if family in full:
-                continue
-            option = self._option(stage, form)
-            if option is None:
-                continue
-            if option.least.inside < room:
-                yield option
-            elif form.kind not in (Kind.PATCHES, Kind.CHANNELS):
-                full.add(family)  # those that follow are higher
-
-    def _option(self, stage: PatchStage, form: StageForm) -> _Option | None:
-        """A form by its rows alone, of stages that recur worked out once; None where it cannot be written."""
-        key = self.trials.kind(stage), form
-        if key not in self._kinds:
-            try:
-                self._kinds[key] = _Option(form, self._cost(stage, form))
-            except UnsupportedStageError:
-                self._kinds[key] = None
-        return self._kinds[key]
-
-    def _tried(self, stage: PatchStage, option: _Option) -> _Option | None:
-        """The option made exact, if nothing was in the way; its forms lose those that it beats."""
-        options = self._forms[stage]
-        known = next((o for o in options if o.form == option.form), None)
-        if known is None or known.trial is not None or self.exhausted:
-            return known if known is not None and known.trial is not None else None
-        trial = self.trials(stage, option.form)
-        tried = None if trial is None else replace(option, trial=trial)
-        others = [o for o in options if o.form != option.form and not (tried is not None and tried.beats(o))]
-        self._forms[stage] = others if tried is None else [*others, tried]
-        return tried
-
-    def _uneven(self, stage: PatchStage, tried: _Option | None) -> Iterator[_Option]:
-        """A form with uneven strips beside one with even ones that was just tried, where that needs less."""
-        if tried is None or tried.form.kind is not Kind.STRIPS or (stage, tried.form) in self._balanced:
-            return
-        self._balanced.add((stage, tried.form))
-        form = balanced(self.reader, stage, tried.form)
-        if form != tried.form:
-            self._balanced.add((stage, form))
-            option = _Option(form, self._cost(stage, form))
-            self._forms[stage].append(option)
-            yield option
+    def tell(self, least: int) -> None:
+        """Tell how far the search has come."""
+        if self._progress is not None:
+            self._progress(self.tried, least)
 
     # -- bounds --------------------------------------------------------------------------------------------------
 
-    def _useful_stages(self) -> tuple[dict[int, list[PatchStage]], int]:
+    def _useful_stages(self) -> tuple[dict[int, list[Candidate]], int]:
         """Stages that can help, by first operator, and the bytes in use that every plan has at least.
 
         Such a stage has an operator with a window, and one that needs more than any plan must have.
         """
         operators = self.graph.main.operators
+        reader = self.options.reader
         windowed = [op.name in WINDOWED for op in operators]
-        every = [s for k in range(len(operators)) for s in self.reader.stages(k) if any(windowed[s.first : s.last])]
-        floor = min(peak for peak, _ in self._rest(every)[0])
-        found: dict[int, list[PatchStage]] = {}
-        for stage in every:
-            hungry = max(self.outside.operator_bytes[stage.first : stage.last]) > floor
-            if hungry or stage.source == self.streamed:
-                found.setdefault(stage.first, []).append(stage)
-        return found, floor
+        stages = [s for k in range(self.end) for s in reader.stages(k) if any(windowed[s.first : s.last])]
+        every = [self.options.candidate(stage) for stage in stages]
+        floor = min((peak for peak, _ in self.rest(_by_first(every), 0.0, math.inf)[0]), default=0)
+        needed, streamed = self.outside.operator_bytes, self.options.streamed
+        useful = [
+            c for c in every if max(needed[c.stage.first : c.stage.last]) > floor or c.stage.source == streamed
+        ]  # fmt: skip
+        return _by_first(useful), floor
 
-    @cached_property
-    def _ahead(self) -> list[list[tuple[int, int]]]:
-        return self._rest([stage for stages in self._stages.values() for stage in stages])
-
-    def _rest(self, stages: list[PatchStage]) -> list[list[tuple[int, int]]]:
-        """For each boundary, (bytes in use, persistent growth) of what may come behind it, at least; best pairs."""
+    def rest(
+        self, candidates: Mapping[int, Sequence[Candidate]], price: float, most_time: float
+    ) -> list[list[tuple[int, float]]]:
+        """For each boundary, what may come behind it at least: bytes in use, and persistent growth with the added time
+        at ``price`` bytes an instruction; best pairs."""
         operators = self.outside.operator_bytes
-        by_first: dict[int, list[PatchStage]] = {}
-        for stage in stages:
-            by_first.setdefault(stage.first, []).append(stage)
-        rest: list[list[tuple[int, int]]] = [[(0, 0)]]
-        for at in reversed(range(len(operators))):
-            behind = len(operators) - at - 1  # rest[i] is that of boundary len(operators) - i
-            pairs = [(max(peak, operators[at]), growth) for peak, growth in rest[behind]]
-            for stage in by_first.get(at, ()):
-                least = self._stage_least(stage)
-                pairs += [(max(p, least), g + _LEAST_GROWTH) for p, g in rest[len(operators) - stage.last]]
-            rest.append(_best_pairs(pairs))
-        return rest[::-1]
+        rest: list[list[tuple[int, float]]] = [[]] * self.end + [[(0, 0.0)]]
+        for at in reversed(range(self.end)):
+            own = operators[at]
+            pairs = [] if self.fed[at] else [(peak if peak > own else own, cost) for peak, cost in rest[at + 1]]
+            for candidate in candidates.get(at, ()):
+                ahead = rest[candidate.stage.last]
+                for live, cost in candidate.bounds(price, most_time):
+                    pairs += [(peak if peak > live else live, cost + more) for peak, more in ahead]
+            rest[at] = best_pairs(pairs)
+        return rest
 
-    def _stage_least(self, stage: PatchStage) -> int:
-        return self._passing_bytes(stage) + self.outside.ends_bytes(stage, self.streamed)
-
-    def _passing_bytes(self, stage: PatchStage) -> int:
-        if stage not in self._passing:
-            self._passing[stage] = self.outside.passing_bytes(stage)
-        return self._passing[stage]
-
-    def _least(self, path: Path) -> int:
-        """Bytes of arena to declare that every plan beginning with ``path`` takes."""
-        persistent = self.outside.persistent_bytes + path.growth
-        final = min(aligned(max(path.peak, peak) + persistent + growth) for peak, growth in self._ahead[path.at])
-        return max(final, aligned(self.outside.planning_bytes + path.planning))
+    def least(self, path: Path) -> int:
+        """Bytes of arena to declare that a path to the end takes."""
+        final = path.peak + self.outside.persistent_bytes + path.growth
+        return aligned(max(final, self.outside.planning_bytes + path.planning))
 
 
-@dataclass(frozen=True, slots=True)
-class _Option:
-    """A form of a stage: what it costs at least, and exactly once it was tried."""
-
-    form: StageForm
-    cost: StageCost
-    trial: Trial | None = None
-
-    @property
-    def extra_time(self) -> float:
-        """Instructions that the form adds, or MACs where there is no cost model."""
-        cost = self.cost
-        return cost.instructions - cost.whole_instructions if cost.instructions else float(cost.extra_macs)
-
-    @property
-    def least(self) -> Trial:
-        """The best that a trial could find."""
-        return self.trial or Trial(self.cost.least.inside, max(self.cost.least.growth, _LEAST_GROWTH), 0)
-
-    def beats(self, other: _Option) -> bool:
-        """Whether the other form, whatever it takes exactly, takes no less of anything."""
-        mine, theirs = self.least, other.least
-        return (
-            mine.inside <= theirs.inside
-            and mine.growth <= theirs.growth
-            and mine.planning <= theirs.planning
-            and self.extra_time <= other.extra_time
-            and self.cost.extra_macs <= other.cost.extra_macs
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _Edge:
-    """A stage behind a path that is not exact yet: as it is, or in a form of which the rows are known."""
-
-    path: Path
-    stage: PatchStage
-    option: _Option | None = None
-
-
-def _undominated(options: list[_Option]) -> list[_Option]:
-    """Options that no other one clearly beats by its rows alone: as written, a few bytes more or less may turn up."""
-    found: list[_Option] = []
-    for option in sorted(options, key=lambda o: (o.extra_time, o.least.inside, o.least.growth)):
-        if not any(known.beats(option) and _CLEARLY * known.least.inside <= option.least.inside for known in found):
-            found.append(option)
+def _by_first(candidates: Sequence[Candidate]) -> dict[int, list[Candidate]]:
+    found: dict[int, list[Candidate]] = {}
+    for candidate in candidates:
+        found.setdefault(candidate.stage.first, []).append(candidate)
     return found
 
 
-_CLEARLY = 1.05
-"""By how much a form must need less than another one for that to be left out."""
+class _Ahead:
+    """What comes behind a boundary takes at least, however it is gone on with; sharper as more forms are known.
+
+    Time that is left has a price: of every plan, bytes and added time at some price are no less than the least of both
+    together, so its bytes are no less than that without what all the time that is left would cost (a Lagrangian
+    relaxation of the limit; M. L. Fisher, "The Lagrangian relaxation method for solving integer programming problems",
+    1981). The best of some prices counts.
+    """
+
+    def __init__(self, lattice: Lattice, most_time: float) -> None:
+        self._lattice = lattice
+        self._most_time = most_time
+        self._known = 0
+        self._rests: list[tuple[float, list[list[tuple[int, float]]]]] = []
+        self.sharpen()
+
+    def sharpen(self, most_time: float | None = None) -> None:
+        """Take into account what has become known since, and a lower limit, if there is one."""
+        looked_at = self._lattice.options.looked_at
+        if most_time is not None and most_time < self._most_time:
+            self._most_time = most_time
+        elif self._rests and looked_at < self._known + max(_NEWS, self._known // _NEWS):
+            return
+        self._known = looked_at
+        operators = self._lattice.outside.operator_bytes
+        worth = (max(operators) - self._lattice.floor) / self._most_time if 0 < self._most_time < math.inf else 0.0
+        prices = (0.0, *(worth * part for part in _PRICES)) if worth > 0 else (0.0,)
+        stages = self._lattice.stages
+        self._rests = [(price, self._lattice.rest(stages, price, self._most_time)) for price in prices]
+
+    def least(self, label: _Label) -> int:
+        """Bytes of arena to declare that every plan takes that begins with a path like this."""
+        outside, peak, at = self._lattice.outside, label.peak, label.at
+        most, left = 0.0, self._most_time - label.time
+        for price, rest in self._rests:
+            pairs = rest[at]
+            least = min([(p if p > peak else peak) + cost for p, cost in pairs]) if pairs else math.inf
+            if price:
+                least -= price * left
+            if least > most:
+                most = least
+        if most == math.inf:
+            return _NEVER
+        final = outside.persistent_bytes + label.growth + math.ceil(most - _ROUNDING)
+        return aligned(max(final, outside.planning_bytes + label.planning))
 
 
-def _best_pairs(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    found: list[tuple[int, int]] = []
-    for peak, growth in sorted(pairs):
-        if not found or growth < found[-1][1]:
-            found.append((peak, growth))
-    return found
+_NEWS = 12
+"""Stages whose forms have to become known, or a twelfth of those that are, before bounds are worked out anew."""
+
+_PRICES = (0.125, 0.5, 2.0)
+"""Prices of time: what all of it would cost by what stages may save at most."""
+
+_NEVER = 1 << 60
+_ROUNDING = 1e-6
+"""What sums of prices may be off by."""

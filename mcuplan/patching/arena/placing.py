@@ -30,6 +30,10 @@ class PlannedDraft:
     lower_bound_bytes: int
     usable: bool = True
 
+    def rank(self) -> tuple[bool, int, int]:
+        """The less, the better."""
+        return not self.usable, self.arena.declare_bytes, self.arena.nonpersistent_bytes
+
 
 class DraftProblem:
     """The arena problem of a draft, and the arrangements of its tensors that are worth placing."""
@@ -72,24 +76,29 @@ class DraftProblem:
         assert found is not None
         return found
 
-    def arrangements(self) -> Iterator[Arrangement]:
-        """Choices worth placing: all in place, all apart, and apart but where the most bytes are in use.
+    def arrangements(self, thorough: bool = True) -> Iterator[Arrangement]:
+        """Choices worth placing: all in place, all apart, and (``thorough``) apart but where the most bytes are in use.
 
         Each with outputs that trail over their inputs, and without: tensors that lie over one another cannot be moved
-        one by one.
+        one by one. What comes to the same is told once.
         """
+        told: set[tuple[object, ...]] = set()
         for trails in (True, False) if self._blocks[True][1] != self._blocks[False][1] else (True,):
-            for choices in self._choices(trails):
+            for choices in self._choices(trails, thorough):
                 found = self.arrangement(choices, trails)
-                if found is not None:
+                same = () if found is None else tuple((p.buffer, tuple(p.tensors.items())) for p in found.pieces)
+                if found is not None and same not in told:
+                    told.add(same)
                     yield found
 
-    def _choices(self, trails: bool) -> Iterator[frozenset[str]]:
+    def _choices(self, trails: bool, thorough: bool) -> Iterator[frozenset[str]]:
         yield self.every
         if not self.every:
             return
         best: frozenset[str] = frozenset()
         yield best
+        if not thorough:
+            return
         least = self._bound(best, trails)
         while True:
             more = [best | {choice} for choice in sorted(self.every - best)]
@@ -109,10 +118,28 @@ class DraftProblem:
         """The lower bound with everything over one another."""
         return self.tightest.lower_bound_bytes
 
-    def plan(self, effort: str = "default") -> PlannedDraft:
-        """Solve, write the offsets into the graph and replay TFLM."""
-        planned = [self._placed(arrangement, effort) for arrangement in self.arrangements()]
-        return min(planned, key=lambda p: (not p.usable, p.arena.declare_bytes, p.arena.nonpersistent_bytes))
+    def plan(self, effort: str = "default", thorough: bool = True) -> PlannedDraft:
+        """Solve, write the offsets into the graph and replay TFLM.
+
+        All arrangements that may be better than others are placed fast; of what more effort makes of the two best the
+        better one is taken.
+        """
+        placed: dict[tuple[bool, int, int, int], tuple[PlannedDraft, Arrangement]] = {}
+        best: PlannedDraft | None = None
+        for arrangement in self.arrangements(thorough):
+            least = arrangement.lower_bound_bytes
+            if best is None or not best.usable or least < best.arena.nonpersistent_bytes:
+                found = self._placed(arrangement, "fast")
+                placed.setdefault((*found.rank(), least), (found, arrangement))
+                best = found if best is None else min(best, found, key=PlannedDraft.rank)
+        assert best is not None
+        if effort == "fast":
+            return best
+        for rank in sorted(placed)[:2]:
+            arrangement = placed[rank][1]
+            if not best.usable or arrangement.lower_bound_bytes < best.arena.nonpersistent_bytes:
+                best = min(best, self._placed(arrangement, effort), key=PlannedDraft.rank)
+        return best
 
     def _placed(self, arrangement: Arrangement, effort: str) -> PlannedDraft:
         layout = self.problem.solve(arrangement, effort)

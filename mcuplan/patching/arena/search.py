@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain, islice
 
 from mcuplan.deadline import Deadline, OutOfTimeError
 from mcuplan.errors import McuplanError
@@ -229,6 +230,9 @@ _EFFORT_IN_PARTS = {"fast": "fast", "default": "fast", "best": "default"}
 """Effort of each further search, with convolutions in parts, by that of the first one."""
 
 
+_RELAXED = 3
+"""How often, and how many each time, plans are placed that make use of gaps."""
+
 _TOO_DEAR = 0.25
 """What a plan counts as a try that was placed only to find that it takes more time than its rows told."""
 
@@ -325,10 +329,13 @@ class _Search:
         self.dearer = 1.0
         # Where time is no matter, MACs are what it is counted in, and slow forms, which take less memory, are enough.
         model = self.model if wish.max_overhead < math.inf else None
+        if model is None:
+            self.limits = replace(self.limits, extra_time=min(self.limits.extra_time, self.limits.extra_macs))
         self.plain = any(_lacks(target, op) for target in targets for op in LOOPS)
         self.lattice = Lattice(self.graph, self.target, effort, model, progress, deadline, self.streamed, self.plain)
+        self.walk = self.lattice.walk(replace(self.limits, below_bytes=self.below))
         self.placed: dict[tuple[StageChoice, ...], _Placed] = {}
-        self.tried: set[tuple[tuple[StageChoice, ...], str]] = set()
+        self.tried: set[tuple[tuple[StageChoice, ...], str | None]] = set()
 
     def _time(self, graph: Graph, arena: ArenaPrediction) -> float:
         """Instructions of one ``Invoke``, MACs where there is no cost model."""
@@ -366,7 +373,7 @@ class _Search:
             operator_bytes=self._operator_bytes(best.path),
             lower_bound_bytes=best.draft.lower_bound_bytes,
             least_declare_bytes=None if self.lattice.exhausted else least,
-            tried=self.lattice.trials.tried,
+            tried=self.lattice.tried,
             instructions_before=None if self.model is None else self.time,
             instructions_after=None if self.model is None else best.time,
             out_of_time=self.deadline.struck,
@@ -376,7 +383,7 @@ class _Search:
         """The combination with the fewest MACs of those that fit once they are placed."""
         if fit_bytes is None:
             return None
-        for tries, (_, path) in enumerate(self.lattice.paths(replace(self.limits, fit_bytes=fit_bytes))):
+        for tries, (_, path) in enumerate(self.lattice.walk(replace(self.limits, fit_bytes=fit_bytes))):
             if tries == self.effort.placed:
                 break
             found = self._place(path)
@@ -391,7 +398,7 @@ class _Search:
         best: _Placed | None = None
         bound: int | None = None
         tries = 0.0
-        for least, path in self.lattice.paths(replace(self.limits, below_bytes=self.below)):
+        for least, path in self.walk:
             bound = least if bound is None else bound
             if tries >= self.effort.placed or (best is not None and best.fits(least)):
                 break
@@ -407,7 +414,22 @@ class _Search:
         hopeful = min(self.placed.values(), key=_Placed.hope)
         for found in (best, self._easier(best), self._easier(hopeful)):
             self._place(found.path, self.effort.solver)
+        self._relaxed(min(self.placed.values(), key=_Placed.rank))
         return self._first_that_stands(), bound
+
+    def _relaxed(self, best: _Placed) -> None:
+        """Place what adds less where stages may have in use all that the best one takes once it is placed, gaps too."""
+        for _ in range(_RELAXED):
+            limits, peak = replace(self.limits, below_bytes=best.need_bytes), best.draft.arena.nonpersistent_bytes
+            paths = chain(
+                islice(self.lattice.lighter(best.path, peak), _RELAXED),
+                islice(self.lattice.walk(limits, peak), _RELAXED),
+            )
+            near = [path for _, path in paths if path.choices and self._within(path, self.limits)]
+            better = min((self._place(path, self.effort.solver) for path in near), key=_Placed.rank, default=best)
+            if better.rank() >= best.rank():
+                return
+            best = better
 
     def _within(self, path: Path, limits: Limits) -> bool:
         return path.extra_time <= limits.extra_time and path.extra_macs <= limits.extra_macs
@@ -449,12 +471,11 @@ class _Search:
         for left in reversed(range(points)):
             # Closer together towards little time, where most is won.
             most = min(extra - 1, best.path.extra_time * left * left / (points * points))
-            limits = replace(self.limits, extra_time=max(most, 0.0), below_bytes=self.before.declare_bytes)
-            path = next((path for _, path in self.lattice.paths(limits) if path.choices), None) if extra > 0 else None
-            if path is None:
+            found = self.walk.best(max(most, 0.0)) if extra > 0 else None
+            if found is None:
                 return
-            self._place(path)
-            extra = path.extra_time
+            self._place(found[1])
+            extra = found[1].extra_time
 
     def _knee(self, best: _Placed) -> _Placed:
         """The point of the front farthest from the line between its ends: behind it little arena costs much time."""
@@ -474,14 +495,15 @@ class _Search:
                 return found
         return best
 
-    def _place(self, path: Path, solver: str = "fast") -> _Placed:
-        """The combination written into the graph and placed: the best that was found for it so far."""
+    def _place(self, path: Path, solver: str | None = None) -> _Placed:
+        """The combination written into the graph and placed, at a glance or by a solver: the best found of it."""
         if (path.choices, solver) not in self.tried:
             self.tried.add((path.choices, solver))
             draft = Draft(self.graph, streamed=self.streamed, plain=self.plain)
             for choice in reversed(path.choices):
                 draft = write_stage(draft, choice.stage, choice.form)
-            planned = DraftProblem(draft.tidy(), self.targets, deadline=self.deadline).plan(solver)
+            problem = DraftProblem(draft.tidy(), self.targets, deadline=self.deadline)
+            planned = problem.plan(solver or "fast", thorough=solver is not None)
             time = self._time(planned.graph, planned.arena)
             macs = path.extra_macs <= self.limits.extra_macs
             if time > self.most_time and path.extra_time > 0:

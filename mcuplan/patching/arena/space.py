@@ -40,7 +40,7 @@ _PATCHES = ((2, 1), (4, 1), (1, 2), (1, 4), (2, 2), (3, 3), (4, 4))
 _MORE_PATCHES = (*_PATCHES, (3, 1), (6, 1), (8, 1), (1, 3), (1, 8), (2, 3), (3, 2), (2, 4), (4, 2), (6, 6), (8, 8))
 
 EFFORTS: Mapping[str, Effort] = {
-    "fast": Effort((2, 3), 2, ((2, 2),), 150, 4, 4, "fast"),
+    "fast": Effort((2, 3), 2, ((2, 2),), 300, 8, 4, "fast"),
     "default": Effort((2, 3, 4), 2, _PATCHES, 800, 32, 12, "default"),
     "best": Effort((2, 3, 4, 5, 6, 8), 4, _MORE_PATCHES, 4000, 48, 24, "best"),
 }

@@ -10,9 +10,9 @@ values. So each operator exists once, and the cost is the turns that the lag add
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 
 from mcuplan.graph import DType, Quantization, Subgraph, Tensor
 from mcuplan.operators import Axis
@@ -21,11 +21,8 @@ from mcuplan.patching.writing.build import GATHERED, GraphBuilder, SubgraphBuild
 from mcuplan.patching.writing.feed import RowsWriter
 from mcuplan.patching.writing.loop import MOST_FETCHED, Tables, Variables, begin_over_source, displacement
 from mcuplan.patching.writing.reader import UnsupportedStageError
-from mcuplan.patching.writing.rows import Feed, Layer, RowWindow, StageNet, StripRows
+from mcuplan.patching.writing.rows import ENDLESS, Feed, Layer, RowWindow, StageNet, StripRows
 from mcuplan.patching.writing.strips import StripWriter
-
-_ENDLESS = 1 << 30
-"""Rows of a map that goes on above and below."""
 
 _MASKED = frozenset({DType.FLOAT32, DType.INT8, DType.INT16})
 """Element types that can be masked: integers by MUL with a scale-1 constant, which gives the value or 0, exactly.
@@ -115,7 +112,53 @@ class Flow:
     @property
     def moves_result(self) -> bool:
         """Whether some turn's rows of the result do not all lie inside it."""
-        return self.uneven and any(self.written(i)[0] for i in range(self.turns))
+        return self.uneven and any(self.written(i)[0] for i in self._kinks)
+
+    def lookups(self, gathers: bool, places: bool = True) -> list[int]:
+        """How many numbers a turn finds in each of the :meth:`tables`, equal ones once."""
+        own = self.rows[self.net.source]
+        if self.net.feed is not None:
+            fed = self.fed(self.net.feed)
+            together = places and all(fed[i][1:3] == [self.result_row(i), 0] for i in self._kinks)
+            found = [] if together else [4]
+        elif self.uneven:
+            found = [own]
+        else:
+            together = places and not gathers and all(self.source_rows(i)[0] == self.result_row(i) for i in self._kinks)
+            found = [] if together else [own if gathers else 4]
+        found += [self.rows[self.net.result]] if self.moves_result and places else []
+        windows = {self._outside(t) for t in self.inside}
+        return [*found, *(count for count, _ in windows), *([4] if places else [])]
+
+    def _outside(self, t: int) -> tuple[int, tuple[tuple[int, int], ...]]:
+        """The rows of a tensor's window, and by turn how many of them lie outside, above or (negative) below."""
+        begin, end = self.inside[t]
+        window, rows = self.strip[t], self.rows[t]
+        count, low = window.high - window.low, window.low - self.base * rows
+        above = [(i, min(begin - low - i * rows, count)) for i in range(min(-(-(begin - low) // rows), self.turns))]
+        first = max((end - low - count) // rows + 1, 0)
+        return count, (*above, *((i, max(end - low - i * rows - count, -count)) for i in range(first, self.turns)))
+
+    @property
+    def _kinks(self) -> set[int]:
+        """Turns beside which rows that are read or written go on otherwise: the ends of maps, the first and last."""
+        source, result = self.net.source, self.net.result
+        ends = [-self.starts[t] // self.rows[t] for t in (source, result)]
+        ends += [(self.net.height(source) - self.starts[source]) // self.rows[source], 0, self.turns - 1]
+        return {i for end in ends for i in range(end - 2, end + 3) if 0 <= i < self.turns}
+
+    @cached_property
+    def displaced(self) -> int | None:
+        """How many bytes behind the result's first one the source may begin; None where they have to lie apart.
+
+        Turns behind the end of the source read its last rows again: what comes of them is masked or cut off, but they
+        have to be there. Both go on evenly but for the kinks, so these tell all.
+        """
+        turns = sorted(self._kinks)
+        written = [self.result_row(i) + self.rows[self.net.result] for i in turns]
+        last = self.net.height(self.net.source)
+        needed = [self.needed(i + 1) if i + 1 < self.turns else last for i in turns]
+        return displacement(self.net, written, needed)
 
     def written(self, turn: int) -> list[int]:
         """Which of a turn's rows of the result are written from :meth:`result_row` on: those inside, then any."""
@@ -146,17 +189,18 @@ def find_flow(net: StageNet, result_rows: int, gathers: bool = False) -> Flow:
     looked_up = gathers and all(net.tensors[t].dtype in GATHERED for t in ends)
     if height % result_rows and not looked_up:
         raise UnsupportedStageError(f"{result_rows} rows do not divide the result's {height}")
-    endless, masked, inside = _with_padding(net, GATHERED if gathers else frozenset())
+    endless, masked, inside = _with_padding(net, gathers)
     rows = _rates(endless, result_rows)
     phases = range(min(rows[net.source], _PHASES)) if looked_up else range(1)
     ways = [_ending(endless, height, rows, _starts(endless, rows, -earlier)) for earlier in phases]
-    starts = min(ways, key=lambda way: _lag_and_windows(endless, rows, way))
+    starts = _best(endless, rows, ways)
     turns = (height - starts[net.result]) // result_rows
     height = net.height(net.source)
     uneven = rows[net.source] > height or (height % rows[net.source] and not looked_up)
     if net.feed is None and uneven:
         raise UnsupportedStageError(f"{rows[net.source]} rows do not divide the source's {height}")
-    endless, masked = _without_idle_masks(endless, masked, rows, starts, turns)
+    if masked:
+        endless, masked = _without_idle_masks(endless, masked, rows, starts, turns)
     leaving = {t: (a, b) for t, (a, b) in inside.items() if starts[t] < a or starts[t] + turns * rows[t] > b}
     base = _late(rows, starts)
     return Flow(endless, rows, starts, turns, masked, leaving, base, _turn(endless, rows, starts, base))
@@ -167,7 +211,7 @@ def padded_flow(net: StageNet, result_rows: int, first: int, turns: int) -> Flow
 
     All rows above are taken for granted: they are there before the loop begins.
     """
-    endless, masked, inside = _with_padding(net, GATHERED)
+    endless, masked, inside = _with_padding(net, True)
     if masked:
         raise UnsupportedStageError("a stage with masks has no first strip apart")
     rows = _rates(endless, result_rows)
@@ -182,7 +226,7 @@ def chained_flows(first: StageNet, second: StageNet, result_rows: int, times: in
 
     The source of the second one counts as one that is nowhere whole.
     """
-    ends, masked, insides = zip(*(_with_padding(net, GATHERED) for net in (first, second)), strict=True)
+    ends, masked, insides = zip(*(_with_padding(net, True) for net in (first, second)), strict=True)
     later = _rates(ends[1], result_rows)
     if any(masked) or later[second.source] % times:
         raise UnsupportedStageError(f"{times} times a turn give no whole rows")
@@ -195,7 +239,7 @@ def chained_flows(first: StageNet, second: StageNet, result_rows: int, times: in
         return starts, _ending(ends[1], height, later, behind)
 
     ways = [begun(earlier) for earlier in range(min(rows[0][first.source], _PHASES))]
-    starts = min(ways, key=lambda way: (-way[1][second.result], _lag_and_windows(ends[0], rows[0], way[0])[1]))
+    starts = min(ways, key=lambda way: (-way[1][second.result], _window_bytes(ends[0], rows[0], way[0])))
     turns = (height - starts[1][second.result]) // result_rows
     base = max(_late(later, starts[1]), -(-_late(rows[0], starts[0]) // times))
     found = []
@@ -215,10 +259,9 @@ def _demanded(net: StageNet, rows: Mapping[int, int], first: int) -> dict[int, i
     """The first new row of each tensor in turn 0: the last that the result's rows from ``first`` on need."""
     starts = {net.result: first}
     for layer in reversed(net.layers):
-        begin = starts[layer.output] + _FAR * rows[layer.output]
-        end = layer.span(begin, begin + rows[layer.output]).end
+        end = starts[layer.output] * layer.rows.stride + layer.inner(rows[layer.output]).end
         for t in layer.inputs:
-            start = end - _FAR * rows[t] - rows[t]
+            start = end - rows[t]
             starts[t] = max(start, starts.get(t, start))
     return starts
 
@@ -233,11 +276,17 @@ def _ending(net: StageNet, height: int, rows: Mapping[int, int], starts: dict[in
     return {**starts, net.result: begin - (begin - height) % rows[net.result]}
 
 
-def _lag_and_windows(net: StageNet, rows: Mapping[int, int], starts: Mapping[int, int]) -> tuple[int, int]:
-    """How far the result lags behind, then bytes of all windows: of two ways to begin, the better has less."""
-    windows = _turn(net, rows, starts, _late(rows, starts))
-    held = sum((w.high - w.low) * net.row_bytes(t) for t, w in windows.items())
-    return -starts[net.result], held
+def _best(net: StageNet, rows: Mapping[int, int], ways: Sequence[dict[int, int]]) -> dict[int, int]:
+    """Of several ways to begin, those of which the result lags least behind, and of these the least windows."""
+    latest = max(way[net.result] for way in ways)
+    ways = [way for way in ways if way[net.result] == latest]
+    return ways[0] if len(ways) == 1 else min(ways, key=lambda way: _window_bytes(net, rows, way))
+
+
+def _window_bytes(net: StageNet, rows: Mapping[int, int], starts: Mapping[int, int]) -> int:
+    """Bytes of all windows."""
+    sizes = net.row_sizes
+    return sum((w.high - w.low) * sizes[t] for t, w in _turn(net, rows, starts, 0).items())
 
 
 def _late(rows: Mapping[int, int], starts: Mapping[int, int]) -> int:
@@ -245,10 +294,10 @@ def _late(rows: Mapping[int, int], starts: Mapping[int, int]) -> int:
     return 1 + max(-(-(-starts[t] + 64) // rows[t]) for t in starts)
 
 
-def _with_padding(
-    net: StageNet, gathered: Collection[DType]
-) -> tuple[StageNet, dict[int, int], dict[int, tuple[int, int]]]:
+@lru_cache(maxsize=1 << 10)
+def _with_padding(net: StageNet, gathers: bool) -> tuple[StageNet, dict[int, int], dict[int, tuple[int, int]]]:
     """Every map without ends; masks before layers that read padding rows, or what is inside where rows are gathered."""
+    gathered = GATHERED if gathers else frozenset()
     tensors = dict(net.tensors)
     number = max(tensors) + 1
     masks: dict[int, int] = {}
@@ -261,14 +310,14 @@ def _with_padding(
             if layer.pools:
                 raise UnsupportedStageError("a pooling with padded rows has no value to put in their place")
             if net.feed is not None and t == net.source:  # the rows outside that come are padding
-                layers.append(replace(layer, rows=_open(layer.rows)))
+                layers.append(_opened(layer, inputs))
                 continue
             tensor = net.tensors[t]
             if tensor.dtype in gathered and not (layer.pads and layer.output == net.result):
                 before = layer.rows.before if layer.pads else 0
-                known = inside.get(padded := layer.output if layer.pads else t, (0, _ENDLESS))
+                known = inside.get(padded := layer.output if layer.pads else t, (0, ENDLESS))
                 inside[padded] = max(before, known[0]), min(before + tensor.shape[1], known[1])
-                layers.append(replace(layer, rows=_open(layer.rows)))
+                layers.append(_opened(layer, layer.inputs))
                 continue
             if t not in masks:
                 if tensor.dtype not in _MASKED:
@@ -277,12 +326,18 @@ def _with_padding(
                 tensors[masks[t]] = replace(tensor, name=tensor.name + "/masked")
                 layers.append(Layer(-1, (t,), masks[t], _open(Axis(tensor.shape[1], 0, 1, 1, 1, 0, 0)), masks=True))
             inputs = (masks[t],)
-        layers.append(replace(layer, inputs=inputs, rows=_open(layer.rows)))
+        layers.append(_opened(layer, inputs))
     return replace(net, layers=tuple(layers), tensors=tensors), {m: t for t, m in masks.items()}, inside
 
 
+@lru_cache(maxsize=1 << 12)
+def _opened(layer: Layer, inputs: tuple[int, ...]) -> Layer:
+    """A layer of maps without ends: the same object for the same, which remembers what its rows need."""
+    return replace(layer, inputs=inputs, rows=_open(layer.rows))
+
+
 def _open(axis: Axis) -> Axis:
-    return replace(axis, input=_ENDLESS, output=_ENDLESS)
+    return replace(axis, input=ENDLESS, output=ENDLESS)
 
 
 def _without_idle_masks(
@@ -294,9 +349,7 @@ def _without_idle_masks(
         if starts[m] >= 0 and starts[m] + turns * rows[m] <= net.tensors[t].shape[1]
     }  # fmt: skip
     layers = tuple(
-        replace(layer, inputs=tuple(idle.get(t, t) for t in layer.inputs))
-        for layer in net.layers
-        if layer.output not in idle
+        _opened(layer, tuple(idle.get(t, t) for t in layer.inputs)) for layer in net.layers if layer.output not in idle
     )
     return replace(net, layers=layers), {m: t for m, t in masked.items() if m not in idle}
 
@@ -313,48 +366,27 @@ def _rates(net: StageNet, result_rows: int) -> dict[int, int]:
     return rows
 
 
-_FAR = 1 << 16
-
-
 def _starts(net: StageNet, rows: Mapping[int, int], source: int) -> dict[int, int]:
     """The first new row of each tensor in turn 0, the source's given: as far down as its inputs' new rows allow."""
     starts = {net.source: source}
     for layer in net.layers:
-        d = rows[layer.output]
-        shift = _FAR * d
-        first = math.inf
-        for t in layer.inputs:
-            have = starts[t] + rows[t] + _FAR * rows[t]
-            start = (starts[t] + _FAR * rows[t] + layer.rows.before) // layer.rows.stride + 1
-            while layer.span(start, start + d).end > have:
-                start -= 1
-            first = min(first, start - shift)
+        end, stride = layer.inner(rows[layer.output]).end, layer.rows.stride
+        first = min((starts[t] + rows[t] - end) // stride for t in layer.inputs)
         # Rows before the first new one are there from the beginning: padding, and nothing else. Not so in the result.
         padded = layer.rows.before if layer.pads and layer.output != net.result else 0
-        starts[layer.output] = min(int(first), padded)
+        starts[layer.output] = min(first, padded)
     return starts
 
 
 def _turn(net: StageNet, rows: Mapping[int, int], starts: Mapping[int, int], turn: int) -> StripRows:
-    new = {t: starts[t] + turn * rows[t] for t in rows if t in starts}
+    used = (net.source, *(layer.output for layer in net.layers))
+    new = {t: starts[t] + turn * rows[t] for t in used}
     lows = dict(new)
     for layer in net.layers:
-        span = layer.span(new[layer.output], new[layer.output] + rows[layer.output])
+        begin = new[layer.output] * layer.rows.stride + layer.inner(rows[layer.output]).begin
         for t in layer.inputs:
-            lows[t] = min(lows[t], span.begin)
-    used = {net.source, *(layer.output for layer in net.layers)}
-    return {t: RowWindow(lows[t], new[t], new[t] + rows[t]) for t in used}
-
-
-def displaced(flow: Flow) -> int | None:
-    """How many bytes behind the result's first one the source may begin; None where they have to lie apart.
-
-    Turns behind the end of the source read its last rows again: what comes of them is masked or cut off, but they
-    have to be there.
-    """
-    written = [flow.result_row(i) + flow.rows[flow.net.result] for i in range(flow.turns)]
-    needed = [*map(flow.needed, range(1, flow.turns)), flow.net.height(flow.net.source)]
-    return displacement(flow.net, written, needed)
+            lows[t] = min(lows[t], begin)
+    return {t: RowWindow(lows[t], new[t], new[t] + rows[t]) for t in new}
 
 
 class FlowStrip(StripWriter):
@@ -465,7 +497,7 @@ class FlowWriter:
         """The result before the loop: over the source's used rows where that is safe, else its own bytes."""
         main, net = self.main, self.flow.net
         result = net.tensors[net.result]
-        behind = displaced(self.flow) if self.over else None
+        behind = self.flow.displaced if self.over else None
         if behind is not None:
             return begin_over_source(main, net, self.stage.source, behind)
         return main.filled(result)

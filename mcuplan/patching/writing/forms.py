@@ -13,21 +13,18 @@ from mcuplan.patching.writing.build import Draft, GraphBuilder, SubgraphBuilder
 from mcuplan.patching.writing.cascade import CascadeWriter
 from mcuplan.patching.writing.channels import check_channels, write_channels
 from mcuplan.patching.writing.estimate import (
-    Least,
-    begun_growth,
     least_cascade,
     least_of_channels,
     least_of_flow,
-    least_of_headed,
     least_of_patches,
     least_of_strips,
 )
 from mcuplan.patching.writing.feed import RowsWriter, rows_again
-from mcuplan.patching.writing.flow import FlowWriter, check_plain, displaced, find_flow
+from mcuplan.patching.writing.flow import FlowWriter, check_plain, find_flow
 from mcuplan.patching.writing.headed import HeadedWriter, find_headed
 from mcuplan.patching.writing.loop import LoopWriter, find_run
 from mcuplan.patching.writing.patches import Patches, PatchWriter, find_patches
-from mcuplan.patching.writing.price import StagePricer
+from mcuplan.patching.writing.price import Rows, StagePricer
 from mcuplan.patching.writing.reader import Form, StageReader, UnsupportedStageError
 from mcuplan.patching.writing.rows import StageNet, StripRows, stage_macs, strip_windows
 from mcuplan.patching.writing.strips import StripWriter
@@ -90,20 +87,22 @@ def even_cuts(height: int, rows: int) -> tuple[int, ...]:
 def stage_strips(reader: StageReader, stage: PatchStage, form: StageForm) -> tuple[StageNet, list[StripRows]]:
     """The stage's layers and the windows of each of its strips."""
     net = reader.net(stage, form.padding)
-    keep = set(net.tensors) - net.free() if form.stream else set()
+    keep = set(net.tensors) - net.free if form.stream else set()
     return net, strip_windows(net, form.cuts, keep)
 
 
 @dataclass(frozen=True, slots=True)
 class StageCost:
-    """MACs of a stage's operators run whole, MACs of the stage in a form, and the least bytes that it takes.
+    """MACs and instructions of a stage's operators run whole and in a form, and the least bytes that the form takes.
 
-    Instructions of both where a cost model was asked; else 0.
+    ``inside`` are bytes in use while it runs, ``growth`` those by which the persistent section grows. Instructions are
+    0 where the target has no cost model.
     """
 
     whole_macs: int
     macs: int
-    least: Least
+    inside: int
+    growth: int
     whole_instructions: float = 0.0
     instructions: float = 0.0
 
@@ -113,7 +112,7 @@ class StageCost:
         return self.macs - self.whole_macs
 
 
-def stage_cost(reader: StageReader, stage: PatchStage, form: StageForm, pricer: StagePricer | None = None) -> StageCost:
+def stage_cost(reader: StageReader, stage: PatchStage, form: StageForm, pricer: StagePricer) -> StageCost:
     """What a stage costs in a form, without writing it out.
 
     Raises
@@ -121,45 +120,52 @@ def stage_cost(reader: StageReader, stage: PatchStage, form: StageForm, pricer: 
     UnsupportedStageError
         Where the stage cannot be written in this form.
     """
+    key = stage, form.kind, form.cuts, form.padding, form.stream, form.columns, form.kind is Kind.LOOP and form.fast
+    found = pricer.recent.get(key)
+    if found is None:  # forms that differ in how they are copied follow one another
+        pricer.recent.clear()
+        found = pricer.recent[key] = _rows(reader, stage, form, pricer)
+    price = found.price(form.fast)
+    return StageCost(
+        _whole_macs(found.net), found.macs, found.inside, price.growth, pricer.whole(stage), price.instructions
+    )
+
+
+def _rows(reader: StageReader, stage: PatchStage, form: StageForm, pricer: StagePricer) -> Rows:
+    """What a form's rows tell of it, and how they are priced."""
     _check(reader, stage, form)
     if form.kind is Kind.CHANNELS:
         check_channels(reader.graph, stage, form.cuts)
         net = reader.net(stage, "crop")
-        macs, least = _whole_macs(net), least_of_channels(net, form.cuts)
-        instructions = pricer.channels(stage, form.cuts) if pricer else 0.0
-    elif form.kind is Kind.PATCHES:
+        taken, scratch = pricer.keeps.parts(stage, form.cuts)
+        inside = least_of_channels(net, form.cuts, scratch)
+        return Rows(net, _whole_macs(net), inside, lambda _: pricer.channels(stage, form.cuts, taken))
+    over = _is_over(reader, stage)
+    if form.kind is Kind.PATCHES:
         patches = _patches(reader, stage, form)
-        instructions = pricer.patches(patches, form.fast) if pricer else 0.0
-        net, macs, least = patches.net, patches.macs, least_of_patches(patches)
-        least = _with_begin(least, net, patches.displaced() if _is_over(reader, stage) else None)
-    elif form.kind is Kind.HEADED_LOOP:
-        net = reader.net(stage, form.padding)
-        headed = find_headed(net, form.cuts[1])
-        macs = stage_macs(net, [headed.head]) + stage_macs(headed.flow.net, [headed.flow.strip]) * headed.flow.turns
-        least = _with_begin(least_of_headed(headed), net, None)
-        instructions = pricer.headed(headed, form.fast) if pricer else 0.0
-    elif form.kind is Kind.CASCADE:
-        net = reader.net(stage, form.padding)
-        cascade, least = least_cascade(net, form.cuts[1])
-        least = _with_begin(least, net, None)
+        inside = least_of_patches(patches)
+        return Rows(patches.net, patches.macs, inside, lambda fast: pricer.patches(patches, fast, over))
+    if form.kind is Kind.HEADED_LOOP:
+        headed = find_headed(reader.net(stage, form.padding), form.cuts[1])
+        macs = (
+            stage_macs(headed.net, [headed.head]) + stage_macs(headed.flow.net, [headed.flow.strip]) * headed.flow.turns
+        )
+        return Rows(headed.net, macs, least_of_flow(headed.flow), lambda fast: pricer.headed(headed, fast))
+    if form.kind is Kind.CASCADE:
+        cascade, inside = least_cascade(reader.net(stage, form.padding), form.cuts[1])
         first, second = (stage_macs(flow.net, [flow.strip]) for flow in (cascade.first, cascade.second))
         macs = (first * cascade.times + second) * cascade.second.turns
-        instructions = pricer.cascade(cascade, form.fast) if pricer else 0.0
-    elif form.kind is Kind.LOOP:
-        net = reader.net(stage, form.padding)
-        flow = find_flow(net, form.cuts[1], form.fast)
+        return Rows(cascade.net, macs, inside, lambda fast: pricer.cascade(cascade, fast))
+    if form.kind is Kind.LOOP:
+        flow = find_flow(reader.net(stage, form.padding), form.cuts[1], form.fast)
         if reader.plain:
             check_plain(flow)
-        macs, least = stage_macs(flow.net, [flow.strip]) * flow.turns, least_of_flow(flow)
-        least = _with_begin(least, net, displaced(flow) if _is_over(reader, stage) else None)
-        instructions = pricer.flow(flow, form.fast) if pricer else 0.0
-    else:
-        net, strips = stage_strips(reader, stage, form)
-        run = find_run(net, strips) if form.kind is Kind.BORDERED_LOOP else None
-        macs, least = stage_macs(net, strips), least_of_strips(net, strips, run)
-        instructions = pricer.strips(net, strips, run, form.fast) if pricer else 0.0
-    whole = pricer.whole(stage) if pricer else 0.0
-    return StageCost(_whole_macs(net), macs, least, whole, instructions)
+        macs = stage_macs(flow.net, [flow.strip]) * flow.turns
+        return Rows(flow.net, macs, least_of_flow(flow), lambda fast: pricer.flow(flow, fast, over))
+    net, strips = stage_strips(reader, stage, form)
+    run = find_run(net, strips) if form.kind is Kind.BORDERED_LOOP else None
+    inside = least_of_strips(net, strips, run)
+    return Rows(net, stage_macs(net, strips), inside, lambda fast: pricer.strips(net, strips, run, fast))
 
 
 def _check(reader: StageReader, stage: PatchStage, form: StageForm) -> None:
@@ -178,12 +184,13 @@ def _is_over(reader: StageReader, stage: PatchStage) -> bool:
     return not reader.plain and stage.source not in main.outputs and max(main.consumers[stage.source]) < stage.last
 
 
-def _with_begin(least: Least, net: StageNet, displaced: int | None) -> Least:
-    return replace(least, growth=least.growth + begun_growth(net, displaced))
-
-
 def _whole_macs(net: StageNet) -> int:
     return sum(layer.row_macs * net.height(layer.output) for layer in net.layers)
+
+
+def _inside(reader: StageReader, stage: PatchStage, form: StageForm) -> int:
+    """Bytes that strips have in use at least."""
+    return least_of_strips(*stage_strips(reader, stage, form), None)
 
 
 def balanced(reader: StageReader, stage: PatchStage, form: StageForm) -> StageForm:
@@ -192,7 +199,7 @@ def balanced(reader: StageReader, stage: PatchStage, form: StageForm) -> StageFo
     Borders between strips are moved one at a time, by ever smaller steps, as long as that helps.
     """
     best, step = form, max(form.cuts[1] // 2, 1)
-    least = stage_cost(reader, stage, form).least.inside
+    least = _inside(reader, stage, form)
     while step:
         found = best
         for i, way in product(range(1, best.strips), (-step, step)):
@@ -201,7 +208,7 @@ def balanced(reader: StageReader, stage: PatchStage, form: StageForm) -> StageFo
                 continue
             moved = replace(found, cuts=cuts)
             try:
-                inside = stage_cost(reader, stage, moved).least.inside
+                inside = _inside(reader, stage, moved)
             except UnsupportedStageError:
                 continue
             if inside < least:

@@ -30,12 +30,16 @@ LEAST_TURNS = 2
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Strips ``[first, last)`` that are alike; one turn goes on by ``source_rows`` and ``result_rows``."""
+    """Strips ``[first, last)`` that are alike; one turn goes on by ``source_rows`` and ``result_rows``.
+
+    ``together`` tells that it reads and writes at the same rows.
+    """
 
     first: int
     last: int
     source_rows: int
     result_rows: int
+    together: bool = False
 
 
 def _likeness(net: StageNet, strip: StripRows, after: StripRows) -> tuple[object, ...]:
@@ -73,8 +77,9 @@ def find_run(net: StageNet, strips: Sequence[StripRows]) -> Run:
     if best[1] - best[0] < LEAST_TURNS:
         raise UnsupportedStageError("no two strips inside the stage are alike")
     first, after = strips[best[0]], strips[best[0] + 1]
-    moves = (after[t].low - first[t].low for t in (net.source, net.result))
-    return Run(best[0], best[1], *moves)
+    source, result = (after[t].low - first[t].low for t in (net.source, net.result))
+    together = source == result and first[net.source].low == first[net.result].low
+    return Run(best[0], best[1], source, result, together)
 
 
 def displacement(net: StageNet, written: Sequence[int], needed: Sequence[int]) -> int | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import product
 
 from mcuplan.graph import Subgraph
@@ -191,6 +192,11 @@ class Patches:
         """MACs of all turns."""
         return len(self.turns) * sum(self.layer_macs(layer) for layer in self.net.layers)
 
+    @property
+    def cut(self) -> bool:
+        """Whether regions give more of the result than their patch."""
+        return (self.rows.piece, self.columns.piece) != self.shape(self.net.result)[1:3]
+
     def layer_macs(self, layer: Layer) -> int:
         """MACs of one layer in one turn."""
         columns = self.net.tensors[layer.output].shape[2]
@@ -200,6 +206,7 @@ class Patches:
         """Shape of a tensor in a region."""
         return (1, self.rows.sizes[t], self.columns.sizes[t], self.net.tensors[t].shape[3])
 
+    @cached_property
     def displaced(self) -> int | None:
         """How many bytes behind the result's first one the source may begin; None where they have to lie apart."""
         rows = self.rows
@@ -261,7 +268,7 @@ class PatchWriter:
         region = tables.piece(given[1], begins, size, f"{source.name}/region")
         made = self._operators(region)
         patch, piece = made, (patches.rows.piece, patches.columns.piece)
-        if piece != patches.shape(net.result)[1:3]:
+        if patches.cut:
             drops = [(patches.rows.drops[r], patches.columns.drops[c]) for r, c in turns]
             patch = tables.piece(made, drops, piece, f"{result.name}/patch")
         written = body.tensor(result, f"{result.name}/written")
@@ -273,7 +280,7 @@ class PatchWriter:
 
     def _begun(self) -> int:
         """The result before the loop: over the source's used rows where that is safe, else its own bytes."""
-        displaced = self.patches.displaced() if self.over else None
+        displaced = self.patches.displaced if self.over else None
         if displaced is not None:
             return begin_over_source(self.main, self.patches.net, self.stage.source, displaced)
         return self.main.filled(self.patches.net.tensors[self.patches.net.result])

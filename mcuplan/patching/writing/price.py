@@ -1,29 +1,33 @@
-"""What a stage takes in instructions, from its rows alone: the calls that its operators will be, before any is written.
+"""What a stage takes from its rows alone: instructions and persistent bytes of the operators that it will be.
 
 Everything that runs in a strip is counted as the writers of this room write it: clones, padding, rows joined, kept and
 cut off, what loops look up, dispatch and the loops themselves. What happens once a stage (its first and last copies) is
-counted by bytes. A test holds the sum against what the written stage takes by the same cost model.
+counted by bytes. Where operators may have constants in common these are counted once, so that persistent bytes are
+never too many. Tests hold both sums against the written stage.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from mcuplan.estimates.instructions import Call, CostModel, call_of
+from mcuplan.graph import DType, Tensor
 from mcuplan.operators import OperatorCall, window_axis
 from mcuplan.operators.geometry import SAME
 from mcuplan.operators.geometry.stages import PatchStage
 from mcuplan.operators.input_rows import ROWS_OPERATOR
-from mcuplan.patching.writing.build import gathers
+from mcuplan.patching.writing.build import MOST_PARTS, gathers
 from mcuplan.patching.writing.cascade import Cascade, tables_of
 from mcuplan.patching.writing.flow import Flow
 from mcuplan.patching.writing.headed import Headed
+from mcuplan.patching.writing.keeps import Keeps
 from mcuplan.patching.writing.loop import LEAST_FETCHED, MOST_FETCHED, Run
 from mcuplan.patching.writing.patches import Patches
 from mcuplan.patching.writing.reader import StageReader
 from mcuplan.patching.writing.rows import Layer, StageNet, StripRows
+from mcuplan.tflm.target import Target
 
 _FILL_A_BYTE = 1.0
 """Instructions a byte of what a stage lays down once: PAD, FILL and RESHAPE take 0.5 to 2."""
@@ -31,116 +35,283 @@ _FILL_A_BYTE = 1.0
 _VARIABLES = 3
 """A loop's own: the counter, the source, the result."""
 
+_ROUNDED = 32
+"""Bytes by which the sections' ends may be rounded otherwise with more operators in them."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Instructions of one ``Invoke``, dispatch included, and persistent bytes beside those of the given operators."""
+
+    instructions: float
+    growth: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A form of a stage by its rows: layers, MACs, bytes in use inside at least, and its price with or without rows
+    copied fast."""
+
+    net: StageNet
+    macs: int
+    inside: int
+    price: Callable[[bool], Price]
+
+
+_One = tuple[float, int]
+"""Instructions of one run of an operator, and its persistent bytes."""
+
+
 class StagePricer:
-    """Instructions of stages of one graph."""
+    """Prices of stages of one graph on one target; without a cost model instructions are 0.
 
-    reader: StageReader
-    model: CostModel
-    calls: dict[int, Call | None]
+    What operators take is remembered by what they do: rows of maps of one width, depth and type are alike.
+    """
 
-    @classmethod
-    def of(cls, reader: StageReader, model: CostModel) -> StagePricer:
-        """A pricer that has looked at no operator yet."""
-        return cls(reader, model, {})
+    def __init__(self, reader: StageReader, target: Target, model: CostModel | None) -> None:
+        self.reader = reader
+        self.model = model
+        self.keeps = Keeps(reader.graph, target)
+        self.dispatch = model.control.dispatch if model is not None else 0.0
+        self._calls: dict[int, Call | None] = {}
+        self._known: dict[tuple[object, ...], _One] = {}
+        self._kinds: dict[tuple[int, int, DType], int] = {}
+        self._likes: list[Tensor] = []
+        self._of_net: dict[StageNet, Mapping[int, int]] = {}
+        self.recent: dict[object, Rows] = {}
 
     def whole(self, stage: PatchStage) -> float:
-        """The stage's operators as they are in the model, dispatch included."""
-        calls = [self._operator(k) for k in range(stage.first, stage.last)]
-        return sum(self._instructions(call) for call in calls)
+        """Instructions of the stage's operators as they are in the model, dispatch included."""
+        if self.model is None:
+            return 0.0
+        return sum(self._instructions(self._operator(k)) for k in range(stage.first, stage.last))
 
-    def strips(self, net: StageNet, strips: Sequence[StripRows], run: Run | None, fast: bool) -> float:
-        """Strips written out or, with ``run``, partly as one loop."""
-        writer = _Strip(self, net, fast)
-        total = 0.0
+    def least_growth(self, stage: PatchStage) -> int:
+        """Persistent bytes that the stage adds in any form: another clone of its last operator and what joins the two,
+        the loop itself, or another part of a convolution with constants of its own."""
+        keeps, last = self.keeps, stage.last - 1
+        part = keeps.clone(last)
+        if stage.last - stage.first == 1:
+            part = min(part, keeps.node + keeps.tensor + keeps.constants([last]))
+        if stage.source == self.reader.streamed:
+            return 0
+        loop = _Tally.looping(keeps) + keeps.added("DYNAMIC_UPDATE_SLICE") + keeps.added("SLICE")
+        return max(min(part + keeps.added("CONCATENATION"), loop) - _ROUNDED, 0)
+
+    def strips(self, net: StageNet, strips: Sequence[StripRows], run: Run | None, fast: bool) -> Price:
+        """Strips written out or, with ``run``, partly as one loop, whose turns are alike."""
+        tally = _Tally(self, net, fast)
         fed = net.feed is not None
         for j, strip in enumerate(strips):
-            rolled = run is not None and run.first <= j < run.last
             after = strips[j + 1] if j + 1 < len(strips) else None
-            total += self._sum(writer.strip(strip, after, streams=False, piece=rolled or fed))
-            if rolled or fed:
-                total += self._sum(writer.piece(strip))
-            if rolled:
-                kept = sum(1 for w in after.values() if w.kept) if after else 0
-                total += self._turn(_VARIABLES - fed + kept) + self._sum(writer.lookups(2))
-            total += self._sum(writer.result(strip, joined=run is None))
-        return total + (self.model.control.loop + self._ends(net) if run is not None else 0.0)
+            if run is None or not run.first <= j < run.last:
+                if fed:
+                    tally.constant("place", strip[net.source].low)
+                    tally.taken(strip[net.source].high - strip[net.source].low)
+                tally.strip(strip, after)
+                tally.border(strip, run is not None)
+            elif j == run.first:
+                tally.turns, tally.inside = run.last - run.first, True
+                tally.strip(strip, after)
+                tally.loop((sum(1 for w in after.values() if w.kept) if after else 0) - fed)
+                tally.taken(strip[net.source].high - strip[net.source].low)
+                tally.lookups(1 if run.together and not fed else 2)
+                tally.put(strip)
+                tally.turns, tally.inside = 1, False
+        if run is None:
+            tally.joined(sum(1 for strip in strips if strip[net.result].new < strip[net.result].high))
+        return tally.price(run is not None, run is not None and len(strips) > run.last - run.first)
 
-    def flow(self, flow: Flow, fast: bool) -> float:
+    def flow(self, flow: Flow, fast: bool, over: bool) -> Price:
         """One loop through which rows flow."""
-        writer = _Strip(self, flow.net, fast, flow.inside)
-        strip, after = flow.strip, flow.later(1)
-        kept = sum(1 for t, w in strip.items() if w.kept and t != flow.net.result)
-        variables = _VARIABLES - (flow.net.feed is not None)
-        turn = self._sum(writer.strip(strip, after, streams=True)) + self._turn(variables + kept)
-        source = flow.net.tensors[flow.net.source]
-        tables = {
-            tuple(map(tuple, table)) for table in flow.tables(fast and gathers(source, flow.rows[flow.net.source]))
-        }
-        turn += self._sum(writer.turn_piece(flow)) + self._sum(writer.fetched([len(table[0]) for table in tables]))
-        turn += self._sum(writer.lookups(2 * bool(flow.masked)))
-        turn += self._sum(writer.result(strip, joined=False))
-        return flow.turns * turn + self.model.control.loop + self._ends(flow.net)
+        net, strip = flow.net, flow.strip
+        tally = _Tally(self, net, fast, flow.inside)
+        tally.turns, tally.inside = flow.turns, True
+        tally.strip(strip, flow.later(1), streams=True)
+        kept = sum(1 for t, w in strip.items() if w.kept and t != net.result)
+        tally.loop(kept - (net.feed is not None))
+        tally.growth += kept * self.keeps.tensor
+        tally.taken(flow.rows[net.source])
+        gathered = fast and gathers(net.tensors[net.source], flow.rows[net.source])
+        tally.fetched(flow.lookups(gathered, not self.reader.plain))
+        tally.lookups(2 * bool(flow.masked))
+        tally.put(strip)
+        tally.begun(flow.displaced if over else None)
+        return tally.price(whole=True)
 
-    def headed(self, headed: Headed, fast: bool) -> float:
+    def headed(self, headed: Headed, fast: bool) -> Price:
         """The same behind a first strip of its own."""
-        writer = _Strip(self, headed.net, fast)
         head, after = headed.head, headed.after
-        total = self._sum(writer.strip(head, after, streams=False)) + self._sum(writer.left(after))
-        total += self._sum(writer.piece(head))
-        return total + self.flow(headed.flow, fast)
+        tally = _Tally(self, headed.net, fast)
+        tally.taken(head[headed.net.source].high - head[headed.net.source].low)
+        tally.strip(head, after, streams=True)
+        flow = self.flow(headed.flow, fast, False)
+        return Price(tally.instructions + flow.instructions, tally.growth + flow.growth)
 
-    def cascade(self, cascade: Cascade, fast: bool) -> float:
+    def cascade(self, cascade: Cascade, fast: bool) -> Price:
         """Two flows in one loop."""
-        first, second = cascade.first, cascade.second
-        turn = 0.0
+        first, second, net = cascade.first, cascade.second, cascade.net
+        tally = _Tally(self, net, fast)
+        tally.inside = True
         for flow, times in ((first, cascade.times), (second, 1)):
-            writer = _Strip(self, flow.net, fast, flow.inside)
-            turn += times * self._sum(writer.strip(flow.strip, flow.later(1), streams=True))
-        turn += cascade.times * self._sum(_Strip(self, first.net, fast).turn_piece(first))
+            own = _Tally(self, flow.net, fast, flow.inside)
+            own.turns, own.inside = second.turns, True
+            for _ in range(times):
+                own.strip(flow.strip, flow.later(1), streams=True)
+                if flow is first:
+                    own.taken(flow.rows[flow.net.source])
+            tally.instructions += own.instructions
+            tally.growth += own.growth
         kept = sum(1 for f in (first, second) for t, w in f.strip.items() if w.kept and t != f.net.result)
-        tables = {tuple(map(tuple, table)) for table in tables_of(cascade)}
-        writer = _Strip(self, second.net, fast)
-        turn += self._turn(_VARIABLES - 1 + kept) + self._sum(writer.fetched([len(table[0]) for table in tables]))
-        turn += self._sum(writer.result(second.strip, joined=False)) + self._sum(writer.stacked(cascade.times))
-        return second.turns * turn + self.model.control.loop + self._ends(second.net)
+        tally.turns = second.turns
+        tally.loop(kept - 1)
+        tally.fetched([len(table[0]) for table in {tuple(map(tuple, t)) for t in tables_of(cascade)}])
+        tally.stacked(second, cascade.times)
+        tally.put(second.strip)
+        tally.begun(None)
+        return tally.price(whole=True)
 
-    def patches(self, patches: Patches, fast: bool) -> float:
+    def patches(self, patches: Patches, fast: bool, over: bool) -> Price:
         """One loop over patches."""
-        writer = _Strip(self, patches.net, fast)
-        turn = self._sum(writer.patch(patches)) + self._turn(_VARIABLES) + self._sum(writer.lookups(3))
-        return len(patches.turns) * turn + self.model.control.loop + self._ends(patches.net)
+        net = patches.net
+        whole = patches.columns.piece == net.tensors[net.result].shape[2]
+        tally = _Tally(self, net, fast and whole)
+        tally.turns, tally.inside = len(patches.turns), True
+        tally.patch(patches)
+        tally.loop(0)
+        tally.begun(patches.displaced if over else None)
+        return tally.price(whole=True)
 
-    def channels(self, stage: PatchStage, cuts: Sequence[int]) -> float:
-        """A convolution in parts by output channels."""
-        call = self._operator(stage.first)
-        if call is None:
-            return 0.0
+    def channels(self, stage: PatchStage, cuts: Sequence[int], taken: int) -> Price:
+        """A convolution in parts by output channels, of which it is known what they take for good."""
         sizes = [end - begin for begin, end in pairwise(cuts)]
+        growth = max(taken - _ROUNDED, 0)
+        call = self._operator(stage.first)
+        if call is None or self.model is None:
+            return Price(0.0, growth)
         parts = [
             call._replace(result=(*call.result[:3], size), other=(size, *call.other[1:]) if call.other else ())
             for size in sizes
         ]
         joined = Call("CONCATENATION", call.dtype, parts[0].result, call.result, detail=(3, *sizes))
-        return self._sum(iter([*parts, joined]))
+        return Price(sum(map(self._instructions, (*parts, joined))), growth)
 
-    # -- parts -------------------------------------------------------------------------------------------------------
+    # -- operators ---------------------------------------------------------------------------------------------------
 
-    def _sum(self, calls: Iterator[Call | None]) -> float:
-        return sum(self._instructions(call) for call in calls)
+    def kinds(self, net: StageNet) -> Mapping[int, int]:
+        """For each tensor of a stage a number that those share whose rows are alike."""
+        if net not in self._of_net:
+            self._of_net[net] = {t: self._kind(tensor) for t, tensor in net.tensors.items()}
+        return self._of_net[net]
+
+    def _kind(self, tensor: Tensor) -> int:
+        key = tensor.shape[2], tensor.shape[3], tensor.dtype
+        if key not in self._kinds:
+            self._kinds[key] = len(self._likes)
+            self._likes.append(tensor)
+        return self._kinds[key]
+
+    def layer(self, layer: Layer, kinds: Mapping[int, int], read: int, made: int, padding: int) -> _One:
+        """A layer that makes some rows of some; ``padding`` rows are added by a PAD."""
+        given, out = kinds[layer.inputs[0]], kinds[layer.output]
+        key = layer.operator, layer.valid, layer.crops, given, out, read, made, padding
+        found = self._known.get(key)
+        if found is None:
+            like = self._likes[out]
+            shapes = self.shape(given, read), self.shape(out, made)
+            if layer.pads:
+                sides = (0, 0, padding, 0, *layer.columns, 0, 0)
+                found = self._one(Call("PAD", like.dtype.label, *shapes, detail=sides), self.keeps.added("PAD"))
+            elif layer.masks:
+                name = "SELECT_V2" if like.dtype is DType.FLOAT32 else "MUL"
+                call = Call("MUL", like.dtype.label, *shapes, other=(1, made, 1, 1))
+                found = self._one(call, self.keeps.added(name, like.dtype))
+            else:
+                found = self._one(self._clone(layer, *shapes), self.keeps.clone(layer.operator))
+            self._known[key] = found
+        return found
+
+    def rows(self, kind: int, rows: int, fast: bool) -> _One:
+        """A copy of some rows."""
+        return self.piece(self.shape(kind, rows + 1), self.shape(kind, rows), kind, fast)
+
+    def piece(self, given: tuple[int, ...], made: tuple[int, ...], kind: int, fast: bool) -> _One:
+        """A piece of a map, by GATHER or SLICE."""
+        key = given, made, kind, fast
+        found = self._known.get(key)
+        if found is None:
+            like = self._likes[kind]
+            name, detail = ("GATHER", (1,)) if fast and gathers(like, made[1]) else ("SLICE", ())
+            growth = self.keeps.added(name, like.dtype)
+            found = self._known[key] = self._one(Call(name, like.dtype.label, given, made, detail=detail), growth)
+        return found
+
+    def joined(self, kind: int, parts: tuple[int, ...], whole: int) -> _One:
+        """Some rows one below the other; of ``whole`` rows."""
+        key = "joined", kind, parts, whole
+        found = self._known.get(key)
+        if found is None:
+            dtype = self._likes[kind].dtype
+            shapes = self.shape(kind, parts[0]), self.shape(kind, whole)
+            call = Call("CONCATENATION", dtype.label, *shapes, detail=(1, *parts))
+            found = self._known[key] = self._one(call, self.keeps.added("CONCATENATION", dtype))
+        return found
+
+    def gathered(self, kind: int, rows: int) -> _One:
+        """Rows of a window, padding among them."""
+        key = "gathered", kind, rows
+        found = self._known.get(key)
+        if found is None:
+            dtype = self._likes[kind].dtype
+            shapes = self.shape(kind, rows + 1), self.shape(kind, rows)
+            growth = self.keeps.added("GATHER", dtype)
+            found = self._known[key] = self._one(Call("GATHER", dtype.label, *shapes, detail=(1,)), growth)
+        return found
+
+    def fed(self, kind: int, rows: int) -> _One:
+        """Rows that the firmware gives; what its operator keeps is not counted."""
+        shape = self.shape(kind, rows)
+        return self._one(
+            Call(ROWS_OPERATOR, self._likes[kind].dtype.label, shape, shape), self.keeps.node + self.keeps.tensor
+        )
+
+    def put(self, kind: int, height: int, part: tuple[int, ...]) -> _One:
+        """A part put into its place in a map."""
+        key = "put", kind, height, part
+        found = self._known.get(key)
+        if found is None:
+            dtype, whole = self._likes[kind].dtype, self.shape(kind, height)
+            call = Call("DYNAMIC_UPDATE_SLICE", dtype.label, whole, whole, other=part, detail=(1,))
+            found = self._known[key] = self._one(call, self.keeps.added("DYNAMIC_UPDATE_SLICE", dtype))
+        return found
+
+    def lookup(self, length: int = 4) -> _One:
+        """A row of a constant table with its result: a SLICE; its length is no matter."""
+        key = "lookup", length
+        if key not in self._known:
+            one = self._one(Call("SLICE", "int32", (100,), (length,)), self.keeps.added("SLICE", DType.INT32))
+            self._known[key] = one[0], one[1] + self.keeps.tensor  # its table
+        return self._known[key]
+
+    def split(self, lengths: Sequence[int]) -> _One:
+        """Looked up rows taken apart."""
+        call = Call("SPLIT_V", "int32", (sum(lengths),), (lengths[0],), detail=(0, *lengths))
+        return self._one(call, self.keeps.added("SPLIT_V", DType.INT32) + (len(lengths) + 1) * self.keeps.tensor)
+
+    def _one(self, call: Call | None, growth: int) -> _One:
+        return (self._instructions(call) if self.model is not None else 0.0), growth
 
     def _instructions(self, call: Call | None) -> float:
-        own = 0.0 if call is None else self.model.cost(call).instructions
-        return own + self.model.control.dispatch
+        own = 0.0 if call is None or self.model is None else self.model.cost(call).instructions
+        return own + self.dispatch
 
     def _operator(self, index: int) -> Call | None:
-        if index not in self.calls:
+        if index not in self._calls:
             graph, main = self.reader.graph, self.reader.graph.main
-            self.calls[index] = call_of(OperatorCall(graph, main, main.operators[index]))
-        return self.calls[index]
+            self._calls[index] = call_of(OperatorCall(graph, main, main.operators[index]))
+        return self._calls[index]
 
-    def clone(self, layer: Layer, read: tuple[int, ...], made: tuple[int, ...], own_padding: bool) -> Call | None:
+    def _clone(self, layer: Layer, read: tuple[int, ...], made: tuple[int, ...]) -> Call | None:
         """The layer's operator with other sizes of its maps."""
         call = self._operator(layer.operator)
         if call is None:
@@ -151,169 +322,241 @@ class StagePricer:
         if layer.across is None:
             return call._replace(source=read, result=made, other=other)
         before = [0, 0]
-        if own_padding:
+        if layer.crops or layer.same:
             for i, axis in enumerate((layer.rows, layer.across)):
-                size = read[1 + i]
-                before[i] = window_axis(size, axis.kernel, axis.stride, axis.dilation, SAME).before
+                before[i] = window_axis(read[1 + i], axis.kernel, axis.stride, axis.dilation, SAME).before
         return call._replace(source=read, result=made, before=(before[0], before[1]))
 
-    def _turn(self, variables: int) -> float:
-        """A turn of a loop all of whose variables have one place each: condition, counter, and WHILE itself."""
-        own = self.model.control
-        return own.turn + 3 * variables * own.variable + 2 * self._instructions(_LOOKUP)
-
-    def _ends(self, net: StageNet) -> float:
-        ends = (net.source, net.result) if net.feed is None else (net.result,)
-        return _FILL_A_BYTE * max(net.height(t) * net.row_bytes(t) for t in ends)
-
-
-_LOOKUP = Call("SLICE", "int32", (100,), (4,))
-"""A SLICE of a constant table; its length is no matter."""
-
-
-@dataclass(frozen=True)
-class _Strip:
-    """The calls of one strip, as :class:`mcuplan.patching.writing.strips.StripWriter` writes them."""
-
-    pricer: StagePricer
-    net: StageNet
-    fast: bool
-    inside: Mapping[int, tuple[int, int]] | None = None
-
-    def strip(
-        self, strip: StripRows, after: StripRows | None, streams: bool, piece: bool = True
-    ) -> Iterator[Call | None]:
-        """Layers, windows joined, rows kept; ``piece`` where the strip's rows of the source are their own tensor."""
-        source = self.net.source
-        if streams:
-            yield from self._window(source, strip)
-            yield from self._keep(source, after)
-        for layer in self.net.layers:
-            window = strip[layer.output]
-            if window.new == window.high:
-                continue
-            span = layer.span(window.new, window.high)
-            yield self._layer(layer, span.end - span.begin, span.made, span.top + span.bottom)
-            for t in layer.inputs:
-                held = strip[t].high - strip[t].low if piece or t != source else self.net.height(t)
-                if span.end - span.begin < held:
-                    yield self._rows(t, span.end - span.begin)
-            if span.made > window.high - window.new:
-                yield self._rows(layer.output, window.high - window.new)
-            if layer.output != self.net.result:
-                yield from self._window(layer.output, strip)
-                yield from self._keep(layer.output, after)
-
-    def _layer(self, layer: Layer, read: int, made: int, padding: int) -> Call | None:
-        given, out = self._shape(layer.inputs[0], read), self._shape(layer.output, made)
+    def patch(self, layer: Layer, given: tuple[int, ...], made: tuple[int, ...], dtype: DType) -> _One:
+        """A layer on a region."""
         if layer.pads:
-            sides = (0, 0, padding, 0, *layer.columns, 0, 0)
-            return Call("PAD", self._dtype(layer.output), given, out, detail=sides)
-        if layer.masks:
-            return Call("MUL", self._dtype(layer.output), given, out, other=(1, made, 1, 1))
-        return self.pricer.clone(layer, given, out, layer.crops)
-
-    def _window(self, t: int, strip: StripRows) -> Iterator[Call]:
-        window = strip[t]
-        rows = window.high - window.low
-        padded = self.inside is not None and t in self.inside
-        parts = [n for n in (window.kept, window.high - window.new, int(padded)) if n]
-        if len(parts) > 1:
-            shape, dtype = self._shape(t, sum(parts)), self._dtype(t)
-            yield Call("CONCATENATION", dtype, self._shape(t, parts[0]), shape, detail=(1, *parts))
-        if padded:
-            yield Call("GATHER", self._dtype(t), self._shape(t, rows + 1), self._shape(t, rows), detail=(1,))
-
-    def _keep(self, t: int, after: StripRows | None) -> Iterator[Call]:
-        if after is not None and after[t].kept:
-            yield self._rows(t, after[t].kept)
-
-    def _rows(self, t: int, rows: int) -> Call:
-        """A copy of some rows."""
-        return self._copied(self._shape(t, rows + 1), self._shape(t, rows), t, rows)
-
-    def _copied(self, given: tuple[int, ...], made: tuple[int, ...], t: int, rows: int) -> Call:
-        if self.fast and gathers(self.net.tensors[t], rows):
-            return Call("GATHER", self._dtype(t), given, made, detail=(1,))
-        return Call("SLICE", self._dtype(t), given, made)
-
-    def stacked(self, parts: int) -> Iterator[Call]:
-        """The source of a second flow, which comes in parts."""
-        window = self.net.tensors[self.net.source].shape
-        yield Call("CONCATENATION", self._dtype(self.net.source), window, window, detail=(1, *[1] * parts))
-
-    def left(self, after: StripRows) -> Iterator[Call]:
-        """Rows of the source that a first strip leaves for the next one."""
-        yield from self._keep(self.net.source, after)
-
-    def piece(self, strip: StripRows) -> Iterator[Call]:
-        """The strip's rows of the source."""
-        window = strip[self.net.source]
-        if self.net.feed is None:
-            yield self._rows(self.net.source, window.high - window.low)
-        elif window.low < window.high:
-            yield self._fed(window.high - window.low)
-
-    def turn_piece(self, flow: Flow) -> Iterator[Call]:
-        """The turn's new rows of the source."""
-        rows = flow.rows[self.net.source]
-        yield self._rows(self.net.source, rows) if self.net.feed is None else self._fed(rows)
-
-    def _fed(self, rows: int) -> Call:
-        """Rows that the firmware gives."""
-        shape, dtype = self._shape(self.net.source, rows), self._dtype(self.net.source)
-        return Call(ROWS_OPERATOR, dtype, shape, shape)
-
-    def fetched(self, lengths: Sequence[int]) -> Iterator[Call]:
-        """Rows of constant tables, together where that takes less."""
-        if self.fast and len(lengths) >= LEAST_FETCHED and sum(lengths) <= MOST_FETCHED:
-            yield Call("SLICE", "int32", (100,), (sum(lengths),))
-            yield Call("SPLIT_V", "int32", (sum(lengths),), (lengths[0],), detail=(0, *lengths))
+            sides = (0, 0, layer.rows.before, layer.rows.after, *layer.columns, 0, 0)
+            call: Call | None = Call("PAD", dtype.label, given, made, detail=sides)
         else:
-            yield from self.lookups(len(lengths))
+            call = self._clone(layer, given, made)
+        return self._one(call, self.keeps.clone(layer.operator))
 
-    def lookups(self, count: int) -> Iterator[Call]:
-        """Rows of constant tables."""
-        for _ in range(count):
-            yield _LOOKUP
-
-    def result(self, strip: StripRows, joined: bool) -> Iterator[Call]:
-        """The strip's rows put into the result."""
-        t = self.net.result
-        window = strip[t]
-        rows = self._shape(t, window.high - window.new)
-        if window.high == window.new:
-            return
-        if joined:  # all of them once, at the end: a share of that
-            yield Call("CONCATENATION", self._dtype(t), rows, rows, detail=(1, rows[1]))
-        else:
-            whole = self._shape(t, self.net.height(t))
-            yield Call("DYNAMIC_UPDATE_SLICE", self._dtype(t), whole, whole, other=rows, detail=(1,))
-
-    def patch(self, patches: Patches) -> Iterator[Call | None]:
-        """One turn over a patch."""
-        net = self.net
-        whole = patches.columns.piece == net.tensors[net.result].shape[2]
-        fast = _Strip(self.pricer, net, self.fast and whole)
-        region = patches.shape(net.source)
-        yield fast._copied(self._shape(net.source, net.height(net.source)), region, net.source, region[1])
-        for layer in net.layers:
-            given, made = patches.shape(layer.inputs[0]), patches.shape(layer.output)
-            if layer.pads:
-                sides = (0, 0, layer.rows.before, layer.rows.after, *layer.columns, 0, 0)
-                yield Call("PAD", self._dtype(layer.output), given, made, detail=sides)
-            else:
-                yield self.pricer.clone(layer, given, made, layer.same)
-        made = patches.shape(net.result)
-        piece = (1, patches.rows.piece, patches.columns.piece, made[3])
-        if piece != made:
-            yield fast._copied(made, piece, net.result, piece[1])
-        end = self._shape(net.result, net.height(net.result))
-        yield Call("DYNAMIC_UPDATE_SLICE", self._dtype(net.result), end, end, other=piece, detail=(1,))
-
-    def _shape(self, t: int, rows: int) -> tuple[int, ...]:
-        _, _, columns, channels = self.net.tensors[t].shape
+    def shape(self, kind: int, rows: int) -> tuple[int, ...]:
+        """Some rows of a kind."""
+        _, _, columns, channels = self._likes[kind].shape
         return (1, rows, columns, channels)
 
-    def _dtype(self, t: int) -> str:
-        return self.net.tensors[t].dtype.label
+
+class _Tally:
+    """What the operators of one stage come to; ``turns`` of those that follow, ``inside`` a loop's subgraph."""
+
+    def __init__(
+        self, prices: StagePricer, net: StageNet, fast: bool, padded: Mapping[int, tuple[int, int]] | None = None
+    ) -> None:
+        self.prices = prices
+        self.net = net
+        self.fast = fast
+        self.padded = padded or {}
+        self.kinds = prices.kinds(net)
+        self.turns = 1
+        self.inside = False
+        self.instructions = 0.0
+        self.growth = 0
+        self.constants: set[tuple[object, ...]] = set()
+        self.read: set[tuple[int, int, int]] = set()
+
+    def add(self, one: _One) -> None:
+        self.instructions += self.turns * one[0]
+        self.growth += one[1]
+
+    def strip(self, strip: StripRows, after: StripRows | None, streams: bool = False) -> None:
+        """Layers, windows joined, rows kept; in a loop the strip's rows of the source are their own tensor."""
+        prices, kinds, net = self.prices, self.kinds, self.net
+        read_here: set[tuple[int, int, int]] = set()
+        if streams:
+            self._window(net.source, strip)
+            self._keep(net.source, strip, after)
+        for layer in net.layers:
+            window = strip[layer.output]
+            new = window.high - window.new
+            if not new:
+                continue
+            span = layer.span(window.new, window.high)
+            read = span.end - span.begin
+            self.add(prices.layer(layer, kinds, read, span.made, span.top + span.bottom))
+            if layer.pads:
+                self.constant("around", span.top, span.bottom, *layer.columns)
+            for t in layer.inputs:
+                apart = self.inside or t != net.source or net.feed is not None
+                low, high = (strip[t].low, strip[t].high) if apart else (0, net.height(t))
+                seen = read_here if apart else self.read
+                rows = t, span.begin, read
+                if read < high - low and rows not in seen:  # one copy for all that read the same
+                    seen.add(rows)
+                    self.rows(t, read, span.begin - low, high - low)
+            if span.made > new:
+                self.rows(layer.output, new, span.drop, span.made)
+            if layer.output != net.result:
+                self._window(layer.output, strip)
+                self._keep(layer.output, strip, after)
+
+    def _window(self, t: int, strip: StripRows) -> None:
+        window = strip[t]
+        parts = [n for n in (window.kept, window.high - window.new, int(t in self.padded)) if n]
+        if len(parts) > 1:
+            self.add(self.prices.joined(self.kinds[t], tuple(parts), sum(parts)))
+        if t in self.padded:
+            self.add(self.prices.gathered(self.kinds[t], window.high - window.low))
+
+    def _keep(self, t: int, strip: StripRows, after: StripRows | None) -> None:
+        low, whole = strip[t].low, strip[t].high - strip[t].low
+        if after is not None and 0 < after[t].kept < whole:
+            self.rows(t, after[t].kept, after[t].low - low, whole)
+
+    def rows(self, t: int, rows: int, begin: int, whole: int) -> None:
+        """A copy of some rows of ``whole``, from one that does not change on."""
+        kind = self.kinds[t]
+        if self.fast and gathers(self.net.tensors[t], rows):
+            self.constant("rows", begin, rows)
+        else:
+            self.constant("from", begin)
+            self.constant("rest") if begin + rows == whole else self.constant(*self.prices.shape(kind, rows))
+        self.add(self.prices.rows(kind, rows, self.fast))
+
+    def piece(self, t: int, given: tuple[int, ...], made: tuple[int, ...], looks: bool = False) -> bool:
+        """A copy of a piece of which turns look up (``looks``: here) where it lies; whether row by row."""
+        by_rows = self.fast and gathers(self.net.tensors[t], made[1])
+        if not by_rows:
+            self.constant(*made)
+        elif looks:
+            self.looked_up(made[1])
+        self.add(self.prices.piece(given, made, self.kinds[t], self.fast))
+        return by_rows
+
+    def taken(self, rows: int) -> None:
+        """A strip's or turn's own rows of the source."""
+        kind = self.kinds[self.net.source]
+        if self.net.feed is not None:
+            if rows:
+                self.add(self.prices.fed(kind, rows))
+            return
+        self.piece(self.net.source, self.prices.shape(kind, rows + 1), self.prices.shape(kind, rows))
+
+    def constant(self, *values: object) -> None:
+        """Integers that operators read: equal ones of one subgraph are one tensor."""
+        self.constants.add((self.inside, *values))
+
+    def loop(self, kept: int) -> None:
+        """The loop itself, each of its variables at one place, with condition and counter; ``kept`` more variables."""
+        keeps, model = self.prices.keeps, self.prices.model
+        if model is not None:
+            own = model.control
+            self.instructions += self.turns * (own.turn + 3 * (_VARIABLES + kept) * own.variable) + own.loop
+        # Whether there is one more turn; to compare takes no more bytes.
+        one = self.prices.lookup()
+        self.add((one[0], keeps.node + keeps.tensor) if self.prices.reader.plain else one)
+        self.looked_up(1)
+        self.growth += keeps.tensor + keeps.added("WHILE") + 2 * keeps.subgraph + 3 * (_VARIABLES + kept) * keeps.tensor
+
+    @staticmethod
+    def looping(keeps: Keeps) -> int:
+        """Persistent bytes of a loop without what runs in it."""
+        own = keeps.added("WHILE") + 2 * keeps.subgraph + 3 * _VARIABLES * keeps.tensor
+        return own + 3 * (keeps.added("SLICE", DType.INT32) + keeps.tensor) + 3 * keeps.tensor
+
+    def fetched(self, lengths: Sequence[int]) -> None:
+        """Rows of constant tables, together where that takes less."""
+        if self.fast and len(lengths) >= LEAST_FETCHED and sum(lengths) <= MOST_FETCHED:
+            self.looked_up(sum(lengths))
+            self.add(self.prices.split(lengths))
+        else:
+            for length in lengths:
+                self.looked_up(length)
+
+    def lookups(self, count: int) -> None:
+        """Rows of constant tables."""
+        for _ in range(count):
+            self.looked_up(4)
+
+    def looked_up(self, length: int) -> None:
+        """A row of a constant table."""
+        self.constant("length", length)
+        self.add(self.prices.lookup(length))
+
+    def border(self, strip: StripRows, put: bool) -> None:
+        """The rows of a strip outside a loop put into the result; else copied once, at the end."""
+        if put:
+            self.put(strip)
+            return
+        rows = strip[self.net.result].high - strip[self.net.result].new
+        if rows:
+            self.instructions += self.prices.joined(self.kinds[self.net.result], (rows,), rows)[0]
+
+    def put(self, strip: StripRows) -> None:
+        """The strip's rows put into the result."""
+        t = self.net.result
+        rows, whole = strip[t].high - strip[t].new, self.net.height(t)
+        kind = self.kinds[t]
+        if self.prices.reader.plain and self.inside:  # all of it moves up
+            self.add(self.prices.rows(kind, max(whole - rows, 1), self.fast))
+            self.add(self.prices.joined(kind, (max(whole - rows, 1), rows), whole))
+        elif rows:
+            self.add(self.prices.put(kind, self.net.height(t), self.prices.shape(kind, rows)))
+
+    def stacked(self, flow: Flow, parts: int) -> None:
+        """The source of a second flow, which comes in parts."""
+        t = flow.net.source
+        rows = flow.rows[t]
+        self.add(self.prices.joined(self.prices.kinds(flow.net)[t], (rows // parts,) * parts, rows))
+
+    def joined(self, parts: int) -> None:
+        """The bytes of the CONCATENATION of strips, and of those that it takes to have no more than it can read."""
+        added = self.prices.keeps.added("CONCATENATION", self.net.tensors[self.net.result].dtype)
+        self.growth += added
+        while parts > MOST_PARTS:
+            full, rest = divmod(parts, MOST_PARTS)
+            self.growth += (full + (rest > 1)) * added
+            parts = full + (rest > 0)
+
+    def patch(self, patches: Patches) -> None:
+        """One turn over a patch."""
+        prices, net, rows, columns = self.prices, self.net, patches.rows, patches.columns
+        places = {(rows.places, columns.places)}
+        region = patches.shape(net.source)
+        whole = prices.shape(self.kinds[net.source], net.height(net.source))
+        if not self.piece(net.source, whole, region, looks=True):
+            places.add((rows.begins, columns.begins))
+        for layer in net.layers:
+            dtype = net.tensors[layer.output].dtype
+            self.add(prices.patch(layer, patches.shape(layer.inputs[0]), patches.shape(layer.output), dtype))
+        made = patches.shape(net.result)
+        piece = (1, rows.piece, columns.piece, made[3])
+        if patches.cut and not self.piece(net.result, made, piece, looks=True):
+            places.add((rows.drops, columns.drops))
+        self.lookups(len(places))
+        self.add(prices.put(self.kinds[net.result], net.height(net.result), piece))
+
+    def begun(self, displaced: int | None) -> None:
+        """Persistent bytes of laying down what a loop's result begins with (:func:`.loop.begin_over_source`)."""
+        source, result = self.net.tensors[self.net.source], self.net.tensors[self.net.result]
+        keeps = self.prices.keeps
+        if displaced is None:
+            self.growth += min(keeps.added("FILL"), keeps.added("PAD"))
+            return
+        if not displaced and source.shape == result.shape:
+            return
+        item = max((source.dtype.bits or 8) // 8, 1)
+        before, row = displaced // item, source.elements // source.shape[1]
+        behind = max(result.elements - before - source.elements, 0)
+        self.growth += keeps.added("PAD", source.dtype) if before or behind else 0
+        self.growth += keeps.added("SLICE", source.dtype) if before + source.elements + behind > result.elements else 0
+        rows_only = before % row == behind % row == result.elements % row == 0
+        reshaped = source.shape[2:] != result.shape[2:] if rows_only else 2
+        self.growth += int(reshaped) * keeps.added("RESHAPE", source.dtype)
+
+    def price(self, whole: bool, beside: bool = False) -> Price:
+        """The sum; ``whole`` where something is laid down once, ``beside`` where clones are in and beside a loop."""
+        net, keeps = self.net, self.prices.keeps
+        operators = [layer.operator for layer in net.layers if layer.operator >= 0]
+        padded = keeps.constants(layer.operator for layer in net.layers if layer.pads and layer.operator >= 0)
+        own = sum(map(keeps.clone, operators)) + padded - (keeps.constants(operators) - padded if beside else 0)
+        own -= len(self.constants) * keeps.tensor
+        ends = (net.source, net.result) if net.feed is None else (net.result,)
+        once = float(max(net.height(t) * net.row_bytes(t) for t in ends)) if whole else 0.0
+        once = _FILL_A_BYTE * once if self.prices.model is not None else 0.0
+        return Price(self.instructions + once, max(self.growth - own - _ROUNDED, 0))

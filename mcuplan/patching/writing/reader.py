@@ -98,6 +98,7 @@ class _Rows:
     same: bool
     pools: bool
     pointwise: bool
+    channelwise: bool
 
 
 class StageReader:
@@ -114,6 +115,9 @@ class StageReader:
         self._reasons: dict[int, str | None] = {}
         self._rows: dict[int, _Rows] = {}
         self._nets: dict[tuple[PatchStage, Form], StageNet] = {}
+        self._known: dict[tuple[int, Form], tuple[Layer, ...]] = {}
+        self._pads: dict[tuple[int, int, int, int, int], Layer] = {}
+        self._padded: list[Tensor] = []
 
     def supported(self, index: int) -> str | None:
         """Why operator ``index`` cannot be inside a stage; None where it can."""
@@ -138,6 +142,7 @@ class StageReader:
                 Options(op).padding == SAME,
                 op.name in sliding("pool"),
                 op.name in POINTWISE,
+                op.name == "CONV_2D",
             )
         return self._rows[index]
 
@@ -164,45 +169,64 @@ class StageReader:
         main = self.graph.main
         tensors = {stage.source: main.tensors[stage.source]}
         layers: list[Layer] = []
-        number = len(main.tensors)
-        padded: dict[tuple[int, int, int, int, int], int] = {}
         for k in range(stage.first, stage.last):
-            why = self.supported(k)
-            if why is not None:
-                raise UnsupportedStageError(f"operator {k}: {why}")
-            op = self._operator(k)
-            tensors[op.output] = main.tensors[op.output]
-            if op.paddings is not None:
-                rows, columns = op.paddings
-                axis = Axis(op.height, op.out_height, 1, 1, 1, *rows)
-                layers.append(Layer(k, op.inputs, op.output, axis, pads=True, columns=columns))
-                continue
-            if op.window is None:
-                axis = Axis(op.height, op.height, 1, 1, 1, 0, 0)
-                layers.append(Layer(k, op.inputs, op.output, axis, pointwise=op.pointwise, row_macs=op.row_macs))
-                continue
-            axis, across = op.window.rows, op.window.columns
-            bare = replace(axis, before=0, after=0)
-            around = (axis.before, axis.after, across.before, across.after)
-            if not op.same or not any(around):
-                valid = Layer(k, op.inputs, op.output, bare, row_macs=op.row_macs, valid=True)
-                layers.append(replace(valid, across=across, same=op.same))
-            elif form == "pad" and not op.pools and tensors[op.inputs[0]].dtype in _PADDED:
-                key = (op.inputs[0], *around)
-                height = op.height + around[0] + around[1]
-                if key not in padded:
-                    padded[key] = number
-                    tensors[number] = _padded(tensors[op.inputs[0]], around)
-                    pad = Axis(op.height, height, 1, 1, 1, *around[:2])
-                    layers.append(Layer(-1, op.inputs, number, pad, pads=True, columns=around[2:]))
-                    number += 1
-                axis = replace(bare, input=height)
-                layers.append(Layer(k, (padded[key],), op.output, axis, row_macs=op.row_macs, valid=True))
-            else:
-                layer = Layer(k, op.inputs, op.output, axis, row_macs=op.row_macs, crops=True, pools=op.pools)
-                layers.append(replace(layer, across=across, same=True))
+            for layer in self._layers(k, form):
+                if layer.output not in tensors:  # a map may be padded once for several
+                    tensors[layer.output] = self._tensor(layer.output)
+                    layers.append(layer)
         net = StageNet(tuple(layers), tensors, stage.source, stage.result)
         return fed_net(net, main.inputs.index(stage.source)) if stage.source == self.streamed else net
+
+    def _tensor(self, number: int) -> Tensor:
+        tensors = self.graph.main.tensors
+        return tensors[number] if number < len(tensors) else self._padded[number - len(tensors)]
+
+    def _layers(self, index: int, form: Form) -> tuple[Layer, ...]:
+        """An operator as layers, the same objects in all stages: what is worked out of their rows is kept by them."""
+        if (index, form) not in self._known:
+            why = self.supported(index)
+            if why is not None:
+                raise UnsupportedStageError(f"operator {index}: {why}")
+            self._known[index, form] = tuple(self._made(index, form))
+        return self._known[index, form]
+
+    def _made(self, k: int, form: Form) -> Iterator[Layer]:
+        op = self._operator(k)
+        if op.paddings is not None:
+            rows, columns = op.paddings
+            axis = Axis(op.height, op.out_height, 1, 1, 1, *rows)
+            yield Layer(k, op.inputs, op.output, axis, pads=True, columns=columns, apart=any(columns))
+            return
+        if op.window is None:
+            axis = Axis(op.height, op.height, 1, 1, 1, 0, 0)
+            yield Layer(k, op.inputs, op.output, axis, pointwise=op.pointwise, row_macs=op.row_macs)
+            return
+        axis, across = op.window.rows, op.window.columns
+        bare = replace(axis, before=0, after=0)
+        apart = op.channelwise and axis.kernel == across.kernel == 1  # such kernels go channel by channel over the map
+        around = (axis.before, axis.after, across.before, across.after)
+        if not op.same or not any(around):
+            valid = Layer(k, op.inputs, op.output, bare, row_macs=op.row_macs, valid=True, apart=apart)
+            yield replace(valid, across=across, same=op.same)
+        elif form == "pad" and not op.pools and self._tensor(op.inputs[0]).dtype in _PADDED:
+            pad = self._pad(op.inputs[0], around)
+            yield pad
+            axis = replace(bare, input=op.height + around[0] + around[1])
+            yield Layer(k, (pad.output,), op.output, axis, row_macs=op.row_macs, valid=True)
+        else:
+            layer = Layer(k, op.inputs, op.output, axis, row_macs=op.row_macs, crops=True, pools=op.pools)
+            yield replace(layer, across=across, same=True, apart=apart)
+
+    def _pad(self, t: int, around: tuple[int, int, int, int]) -> Layer:
+        """The layer that pads a map, one for all that want it padded alike; the padded map has a number of its own."""
+        if (t, *around) not in self._pads:
+            tensor = self._tensor(t)
+            number = len(self.graph.main.tensors) + len(self._padded)
+            self._padded.append(_padded(tensor, around))
+            height = tensor.shape[1]
+            axis = Axis(height, height + around[0] + around[1], 1, 1, 1, *around[:2])
+            self._pads[t, *around] = Layer(-1, (t,), number, axis, pads=True, columns=around[2:])
+        return self._pads[t, *around]
 
 
 def _padded(tensor: Tensor, around: tuple[int, int, int, int]) -> Tensor:

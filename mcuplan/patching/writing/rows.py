@@ -8,8 +8,8 @@ them kept from the strip before (streaming) and the others computed; where nothi
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
 from itertools import pairwise
 
 from mcuplan.graph import Tensor
@@ -43,6 +43,25 @@ class RowsRead:
 
 
 @dataclass(frozen=True, slots=True)
+class Inner:
+    """Input rows ``[begin, end)`` that the first output rows from row 0 on need, away from the borders of all maps.
+
+    Of output rows that begin at row ``r`` they lie ``r`` strides farther down. ``made`` are the rows that are made.
+    """
+
+    begin: int
+    end: int
+    made: int
+
+
+ENDLESS = 1 << 30
+"""Rows of a map that goes on above and below."""
+
+_FAR = 1 << 16
+"""A row inside it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Layer:
     """One operator of a stage as strips see it.
 
@@ -50,7 +69,8 @@ class Layer:
     by rows. ``pads`` tells a PAD, which adds ``columns`` (before, behind); ``crops`` that the operator keeps its SAME
     padding and makes rows that are thrown away; ``valid`` that it has no padding; ``masks`` that it clears rows outside
     the map (for flows); ``pools`` that padding does not count as zeros; ``pointwise`` that each output element needs
-    the input elements at its place only. ``row_macs`` are the MACs of one output row.
+    the input elements at its place only; ``apart`` that it never lies over what it reads. ``row_macs`` are the MACs of
+    one output row.
     """
 
     operator: int
@@ -64,12 +84,35 @@ class Layer:
     masks: bool = False
     pools: bool = False
     pointwise: bool = False
+    apart: bool = False
     across: Axis | None = None
     same: bool = False
     row_macs: int = 0
+    _spans: dict[tuple[int, int], RowsRead] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _inner: dict[int, Inner] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def span(self, begin: int, end: int) -> RowsRead:
         """The input rows that output rows ``[begin, end)`` need."""
+        found = self._spans.get((begin, end))
+        if found is None:
+            found = self._spans[begin, end] = self._span(begin, end)
+        return found
+
+    def inner(self, rows: int) -> Inner:
+        """What ``rows`` output rows need in a map that goes on above and below."""
+        found = self._inner.get(rows)
+        if found is None:
+            axis = self.rows
+            if self.crops:
+                span = _cropped(replace(axis, input=ENDLESS, output=ENDLESS), _FAR, _FAR + rows)
+                at = _FAR * axis.stride
+                found = Inner(span.begin - at, span.end - at, span.made)
+            else:
+                found = Inner(-axis.before, (rows - 1) * axis.stride - axis.before + axis.extent, rows)
+            self._inner[rows] = found
+        return found
+
+    def _span(self, begin: int, end: int) -> RowsRead:
         if self.crops:
             return _cropped(self.rows, begin, end)
         first, last = self.rows.needs(begin, end)
@@ -126,9 +169,11 @@ class Feed:
         return min(max(begin - self.top, 0), rows), min(max(end - self.top, 0), rows)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class StageNet:
     """The operators of a stage in order, its tensors (padded ones that the stage adds included) and its two ends.
+
+    Nets are told apart as objects: what is worked out of one is kept by it.
 
     With a ``feed`` there is no source in memory, and rows above and below it are padding.
     """
@@ -145,9 +190,17 @@ class StageNet:
 
     def row_bytes(self, tensor: int) -> int:
         """Bytes of one row of a tensor."""
-        found = self.tensors[tensor]
-        return found.elements // found.shape[1] * max((found.dtype.bits or 8) // 8, 1)
+        return self.row_sizes[tensor]
 
+    @cached_property
+    def row_sizes(self) -> Mapping[int, int]:
+        """Bytes of one row of each tensor."""
+        return {
+            t: found.elements // found.shape[1] * max((found.dtype.bits or 8) // 8, 1)
+            for t, found in self.tensors.items()
+        }
+
+    @cached_property
     def free(self) -> frozenset[int]:
         """Tensors that cost no MACs to compute again from the source, the source included."""
         found = {self.source}

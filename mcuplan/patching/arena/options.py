@@ -1,0 +1,234 @@
+"""The forms of each stage with what they cost: by their rows alone at first, exactly once one was tried."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from mcuplan.deadline import Deadline
+from mcuplan.estimates.instructions import CostModel
+from mcuplan.graph import Graph
+from mcuplan.operators.geometry.stages import PatchStage
+from mcuplan.patching.arena.outside import Outside
+from mcuplan.patching.arena.space import Effort, forms
+from mcuplan.patching.arena.trials import Trial, Trials
+from mcuplan.patching.writing.forms import Kind, StageCost, StageForm, balanced, stage_cost
+from mcuplan.patching.writing.price import StagePricer
+from mcuplan.patching.writing.reader import StageReader, UnsupportedStageError
+from mcuplan.tflm.target import Target
+
+
+class Option(NamedTuple):
+    """A form of a stage: bytes in use inside, persistent and planning growth, instructions (MACs where the target has
+    no cost model) and MACs that it adds. At least, until it was ``tried``; then exactly."""
+
+    form: StageForm
+    cost: StageCost
+    inside: int
+    growth: int
+    planning: int
+    extra_time: float
+    extra_macs: int
+    tried: bool = False
+
+    @classmethod
+    def of(cls, form: StageForm, cost: StageCost, trial: Trial | None = None) -> Option:
+        """A form by its rows, or as it was tried."""
+        found = trial or Trial(cost.inside, cost.growth, 0)
+        time = cost.instructions - cost.whole_instructions if cost.instructions else float(cost.extra_macs)
+        growth = found.growth + found.buffer  # what a source of rows has to hold is memory as well
+        return cls(form, cost, found.inside, growth, found.planning, time, cost.extra_macs, trial is not None)
+
+    def beats(self, other: Option) -> bool:
+        """Whether the other form, whatever it takes exactly, takes no less of anything."""
+        return (
+            self.inside <= other.inside
+            and self.growth <= other.growth
+            and self.planning <= other.planning
+            and self.extra_time <= other.extra_time
+            and self.extra_macs <= other.extra_macs
+        )
+
+
+@dataclass(slots=True, eq=False)
+class Candidate:
+    """A stage of a graph: bytes that pass it by, what it needs at least in any form, and its forms once looked at."""
+
+    stage: PatchStage
+    passing: int
+    live: int
+    growth: int
+    time: float = 0.0
+    options: list[Option] | None = None
+    balanced: set[StageForm] = field(default_factory=set)
+
+    def set_options(self, options: list[Option]) -> None:
+        """The forms that are left, and what the best of them needs of each."""
+        self.options = options
+        if options:
+            self.live = max(self.live, min(o.inside for o in options) + self.passing)
+            self.growth = max(self.growth, min(o.growth for o in options))
+            self.time = min(o.extra_time for o in options)
+
+    def bounds(self, price: float, most_time: float) -> list[tuple[int, float]]:
+        """Bytes in use, and persistent growth with instructions at ``price`` bytes each, at least; the best pairs."""
+        if self.options is None:
+            return [(self.live, float(self.growth))]
+        passing = self.passing
+        return best_pairs(
+            [
+                (o.inside + passing, o.growth + price * o.extra_time)
+                for o in self.options
+                if o.extra_time <= most_time
+            ]
+        )  # fmt: skip
+
+
+class Options:
+    """The forms of a graph's stages on a target; stages that recur are worked out once.
+
+    ``looked_at`` counts stages of which the forms are known.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        target: Target,
+        effort: Effort,
+        model: CostModel | None,
+        outside: Outside,
+        deadline: Deadline,
+        streamed: int | None = None,
+        plain: bool = False,
+    ) -> None:
+        self.streamed = streamed
+        self.reader = StageReader(graph, streamed, plain)
+        self.trials = Trials(graph, target, deadline, streamed, plain)
+        self.priced = model is not None
+        self._graph = graph
+        self._effort = effort
+        self._outside = outside
+        self._deadline = deadline
+        self._pricer = StagePricer(self.reader, target, model)
+        self._kinds: dict[object, Option | None] = {}
+        self.looked_at = 0
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether no stage is tried any more; then only the tried ones are combined."""
+        return self.trials.tried >= self._effort.trials
+
+    def candidate(self, stage: PatchStage) -> Candidate:
+        """A stage of which no form was looked at yet."""
+        passing = self._outside.passing_bytes(stage)
+        live = passing + self._outside.ends_bytes(stage, self.streamed)
+        return Candidate(stage, passing, live, self._pricer.least_growth(stage))
+
+    def of(self, candidate: Candidate) -> Sequence[Option]:
+        """The stage's forms that no tried one beats."""
+        if candidate.options is None:
+            self.looked_at += 1
+            found = list(self._useful(candidate))
+            # Where time has a price there are several times as many forms.
+            candidate.set_options(_undominated(found, _CLEARLY if self.priced else math.inf))
+        assert candidate.options is not None
+        return candidate.options
+
+    def _useful(self, candidate: Candidate) -> Iterator[Option]:
+        """The forms that can be written and need less than the operators run whole, which add nothing."""
+        stage = candidate.stage
+        room = max(self._outside.operator_bytes[stage.first : stage.last]) - candidate.passing
+        room = _ENDLESS if stage.source == self.streamed else room
+        full: set[tuple[Kind, str, bool]] = set()
+        for form in forms(self._graph, stage, self._effort, self.priced, stage.source == self.streamed):
+            self._deadline.check()
+            family = form.kind, form.padding, form.stream
+            if family in full:
+                continue
+            option = self._option(stage, form)
+            if option is None:
+                continue
+            if option.inside < room:
+                yield option
+            elif form.kind not in (Kind.PATCHES, Kind.CHANNELS):
+                full.add(family)  # those that follow are higher
+
+    def _option(self, stage: PatchStage, form: StageForm) -> Option | None:
+        """A form by its rows alone; None where it cannot be written."""
+        key = self.trials.kind(stage), form
+        if key not in self._kinds:
+            try:
+                self._kinds[key] = self._made(stage, form)
+            except UnsupportedStageError:
+                self._kinds[key] = None
+        return self._kinds[key]
+
+    def _made(self, stage: PatchStage, form: StageForm) -> Option:
+        return Option.of(form, stage_cost(self.reader, stage, form, self._pricer))
+
+    def tried(self, candidate: Candidate, option: Option) -> Option | None:
+        """The option made exact, if nothing was in the way; the stage's forms lose those that it beats."""
+        options = candidate.options or []
+        known = next((o for o in options if o.form == option.form), None)
+        if known is None or known.tried or self.exhausted:
+            return known if known is not None and known.tried else None
+        trial = self.trials(candidate.stage, option.form)
+        found = None if trial is None else Option.of(option.form, option.cost, trial)
+        others = [o for o in options if o.form != option.form and not (found is not None and found.beats(o))]
+        candidate.set_options(others if found is None else [*others, found])
+        return found
+
+    def again(self, stage: PatchStage, form: StageForm) -> Option:
+        """A form that was tried before."""
+        trial = self.trials(stage, form)
+        assert trial is not None
+        return Option.of(form, stage_cost(self.reader, stage, form, self._pricer), trial)
+
+    def uneven(self, candidate: Candidate, tried: Option | None) -> Iterator[Option]:
+        """A form with uneven strips beside one with even ones that was just tried, where that needs less."""
+        if tried is None or tried.form.kind is not Kind.STRIPS or tried.form in candidate.balanced:
+            return
+        candidate.balanced.add(tried.form)
+        form = balanced(self.reader, candidate.stage, tried.form)
+        if form != tried.form:
+            candidate.balanced.add(form)
+            option = self._made(candidate.stage, form)
+            candidate.set_options([*(candidate.options or []), option])
+            yield option
+
+
+def best_pairs(pairs: list[tuple[int, float]]) -> list[tuple[int, float]]:
+    """Pairs that no other one beats in both, by the first."""
+    found: list[tuple[int, float]] = []
+    for pair in sorted(pairs):
+        if not found or pair[1] < found[-1][1]:
+            found.append(pair)
+    return found
+
+
+def _undominated(options: list[Option], clearly: float) -> list[Option]:
+    """Options that no other one clearly beats by its rows alone: as written, a few bytes more or less may turn up."""
+    found: list[Option] = []
+    for option in sorted(options, key=lambda o: (o.extra_time, o.inside, o.growth)):
+        if not any(
+            known.beats(option) and (clearly * known.inside <= option.inside or _alike(known, option))
+            for known in found
+        ):
+            found.append(option)
+    return found
+
+
+def _alike(known: Option, option: Option) -> bool:
+    """Whether two forms differ in name only, as paddings do where there is none."""
+    same = known.form.kind, known.form.cuts, known.form.fast, known.inside, known.growth, known.extra_time
+    return same == (
+        option.form.kind, option.form.cuts, option.form.fast, option.inside, option.growth, option.extra_time
+    )  # fmt: skip
+
+
+_ENDLESS = 1 << 60
+
+_CLEARLY = 1.05
+"""By how much a form must need less than another one for that to be left out."""

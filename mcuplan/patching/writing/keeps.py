@@ -1,0 +1,98 @@
+"""Persistent bytes of the operators that a stage is written with, as TFLM's allocator takes them on one target.
+
+An operator takes its node, its parsed options, what its kernel asks for, and a handle a scratch buffer; a tensor takes
+its eval tensor. What kernels keep comes from the replay of the allocator, so it holds for any target (on lean ones
+convolutions keep no arrays).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from mcuplan.graph import DType, Graph, Quantization, Subgraph, Tensor
+from mcuplan.operators.geometry.stages import PatchStage
+from mcuplan.patching.writing.build import Draft, GraphBuilder, SubgraphBuilder
+from mcuplan.patching.writing.channels import write_channels
+from mcuplan.tflm.alignment import aligned
+from mcuplan.tflm.kernels import object_sizes
+from mcuplan.tflm.persistent import prepare
+from mcuplan.tflm.target import Target
+
+_INTEGERS: Mapping[str, int] = {"SLICE": 2, "GATHER": 1, "PAD": 1, "RESHAPE": 1, "SPLIT_V": 2}
+"""Operators that read integers behind their first input, and how many tensors of them."""
+
+_MAPS: Mapping[str, int] = {"CONCATENATION": 2, "MUL": 2, "SELECT_V2": 3}
+_OPTIONS: Mapping[str, str | None] = {
+    "SLICE": "SliceOptions", "GATHER": "GatherOptions", "PAD": "PadOptions", "RESHAPE": "ReshapeOptions",
+    "SPLIT_V": "SplitVOptions", "CONCATENATION": "ConcatenationOptions", "MUL": "MulOptions", "SELECT_V2": None,
+    "DYNAMIC_UPDATE_SLICE": "DynamicUpdateSliceOptions", "FILL": "FillOptions", "WHILE": "WhileOptions",
+}  # fmt: skip
+
+
+class Keeps:
+    """What operators of one graph take on one target, its own and those that stages add."""
+
+    def __init__(self, graph: Graph, target: Target) -> None:
+        self._graph = graph
+        self._target = target
+        sizes = object_sizes(target)
+        self.tensor = sizes["TfLiteEvalTensor"]
+        self.subgraph = sizes["SubgraphAllocations"]
+        self.node, self._handle = sizes["NodeAndRegistration"], sizes["ScratchBufferHandle"]
+        self._own, _ = self._taken(graph)
+        self._added: dict[tuple[str, DType], int] = {}
+
+    def clone(self, operator: int) -> int:
+        """A clone of a main operator with its result."""
+        return self._own[operator] + self.tensor
+
+    def constants(self, operators: Iterable[int]) -> int:
+        """The tensors of the constants that some main operators read, as they are in another subgraph once more."""
+        main = self._graph.main
+        read = {t for k in operators for t in main.operators[k].inputs if t >= 0}
+        return self.tensor * sum(self._graph.is_constant(main.tensors[t]) for t in read)
+
+    def parts(self, stage: PatchStage, cuts: Sequence[int]) -> tuple[int, list[int]]:
+        """What a convolution in parts by output channels adds, each with its own constants, and the parts' scratch."""
+        main = self._graph.main
+        parent = GraphBuilder(Draft(self._graph))
+        b = SubgraphBuilder(parent, 0, list(main.tensors))
+        write_channels(b, stage, cuts)
+        whole = b.finished(main.inputs, main.outputs, None)
+        operators, scratch = self._taken(replace(self._graph, buffers=tuple(parent.buffers), subgraphs=(whole,)))
+        added = self.tensor * (len(b.tensors) - len(main.tensors))
+        return sum(operators) + added - self._own[stage.first] - self.constants([stage.first]), scratch[: len(cuts) - 1]
+
+    def added(self, name: str, dtype: DType = DType.INT8) -> int:
+        """An operator that stages add, with its result but without the constants that it reads."""
+        if (name, dtype) not in self._added:
+            self._added[name, dtype] = self._taken(self._alone(name, dtype))[0][0] + self.tensor
+        return self._added[name, dtype]
+
+    def _taken(self, graph: Graph) -> tuple[list[int], list[int]]:
+        """Persistent bytes of the main operators without their tensors, and their scratch."""
+        main = graph.main
+        prepared = prepare(replace(graph, subgraphs=(main,)), self._target)
+        found = [self.node] * len(main.operators)
+        for taken in prepared.allocations:
+            if taken.operator >= 0:
+                found[taken.operator] += aligned(taken.size, taken.align)
+        scratch = [0] * len(main.operators)
+        for request in prepared.scratch:
+            found[request.operator] += self._handle
+            scratch[request.operator] += request.bytes
+        return found, scratch
+
+    def _alone(self, name: str, dtype: DType) -> Graph:
+        """A graph of one operator."""
+        parent = GraphBuilder(Draft(replace(self._graph, subgraphs=(Subgraph((), (), (), ()),))))
+        b = SubgraphBuilder(parent, 0)
+        like = Tensor("x", dtype, (1, 4, 4, 8), 0, Quantization((1.0,), (0,)))
+        inputs = [b.tensor(like, "x") for _ in range(_MAPS.get(name, 1))]
+        if name == "DYNAMIC_UPDATE_SLICE":
+            inputs.append(b.tensor(like, "update", (1, 1, 4, 8)))
+        inputs += [b.integers([0, 0, 0, 0]) for _ in range(_INTEGERS.get(name, 0))]
+        b.operation(name, inputs, [b.tensor(like, "y")], _OPTIONS[name])
+        alone = b.finished(inputs[:1], [b.operators[0].outputs[0]], None)
+        return replace(self._graph, buffers=tuple(parent.buffers), subgraphs=(alone,), metadata=(), signatures=())
