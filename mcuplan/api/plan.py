@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
@@ -23,6 +24,8 @@ from mcuplan.errors import McuplanError
 
 if TYPE_CHECKING:
     from mcuplan.api.plan_steps import Steps
+    from mcuplan.boards import Board
+    from mcuplan.estimates.latency import Latency
     from mcuplan.reports.documents.plan import PlanReport
     from mcuplan.tflite import ModelFile
     from mcuplan.tflm import Target
@@ -47,6 +50,8 @@ class PlanOptions:
     """Also run the first layers in strips of rows."""
     max_overhead: float = 1.1
     """Most instructions with patch stages, as a factor; multiply-accumulates where the target has no cost data."""
+    least: bool = False
+    """With patch stages: the least arena within these limits, not the knee, behind which little arena costs much."""
     max_macs: float | None = None
     """Most multiply-accumulates with patch stages, as a factor; None for as many as there may be."""
     fit: bool = False
@@ -103,6 +108,10 @@ class PlanResult(Shown):
     """What the planned model takes more of than there is; None where it fits, or nothing had to."""
     refusals: tuple[Refusal, ...] = ()
     """Why TFLM refuses the model, where it was planned all the same."""
+    boards: tuple[Board, ...] = ()
+    """The boards that were named."""
+    command: tuple[str, ...] = ()
+    """The command that plans the same without patch stages, word by word."""
 
     @property
     def before(self) -> ArenaPrediction:
@@ -185,8 +194,24 @@ class PlanResult(Shown):
             output_bytes=None if output is None else len(self.model),
             savings=tuple(SavingShown(saving.name, saving.bytes) for saving in steps.savings), advice=steps.advice,
             streamed=steps.streamed, no_stages=steps.no_stages, refusals=self.refusals, arenas=self.arenas,
-            rows=rows_shown(steps.graph),
+            rows=rows_shown(steps.graph), times=self._times(), command=self.command,
         )  # fmt: skip
+
+    def _times(self) -> tuple[Board, Latency, Latency] | None:
+        """The first board of which the time is known, before and after; None where no board was measured."""
+        from mcuplan.estimates.errors import EstimateError
+        from mcuplan.estimates.latency import find_latency
+
+        for board in self.boards:
+            target = next((t for t in self.targets if t.core.name == board.soc.core), self.targets[0])
+            with suppress(EstimateError):
+                before, after = (
+                    find_latency(graph, board.soc.name, board.soc.clock_mhz, target)
+                    for graph in (self.given.graph, self.steps.graph)
+                )
+                if before.total_us is not None and after.total_us is not None:
+                    return board, before, after
+        return None
 
     def _prove(self) -> None:
         from mcuplan.planning.plan import PlanError
@@ -257,7 +282,7 @@ def plan(
     (100720, 82192)
     """
     from mcuplan.api.criteria import deployments
-    from mcuplan.api.plan_steps import RowsError, arena_room, find_steps, shortage
+    from mcuplan.api.plan_steps import RowsError, arena_room, find_steps, plan_command, shortage
 
     options = options or PlanOptions()
     it = given(model, name)
@@ -284,4 +309,8 @@ def plan(
         raise McuplanError(f"{it.name}: {error}") from None
     short = [told for place, kept in limits if (told := shortage(steps.graph, place, kept)) is not None]
     refused = next((found for analysis in analyses.values() if (found := refusals(analysis))), ())
-    return PlanResult(it.name, it.file, tuple(analyses), steps, room, "; ".join(short) or None, refused)
+    named = tuple(place.board for place in places if place.board is not None)
+    command = plan_command(it.name, board, target, kernels, lean, options)
+    return PlanResult(
+        it.name, it.file, tuple(analyses), steps, room, "; ".join(short) or None, refused, named, command
+    )  # fmt: skip

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from mcuplan.api.targets import listed
 from mcuplan.budget.limits import Counted
 from mcuplan.deadline import Deadline
 from mcuplan.errors import McuplanError
@@ -15,6 +16,7 @@ from mcuplan.version import __version__
 if TYPE_CHECKING:
     from mcuplan.api.criteria import Deployment
     from mcuplan.api.plan import PlanOptions, PlanProgress
+    from mcuplan.api.targets import BoardLike
     from mcuplan.budget import Analysis, Limits
     from mcuplan.graph import Graph
     from mcuplan.patching.arena.search import PatchPlan
@@ -152,6 +154,7 @@ def _patch(
             options.clean_up,
             progress.patches,
             options.max_macs,
+            least=options.least or rows is not None,
             deadline=deadline,
             rows=rows,
         )
@@ -216,3 +219,23 @@ def shortage(graph: Graph, place: Deployment, limits: Limits) -> str | None:
     broken = budget.judge(place.analyse(graph).need(place.stack), limits).violations
     short = [f"{v.figure:,} {_SHORT[v.limit.resource.value]}, {v.limit.amount:,} are there" for v in broken]
     return " and ".join(short) or None
+
+
+def plan_command(
+    name: str,
+    board: BoardLike | Sequence[BoardLike] | None,
+    target: str | None,
+    kernels: str | None,
+    lean: bool,
+    options: PlanOptions,
+) -> tuple[str, ...]:
+    """The command that plans a model as it was asked for, without patch stages, word by word."""
+    words = ["mcuplan", "plan", name]
+    for each in listed(board):
+        words += ["--board", str(getattr(each, "id", each))]
+    for option, value in (("--target", target), ("--kernels", kernels)):
+        words += [option, value] if value is not None else []
+    words += ["--lean"] if lean else []
+    words += ["--int8-io"] if options.int8_io else []
+    words += ["--effort", options.effort] if options.effort != "default" else []
+    return tuple(words)

@@ -19,7 +19,7 @@ _NO_LIMIT = 1e6
 """An overhead that no plan has."""
 _GO_WITH = (
     *((name, "fit") for name in ("ram", "arena_size", "flash", "reserve", "reserve_only", "stack")),
-    ("advice", "patch"), ("input_rows_streamed", "patch"), ("rows", "patch"),
+    ("advice", "patch"), ("input_rows_streamed", "patch"), ("rows", "patch"), ("least", "patch"),
 )  # fmt: skip
 
 
@@ -42,6 +42,8 @@ _GO_WITH = (
               help="Most instructions with --patch, as a factor; MACs where the target has no cost data.")  # fmt: skip
 @click.option("--max-macs", type=click.FloatRange(min=1.0), metavar="FACTOR",
               help="Most multiply-accumulates with --patch, as a factor; alone, time has no limit.")  # fmt: skip
+@click.option("--least", is_flag=True, help="With --patch: the least arena within --max-overhead; else the plan behind "
+              "which little arena costs much time.")  # fmt: skip
 @click.option("--rows", is_flag=True, help="With --patch: the firmware gives the largest input row by row, so that it "
               "is never whole in memory.")  # fmt: skip
 @click.option("--advice", is_flag=True, help="With --patch: what a designer could change so that stages overlap less.")

@@ -36,8 +36,11 @@ def plan(graph: Graph, target: Target, options: PlanOptions) -> Plan:
     return _once(graph, ("plan", target, options), lambda: make_plan(graph, target, options))
 
 
-def patches(graph: Graph, target: Target, max_overhead: float, effort: str) -> PatchPlan | None:
-    """Patch stages for ``graph``, as :func:`mcuplan.patching.arena.search.find_patch_plan` finds them, once.
+def patches(
+    graph: Graph, target: Target, max_overhead: float, effort: str, least: bool = False, max_macs: float | None = None
+) -> PatchPlan | None:
+    """Patch stages for ``graph``, as :func:`mcuplan.patching.arena.search.find_patch_plan` finds them, once; the knee
+    of the front, as ``mcuplan plan --patch`` takes it, or the ``least`` arena.
 
     Raises
     ------
@@ -46,8 +49,12 @@ def patches(graph: Graph, target: Target, max_overhead: float, effort: str) -> P
     """
     from mcuplan.patching.arena.search import find_patch_plan
 
-    found = ("patches", target, max_overhead, effort)
-    return _once(graph, found, lambda: find_patch_plan(graph, target, max_overhead, effort=effort))
+    found = ("patches", target, max_overhead, effort, least, max_macs)
+
+    def find() -> PatchPlan | None:
+        return find_patch_plan(graph, target, max_overhead, effort=effort, max_macs=max_macs, least=least)
+
+    return _once(graph, found, find)
 
 
 def _once(graph: Graph, what: tuple[Any, ...], find: Callable[[], _Found]) -> _Found:

@@ -27,18 +27,22 @@ class Study:
     patches: PatchPlan | None = None
     patches_note: str = ""
     max_overhead: float | None = None
+    least: bool = False
 
 
-def study(analysis: Analysis | None, planned: bool = True, max_overhead: float | None = None) -> Study:
+def study(
+    analysis: Analysis | None, planned: bool = True, max_overhead: float | None = None, least: bool = False
+) -> Study:
     """Look at one model (None: it could not be analysed).
 
-    With ``planned`` a plan is sought; with ``max_overhead`` patch stages too, at no more than so many times the work.
+    With ``planned`` a plan is sought; with ``max_overhead`` patch stages too, at no more than so many times the work:
+    the knee of the front, or the ``least`` arena.
     """
     if analysis is None:
         return Study(None)
     plan, plan_note = _plan(analysis) if planned else (None, "")
-    patches, patches_note = (None, "") if max_overhead is None else _patches(analysis, max_overhead)
-    return Study(analysis, plan, plan_note, patches, patches_note, max_overhead)
+    patches, patches_note = (None, "") if max_overhead is None else _patches(analysis, max_overhead, least)
+    return Study(analysis, plan, plan_note, patches, patches_note, max_overhead, least)
 
 
 def _plan(analysis: Analysis) -> tuple[Plan | None, str]:
@@ -55,10 +59,10 @@ def _plan(analysis: Analysis) -> tuple[Plan | None, str]:
         return None, f"No plan: {error}"
 
 
-def _patches(analysis: Analysis, max_overhead: float) -> tuple[PatchPlan | None, str]:
+def _patches(analysis: Analysis, max_overhead: float, least: bool) -> tuple[PatchPlan | None, str]:
     """Patch stages for the model at no more than ``max_overhead`` times the instructions, or why there are none."""
     try:
-        found = plans.patches(analysis.graph, analysis.target, max_overhead, "fast")
+        found = plans.patches(analysis.graph, analysis.target, max_overhead, "fast", least)
     except McuplanError as error:
         return None, f"No patch stages: {error}"
     if found is None or found.gain_bytes <= 0:

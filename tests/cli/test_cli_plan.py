@@ -153,7 +153,8 @@ def test_explain_holds_a_log_against_the_prediction(cli: Cli, tmp_path: Path) ->
 
 def test_patch_stages_are_written_and_told(cli: Cli, tmp_path: Path) -> None:
     out = tmp_path / "patched.tflite"
-    done = cli("plan", "zoo:person-detection", "--patch", "--effort", "fast", "-o", out, "--format", "json")
+    asked = ("--patch", "--least", "--effort", "fast")
+    done = cli("plan", "zoo:person-detection", *asked, "-o", out, "--format", "json")
     assert done.code == 0, done.err
     document = json.loads(done.out)
     jsonschema.validate(document, plan_schema())
@@ -162,6 +163,28 @@ def test_patch_stages_are_written_and_told(cli: Cli, tmp_path: Path) -> None:
     assert document["after"]["declare_bytes"] < 60_000 < document["before"]["declare_bytes"]
     assert document["steps"][-1]["name"] == "patch stages"
     assert predict(load(out)).declare_bytes == document["after"]["declare_bytes"]
+
+
+def test_the_knee_unless_the_least_arena_is_asked_for(cli: Cli) -> None:
+    """Both ends of the front are told with the command for each; that for the least arena gives what it says."""
+    asked = ("plan", "zoo:resnet8", "--effort", "fast", "--format", "json", "--patch")
+    knee, least = (json.loads(cli(*asked, *more).out) for more in ((), ("--least",)))
+    jsonschema.validate(knee, plan_schema())
+    quick, small = knee["extremes"]
+    assert (quick["name"], small["name"]) == ("least time", "least arena")
+    assert quick["command"] == "mcuplan plan zoo:resnet8 --effort fast"
+    assert small["command"] == "mcuplan plan zoo:resnet8 --effort fast --patch --least"
+    assert least["after"]["declare_bytes"] == small["declare_bytes"] < knee["after"]["declare_bytes"]
+    assert knee["after"]["declare_bytes"] < quick["declare_bytes"]
+    assert quick["instructions_factor"] <= knee["instructions_factor"] < least["instructions_factor"] <= 1.1
+
+
+def test_time_before_and_after_where_a_board_was_measured(cli: Cli) -> None:
+    asked = ("plan", "zoo:resnet8", "--patch", "--effort", "fast", "--board", "arduino-nano-33-ble-sense")
+    times = json.loads(cli(*asked, "--format", "json").out)["times"]
+    assert times["board"] == "arduino-nano-33-ble-sense"
+    assert 0.95 < times["after_us"] / times["before_us"] < 1.1
+    assert "one inference on arduino-nano-33-ble-sense: " in cli(*asked, "--no-map").out
 
 
 def test_stages_that_would_not_help_are_told_of(cli: Cli, tmp_path: Path) -> None:
@@ -238,7 +261,7 @@ def test_patch_stages_on_screen(cli: Cli) -> None:
 
 
 def test_patch_options_without_patch(cli: Cli) -> None:
-    for option in ("--advice", "--input-rows-streamed"):
+    for option in ("--advice", "--input-rows-streamed", "--least"):
         done = cli("plan", VWW, option)
         assert (done.code, done.out) == (2, "")
         assert f"{option} goes with --patch" in done.err

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 EFFORT = "fast"
 """Effort of the searches; it stands in the commands, so that they give the very figures that were told."""
 _OVERHEAD = 1.1
-"""Most multiply-accumulates of patch stages, as a factor: what ``mcuplan plan --patch`` takes by itself."""
+"""Most multiply-accumulates of patch stages, as a factor: what ``mcuplan plan --patch --least`` takes by itself."""
 
 
 @dataclass(frozen=True)

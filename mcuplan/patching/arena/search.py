@@ -351,6 +351,8 @@ class _Search:
                 best, least = self._least()
             if best is not None:
                 self._cheaper(best)
+                if self.streamed is None:
+                    self._place(Path(at=self.lattice.end))  # no stages: what costs no time
         if best is None:
             best = self._first_that_stands()
         if best is not None and not self.wish.least and self.wish.fit_bytes is None:

@@ -5,6 +5,8 @@ Names and texts from the model are untrusted text.
 
 from __future__ import annotations
 
+import math
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,7 +20,7 @@ from mcuplan.operators.geometry.stages import halo, mapped
 if TYPE_CHECKING:
     from pydantic import ConfigDict
 
-    from mcuplan.patching.arena.search import PatchPlan, StageChoice
+    from mcuplan.patching.arena.search import FrontPoint, PatchPlan, StageChoice
     from mcuplan.patching.live.analysis import PatchAnalysis
 
 _CONFIG: ConfigDict = {"use_attribute_docstrings": True, "json_schema_serialization_defaults_required": True}
@@ -84,6 +86,20 @@ class FrontShown:
     instructions_factor: float | None
     """Null where the target has no cost data: then time is MACs. Since 1.2."""
     stages: tuple[StageShown, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExtremeShown:
+    """An end of the front: ``least time`` or ``least arena`` within the limits, with the command for it. Since 1.3."""
+
+    __pydantic_config__ = _CONFIG
+
+    name: str
+    declare_bytes: int
+    macs_factor: float
+    instructions_factor: float | None
+    """Null where the target has no cost data."""
+    command: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +230,24 @@ def patch_shown(patch: PatchPlan) -> PatchShown:
         BlockShown(b.kind, b.first, b.last, b.before_bytes, b.after_bytes, b.patched) for b in block_peaks(patch)
     )
     return PatchShown(stages_shown(patch), parts, front, peaks, patch.tried, patch.least_declare_bytes)
+
+
+def extremes_shown(patch: PatchPlan, plain_bytes: int, command: Sequence[str]) -> tuple[ExtremeShown, ...]:
+    """The ends of a plan's front; ``command`` plans the same without stages, which takes ``plain_bytes``."""
+    least, fastest = patch.extremes
+    words = [*command, "--patch", "--least"]
+    if fastest.stages:
+        factor = max(math.ceil(fastest.time_factor * 1000) / 1000, 1.0)
+        quick = _extreme("least time", fastest, fastest.declare_bytes, [*words, "--max-overhead", f"{factor:g}"])
+    else:
+        quick = _extreme("least time", fastest, min(fastest.declare_bytes, plain_bytes), command)
+    return quick, _extreme("least arena", least, least.declare_bytes, words)
+
+
+def _extreme(name: str, point: FrontPoint, declare_bytes: int, words: Sequence[str]) -> ExtremeShown:
+    factor = point.instructions_factor
+    shown = None if factor is None else round(factor, 6)
+    return ExtremeShown(name, declare_bytes, round(point.macs_factor, 6), shown, shlex.join(words))
 
 
 def _stage(choice: StageChoice, base: Graph, numbers: Sequence[int]) -> StageShown:

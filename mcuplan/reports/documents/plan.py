@@ -17,10 +17,12 @@ from mcuplan.reports.documents.build import refusal_shown
 from mcuplan.reports.documents.patches import (
     AdviceShown,
     BlockShown,
+    ExtremeShown,
     FrontShown,
     PartsShown,
     StageShown,
     StreamedShown,
+    extremes_shown,
     patch_shown,
 )
 from mcuplan.reports.documents.report import Arena, Refusal
@@ -34,6 +36,8 @@ from mcuplan.version import __version__
 if TYPE_CHECKING:
     from pydantic import ConfigDict
 
+    from mcuplan.boards import Board
+    from mcuplan.estimates.latency import Latency
     from mcuplan.patching.arena.search import PatchPlan
     from mcuplan.planning.plan import Plan
 
@@ -115,6 +119,20 @@ class SavingShown:
 
 
 @dataclass(frozen=True, slots=True)
+class TimesShown:
+    """Estimated time of one inference before and after, on the first board that was measured. Since 1.3."""
+
+    __pydantic_config__ = _CONFIG
+
+    board: str
+    before_us: float
+    after_us: float
+    error_percent: float | None
+    """The largest error on a measured network, in the fit or left out of it."""
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class PlanReport:
     """What ``mcuplan plan --format json`` writes."""
 
@@ -185,6 +203,10 @@ class PlanReport:
     Since 1.3."""
     rows: RowsShown | None = None
     """With --rows: the input that comes row by row. Since 1.3."""
+    extremes: tuple[ExtremeShown, ...] = ()
+    """With patch stages: the plans with the least time and the least arena within the limits. Since 1.3."""
+    times: TimesShown | None = None
+    """Null where no board was named whose time is known. Since 1.3."""
     schema_version: str = PLAN_SCHEMA_VERSION
 
 
@@ -213,15 +235,22 @@ def plan_report(
     refusals: Sequence[TflmRefusal] = (),
     arenas: Sequence[tuple[ArenaPrediction, ArenaPrediction]] = (),
     rows: RowsShown | None = None,
+    times: tuple[Board, Latency, Latency] | None = None,
+    command: Sequence[str] = (),
 ) -> PlanReport:
-    """The document for one plan; with ``patch`` the stages that were taken on top of it."""
+    """The document for one plan; with ``patch`` the stages that were taken on top of it.
+
+    ``times`` are of the given and the written model on a board, ``command`` plans the same without stages.
+    """
     told = _planned(model, original, plan)
     if patch is not None:
         told = _patched(told, patch)
     told = _costed(told, original, plan.before, patch.graph if patch else plan.graph, (patch or plan).after)
     fits = None if fit_bytes is None else short is None
+    ends = extremes_shown(patch, plan.after.declare_bytes, command) if patch and command and fits is None else ()
     return replace(
         told, savings=savings, fit_bytes=fit_bytes, fits=fits, short_of=short, output=output, output_bytes=output_bytes,
+        extremes=ends, times=_times(*times) if times else None,
         advice=advice, input_rows_streamed=streamed, no_stages=no_stages, rows=rows,
         rows_buffer_bytes=0 if rows is None else rows.buffer_bytes,
         refusals=tuple(map(refusal_shown, refusals)),
@@ -229,6 +258,14 @@ def plan_report(
         targets=tuple(
             TargetShown(before.target, before.declare_bytes, after.declare_bytes) for before, after in arenas
         ),
+    )  # fmt: skip
+
+
+def _times(board: Board, before: Latency, after: Latency) -> TimesShown:
+    assert before.total_us is not None
+    assert after.total_us is not None
+    return TimesShown(
+        board.id, round(before.total_us, 1), round(after.total_us, 1), after.error_percent, after.basis.source
     )  # fmt: skip
 
 

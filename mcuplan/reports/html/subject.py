@@ -40,10 +40,11 @@ def subjects(
     situations: Mapping[tuple[str, str | None], Situation],
     planned: bool = True,
     max_overhead: float | None = None,
+    least: bool = False,
 ) -> tuple[Subject, ...]:
     """Each model of a report, studied on the board where it is worst off.
 
-    ``situations`` are by model and board id; ``planned`` and ``max_overhead`` are what
+    ``situations`` are by model and board id; ``planned``, ``max_overhead`` and ``least`` are what
     :func:`mcuplan.findings.study.study` seeks.
     """
     found = []
@@ -51,6 +52,6 @@ def subjects(
         results = tuple(result for result in report.results if result.model == model)
         shown = worst(results)
         situation = situations.get((model, shown.board))
-        looked = study(situation.analysis if situation is not None else None, planned, max_overhead)
+        looked = study(situation.analysis if situation is not None else None, planned, max_overhead, least)
         found.append(Subject(model, results, shown, looked))
     return tuple(found)

@@ -10,6 +10,7 @@ from rich.text import Text
 from mcuplan.reports.documents.patches import (
     AdviceShown,
     BlockShown,
+    ExtremeShown,
     FrontShown,
     StageShown,
     StreamedShown,
@@ -88,6 +89,14 @@ def front_lines(front: Sequence[FrontShown], chosen_bytes: int, width: int) -> I
                      f"{point.macs_factor - 1:+.1%}", mark))  # fmt: skip
     yield Text()
     yield from grid(columns, rows, width)
+
+
+def extreme_lines(extremes: Sequence[ExtremeShown], width: int) -> Iterator[Text]:
+    """The ends of the front, with the command for each."""
+    for end in extremes:
+        factor, of = (end.instructions_factor, "instructions") if end.instructions_factor else (end.macs_factor, "MACs")
+        told = f"{end.name}: {end.declare_bytes:,} bytes at {factor - 1:+.1%} {of}: {end.command}"
+        yield from Lines(width).wrapped(Text(told), hang=2)
 
 
 def block_lines(found: Sequence[BlockShown], width: int, glyphs: Glyphs, title: str = "block") -> Iterator[Text]:

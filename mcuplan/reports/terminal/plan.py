@@ -9,12 +9,19 @@ from rich.text import Text
 
 from mcuplan.findings.costs import describe, tensor_name
 from mcuplan.graph import Graph
-from mcuplan.reports.documents.plan import PlanReport
+from mcuplan.reports.documents.plan import PlanReport, TimesShown
 from mcuplan.reports.terminal.check import FAIL, PASS, refused_lines
 from mcuplan.reports.terminal.glyphs import Glyphs
 from mcuplan.reports.terminal.grid import Column, grid
 from mcuplan.reports.terminal.lines import PATH, Lines
-from mcuplan.reports.terminal.patches import advice_lines, block_lines, front_lines, stage_lines, streamed_lines
+from mcuplan.reports.terminal.patches import (
+    advice_lines,
+    block_lines,
+    extreme_lines,
+    front_lines,
+    stage_lines,
+    streamed_lines,
+)
 from mcuplan.text import show_share
 from mcuplan.tflm.results import ArenaPrediction, PlannedBuffer
 
@@ -42,6 +49,8 @@ def plan_lines(
     yield Text()
     yield from lines.wrapped(_bound(report), hang=2)
     yield from lines.wrapped(_verdict(report), hang=2)
+    if report.times is not None:
+        yield from lines.wrapped(_times(report.times), hang=2)
     if report.rows is not None:
         yield from lines.wrapped(Text(report.rows.told), hang=2)
     for saving in report.savings:
@@ -60,6 +69,7 @@ def _patches(report: PlanReport, width: int, glyphs: Glyphs) -> Iterator[Text]:
         yield Text()
         yield from stage_lines(report, width)
         yield from front_lines(report.front, placed, width)
+        yield from extreme_lines(report.extremes, width)
         yield from block_lines(report.blocks, width, glyphs)
     yield from advice_lines(report.advice, width)
     if report.input_rows_streamed is not None:
@@ -118,6 +128,12 @@ def _verdict(report: PlanReport) -> Text:
     if report.gain_bytes <= 0:
         return Text("nothing to gain: the model is left as it is")
     return Text(f"saves {report.gain_bytes:,} bytes of arena at {_price(report)}")
+
+
+def _times(times: TimesShown) -> Text:
+    error = "" if times.error_percent is None else f", up to {times.error_percent:.0f}% off"
+    before, after = (f"{us / 1e3:,.3g} ms" for us in (times.before_us, times.after_us))
+    return Text(f"one inference on {times.board}: {before} -> {after} (estimated{error})")
 
 
 def _price(report: PlanReport) -> str:
