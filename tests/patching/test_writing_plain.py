@@ -16,6 +16,7 @@ from mcuplan.patching.arena.placing import DraftProblem
 from mcuplan.patching.arena.search import find_patch_plan
 from mcuplan.patching.writing.build import Draft
 from mcuplan.patching.writing.forms import Kind, StageForm, even_cuts, stage_cost, write_stage
+from mcuplan.patching.writing.price import StagePricer
 from mcuplan.patching.writing.reader import StageReader, UnsupportedStageError
 from mcuplan.proof.function.same_function import same_function
 from mcuplan.proof.memory.static_check import static_check
@@ -33,6 +34,7 @@ def looped(seed: int) -> Iterator[tuple[str, Graph, Graph]]:
     graph = random_network(seed)
     draw = random.Random(seed)
     reader = StageReader(graph, plain=True)
+    pricer = StagePricer(reader, OLD, None)
     stages = [s for k in range(len(graph.main.operators)) for s in reader.stages(k)]
     for stage in draw.sample(stages, min(3, len(stages))):
         height = graph.main.tensors[stage.result].shape[1]
@@ -43,7 +45,7 @@ def looped(seed: int) -> Iterator[tuple[str, Graph, Graph]]:
         except UnsupportedStageError:
             continue
         problem = DraftProblem(draft, OLD)
-        assert stage_cost(reader, stage, form).least.inside <= problem.lower_bound_bytes
+        assert stage_cost(reader, stage, form, pricer).inside <= problem.lower_bound_bytes
         yield f"seed {seed}, {stage}, {form}", graph, problem.plan("fast").graph
 
 
