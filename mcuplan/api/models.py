@@ -133,14 +133,14 @@ def _folder(folder: str, must_have: bool = True) -> Iterator[str]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             path = os.path.join(where, name)
-            if name.lower().endswith(MODEL_SUFFIXES) or _is_c_model(path):
+            if name.lower().endswith(MODEL_SUFFIXES) or is_c_model(path):
                 any_found = True
                 yield path
     if must_have and not any_found:
         raise ArgumentError(f"{folder}: the folder holds no .tflite model, and no C array of one")
 
 
-def _is_c_model(path: str) -> bool:
+def is_c_model(path: str) -> bool:
     """Whether a file is a C source whose beginning has a model's first bytes; not every C source of a folder is one."""
     from mcuplan.tflite.carray import begins_a_model, is_c_source
 

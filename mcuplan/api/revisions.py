@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
+from typing import TYPE_CHECKING
 
-from mcuplan.api.models import ZOO, load_model
+from mcuplan.api.models import ZOO, load_file
 from mcuplan.errors import McuplanError
-from mcuplan.graph import Graph
+
+if TYPE_CHECKING:
+    from mcuplan.tflite import ModelFile
 
 _PATIENCE = 60
 """Seconds that git may take: Git LFS may have to fetch the model."""
@@ -17,8 +20,8 @@ class RevisionError(McuplanError):
     """A revision or a path that git does not know."""
 
 
-def load_revision(name: str) -> Graph:
-    """The graph of a file, of ``zoo:NAME``, or of ``REVISION:path`` in the git repository of the working folder.
+def load_revision(name: str) -> ModelFile:
+    """The model in a file, of ``zoo:NAME``, or of ``REVISION:path`` in the git repository of the working folder.
 
     A name that exists as a file is the file.
 
@@ -29,10 +32,16 @@ def load_revision(name: str) -> Graph:
     """
     revision, colon, path = name.partition(":")
     if os.path.lexists(name) or name.startswith(ZOO) or not colon or not path:
-        return load_model(name)
+        return load_file(name)
     from mcuplan.tflite import parse
 
-    return parse(_blob(name, revision, path), name).graph
+    return parse(_blob(name, revision, path), name)
+
+
+def place_of(name: str) -> str:
+    """Where the model that :func:`load_revision` takes lies now: the path of ``REVISION:path``, others as they are."""
+    _, colon, path = name.partition(":")
+    return path if colon and path and not name.startswith(ZOO) and not os.path.lexists(name) else name
 
 
 def _blob(name: str, revision: str, path: str) -> bytes:

@@ -1,44 +1,52 @@
-"""``mcuplan diff``: what changed between two models, and what made it so."""
+"""``mcuplan diff``: what changed between models, and what made it so."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from mcuplan.cli.parameters import examples, one_board, one_board_options, target_options
+from mcuplan.cli.parameters import board_options, examples, limit_options, performance_options, target_options
 
 if TYPE_CHECKING:
-    from mcuplan.findings.diff.difference import Measure
+    from mcuplan.api.changes import Comparing
+    from mcuplan.findings.diff.boards import Changes
+    from mcuplan.findings.diff.parts import Measure
 
 _MEASURES: tuple[Measure, ...] = ("arena", "ram", "flash", "macs", "instructions")
 
 
-@click.command("diff", short_help="Show what changed between two models, and why.", epilog=examples(
+@click.command("diff", short_help="Show what changed between models, folders or commits, and why.", epilog=examples(
     "mcuplan diff zoo:sine zoo:ds-cnn",
     "mcuplan diff zoo:ds-cnn zoo:ds-cnn --target cortex-m4+reference --to cortex-m4+cmsis-nn",
 ))  # fmt: skip
-@click.argument("old", metavar="OLD")
-@click.argument("new", metavar="NEW")
+@click.argument("models", metavar="[OLD NEW | PATH...]", nargs=-1)
+@click.option("--base", metavar="REVISION",
+              help="Compare every model of the git repository (or those below PATH) with what it was where this branch "
+              "left REVISION.")  # fmt: skip
 @click.option("--max-growth", "growth", multiple=True, metavar="RESOURCE=AMOUNT",
               help="Exit with 1 where arena, ram, flash, macs, instructions grow by more: ram=2kB.")  # fmt: skip
 @click.option(
     "--format", "format_", type=click.Choice(["text", "markdown", "html", "json"]), default="text", show_default=True
 )
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write it to a file.")
-@one_board_options
+@click.option("--why", is_flag=True, help="Work out what would bring back what no longer passes; takes seconds.")
+@board_options
+@limit_options
+@performance_options
 @click.option("--to", metavar="TARGET", help="The target for NEW, where it is not OLD's: what would an update change?")
 @target_options
 def command(
-    old: str, new: str, to: str | None, growth: tuple[str, ...], format_: str, output: Path | None,
-    boards: tuple[str, ...], board_dirs: tuple[Path, ...], kernels: str | None, lean: bool, target: str | None,
-    build: str | None, custom_operators: tuple[str, ...],
+    models: tuple[str, ...], base: str | None, to: str | None, growth: tuple[str, ...], format_: str,
+    output: Path | None, why: bool, config: Path | None, **asked: Any,
 ) -> int:  # fmt: skip
-    """Compare OLD and NEW: arena, RAM, flash, MACs, instructions, operators, quantization, each change attributed.
+    """Compare OLD and NEW: verdicts, arena, RAM, flash, MACs, time, operators, quantization, each change attributed.
 
-    A model is a file, zoo:NAME, or REVISION:path as in `git show` (HEAD~1:models/kws.tflite). With --to the same model
-    may be given twice: what changes is then what another TFLM or kernel library does with it.
+    A model is a file, zoo:NAME, or REVISION:path as in `git show` (HEAD~1:models/kws.tflite); two folders are compared
+    model by model. Verdicts are those on the configured boards, or those of --board. With --to the same model may be
+    given twice: what changes is then what another TFLM or kernel library does with it.
 
     \b
     Exit codes:
@@ -46,39 +54,64 @@ def command(
       1  a limit on growth is broken
       2  bad usage, or a model that cannot be read
     """
-    from mcuplan import budget
-    from mcuplan.api.revisions import load_revision
-    from mcuplan.api.targets import choose_target, find_board
+    from mcuplan.api.changes import Comparing, folder_changes, repository_changes
+    from mcuplan.api.criteria import CheckOptions
+
+    comparing = Comparing(CheckOptions(**asked, config=config or "auto"), _growth(growth), why)
+    if base is not None:
+        if to:
+            raise click.UsageError("--to contradicts --base: state one of them")
+        return _show_changes(repository_changes(base, models, comparing), format_, output)
+    if len(models) != 2:
+        raise click.UsageError("name two models, OLD and NEW, or --base REVISION")
+    old, new = models
+    if os.path.isdir(old) and os.path.isdir(new):
+        return _show_changes(folder_changes(old, new, comparing), format_, output)
+    return _pair(old, new, to, comparing, format_, output)
+
+
+def _show_changes(found: Changes, format_: str, output: Path | None) -> int:
     from mcuplan.cli.output import show, write_text
-    from mcuplan.findings.diff.difference import diff
 
-    board = find_board(one_board("diff", boards), board_dirs)
-    limits = _growth(growth)
-    chosen = choose_target(board, kernels, target, lean)
-    custom = (*custom_operators, *(board.soc.custom_operators if board else ()))
-    newer = choose_target(board, None, to, lean) if to else chosen
-    analyses = [
-        budget.analyse(load_revision(name), of, build or budget.DEFAULT_BUILD, custom)
-        for name, of in ((old, chosen), (new, newer))
-    ]
-    found = diff(old, analyses[0], new, analyses[1], limits)
     if format_ == "text":
-        from mcuplan.reports.terminal.diff import diff_lines
+        from mcuplan.reports.terminal.changes import changes_lines
 
-        show(lambda width, _: diff_lines(found, width), output)
+        show(lambda width, _: changes_lines(found, width), output)
     elif format_ == "markdown":
-        from mcuplan.reports.markdown.diff import diff_markdown
+        from mcuplan.reports.markdown.changes import changes_markdown
 
-        write_text(diff_markdown(found), output)
-    elif format_ == "html":
-        from mcuplan.reports.html.diff_page import render_diff
-
-        write_text(render_diff(found, analyses[0], analyses[1]), output)
-    else:
+        write_text(changes_markdown(found), output)
+    elif format_ == "json":
         from mcuplan.reports.documents.json import to_json
 
         write_text(to_json(found), output)
+    else:
+        raise click.UsageError("--format html is for two models; text, markdown and json are for many")
     return found.exit_code
+
+
+def _pair(old: str, new: str, to: str | None, comparing: Comparing, format_: str, output: Path | None) -> int:
+    from mcuplan.api.changes import compared
+    from mcuplan.cli.output import show, write_text
+
+    pair = compared(old, new, to, comparing)
+    if format_ == "text":
+        from mcuplan.reports.terminal.diff import diff_lines
+
+        show(lambda width, _: diff_lines(pair.found, width), output)
+    elif format_ == "markdown":
+        from mcuplan.reports.markdown.diff import diff_markdown
+
+        write_text(diff_markdown(pair.found), output)
+    elif format_ == "html":
+        from mcuplan.reports.html.diff_page import render_diff
+
+        write_text(render_diff(pair.found, pair.old, pair.new), output)
+    else:
+        from mcuplan.reports.documents.json import to_json
+
+        write_text(to_json(pair.found), output)
+    return pair.found.exit_code
 
 
 def _growth(entries: tuple[str, ...]) -> dict[Measure, int]:

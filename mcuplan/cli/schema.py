@@ -11,7 +11,8 @@ import click
 
 from mcuplan.cli.parameters import examples
 
-_WHAT = ("report", "plan", "inspect", "explain", "whatif", "latency", "energy", "sweep", "board", "boards", "config")
+_WHAT = ("report", "plan", "inspect", "explain", "whatif", "latency", "energy", "sweep", "diff", "changes", "board",
+         "boards", "config")  # fmt: skip
 
 
 @click.command("schema", short_help="Print a JSON Schema of what mcuplan reads or writes.", epilog=examples(
@@ -56,6 +57,18 @@ def _inspect() -> dict[str, Any]:
     return inspect_schema()
 
 
+def _diff() -> dict[str, Any]:
+    from mcuplan.reports.documents.schema import diff_schema
+
+    return diff_schema()
+
+
+def _changes() -> dict[str, Any]:
+    from mcuplan.reports.documents.schema import changes_schema
+
+    return changes_schema()
+
+
 def _sweep() -> dict[str, Any]:
     from mcuplan.reports.documents.sweep import sweep_schema
 
@@ -95,6 +108,8 @@ _SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "latency": partial(_estimate, "latency"),
     "energy": partial(_estimate, "energy"),
     "sweep": _sweep,
+    "diff": _diff,
+    "changes": _changes,
     "board": _board,
     "boards": _boards,
     "config": _config,

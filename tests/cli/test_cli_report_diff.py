@@ -100,7 +100,7 @@ def test_wrong_limits_on_growth_are_refused(cli: Any, wrong: str) -> None:
 def test_diff_as_json_adds_up(cli: Any) -> None:
     done = cli("diff", "zoo:sine", "zoo:ds-cnn", "--format", "json", "--max-growth", "arena=1MB")
     found = json.loads(done.out)
-    assert found["schema_version"] == "1.2"
+    assert found["schema_version"] == "1.3"
     for change in found["changes"]:
         assert sum(part["change"] for part in change["parts"]) == change["new"] - change["old"]
     assert found["growth"] == [{"resource": "arena", "limit": 1_000_000, "broken": False,

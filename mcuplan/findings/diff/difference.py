@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from mcuplan.budget.analysis import Analysis
 from mcuplan.errors import McuplanError
+from mcuplan.findings.diff.boards import BoardChange
 from mcuplan.findings.diff.changes import OperatorChange, QuantizationChange, operator_changes, quantization_changes
 from mcuplan.findings.diff.items import Item, Key, arena_items, flash_items, instructions_items, macs_items, ram_items
 from mcuplan.findings.diff.matching import Matching, match
+from mcuplan.findings.diff.parts import Growth, Measure, Part
 from mcuplan.findings.rows import rows_told
 from mcuplan.findings.tool import Tool
 from mcuplan.rewriting.origin import PlanOrigin, plan_origin
@@ -23,10 +25,8 @@ from mcuplan.version import __version__
 if TYPE_CHECKING:
     from pydantic import ConfigDict
 
-DIFF_SCHEMA_VERSION = "1.2"
+DIFF_SCHEMA_VERSION = "1.3"
 _CONFIG: ConfigDict = {"use_attribute_docstrings": True, "json_schema_serialization_defaults_required": True}
-
-Measure = Literal["arena", "ram", "flash", "macs", "instructions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +51,6 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """One item of a resource, in both models; ``name`` is the model's own for it."""
-
-    __pydantic_config__ = _CONFIG
-
-    what: str
-    name: str
-    old: int
-    new: int
-    change: int
-
-
-@dataclass(frozen=True, slots=True)
 class Change:
     """One resource in both models; the changes of ``parts`` (those that changed, the largest first) add up."""
 
@@ -74,18 +61,6 @@ class Change:
     new: int
     change: int
     parts: tuple[Part, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Growth:
-    """A limit on growth and whether it is broken."""
-
-    __pydantic_config__ = _CONFIG
-
-    resource: Measure
-    limit: int
-    change: int
-    broken: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +78,8 @@ class Diff:
     operators: tuple[OperatorChange, ...]
     quantization: tuple[QuantizationChange, ...]
     growth: tuple[Growth, ...] = ()
+    boards: tuple[BoardChange, ...] = ()
+    """Verdicts before and after on the boards that are configured, or named. Since 1.3."""
     schema_version: str = DIFF_SCHEMA_VERSION
 
     @property

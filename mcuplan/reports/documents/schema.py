@@ -51,6 +51,20 @@ def explain_schema() -> dict[str, Any]:
     return _schema(ExplainReport, "explain")
 
 
+def diff_schema() -> dict[str, Any]:
+    """JSON Schema (draft 2020-12) of the document that ``mcuplan diff --format json`` writes of two models."""
+    from mcuplan.findings.diff.difference import Diff
+
+    return _schema(Diff, "diff")
+
+
+def changes_schema() -> dict[str, Any]:
+    """JSON Schema (draft 2020-12) of the document that ``mcuplan diff --base --format json`` writes."""
+    from mcuplan.findings.diff.boards import Changes
+
+    return _schema(Changes, "diff --base")
+
+
 def _schema(document: type, command: str) -> dict[str, Any]:
     from pydantic import TypeAdapter
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mcuplan.findings.diff.difference import Change, Diff
+from mcuplan.reports.markdown.boards import boards_table
 from mcuplan.reports.markdown.markup import code, plain
 from mcuplan.reports.terminal.diff import LABELS, bound_note, growth_sentence, plan_notes, signed
 
@@ -28,9 +29,11 @@ def _lines(found: Diff) -> Iterator[str]:
     yield f"| {found.target} | Old | New | Change |"
     yield "|:--|--:|--:|--:|"
     for change in found.changes:
-        shown = f"**{signed(change.change)}**" if change.change else "0"
+        percent = f" ({100 * change.change / change.old:+.1f}%)" if change.old and change.change else ""
+        shown = f"**{signed(change.change)}**{percent}" if change.change else "0"
         yield f"| {LABELS[change.resource]} | {change.old:,} | {change.new:,} | {shown} |"
     yield ""
+    yield from boards_table(found.boards)
     for said in plan_notes(found):
         yield plain(said)
         yield ""

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
-from mcuplan.findings.diff.difference import Change, Diff, Growth
+from mcuplan.findings.diff.difference import Change, Diff
+from mcuplan.findings.diff.parts import Growth
+from mcuplan.reports.terminal.boards import board_lines
 from mcuplan.reports.terminal.lines import PATH, Lines
 from mcuplan.text import show_bytes, show_count
 
@@ -24,7 +26,12 @@ def diff_lines(found: Diff, width: int) -> Iterator[Text]:
         yield from lines.wrapped(Text(said), indent=2, hang=2)
     yield Text()
     for change in found.changes:
-        yield Text(f"  {LABELS[change.resource]:<6}{change.old:>14,} -> {change.new:>13,} {signed(change.change):>14}")
+        percent = f" {100 * change.change / change.old:+.1f}%" if change.old and change.change else ""
+        totals = f"{change.old:>14,} -> {change.new:>13,} {signed(change.change):>14}"
+        yield Text(f"  {LABELS[change.resource]:<6}{totals}{percent}")
+    if found.boards:
+        yield Text()
+        yield from board_lines(found.boards, lines)
     for change in found.changes:
         # The arena's parts are RAM's too.
         if change.parts and not (change.resource == "ram" and _same_as_arena(found, change)):
