@@ -1,8 +1,7 @@
-"""The pre-commit hook and the GitHub Action, through the real programs."""
+"""The pre-commit hook, through the real programs."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -16,7 +15,6 @@ import yaml
 
 CHECKOUT = Path(__file__).parents[2]
 HOOKS = CHECKOUT / ".pre-commit-hooks.yaml"
-ACTION = CHECKOUT / "action.yml"
 _OFFLINE = re.compile(r"NewConnectionError|Temporary failure in name resolution|No matching distribution|timed out")
 
 
@@ -106,50 +104,10 @@ def test_an_oversized_model_is_refused_and_a_small_one_accepted(route: str, tmp_
     assert "mcuplan.toml: ram" in limited.stdout + limited.stderr
 
 
-# -- the GitHub Action -------------------------------------------------------------------------------------------------
-
-
-def check_step() -> dict[str, Any]:
-    action = yaml.safe_load(ACTION.read_text("utf-8"))
-    assert action["runs"]["using"] == "composite"
-    (step,) = [step for step in action["runs"]["steps"] if step.get("id") == "check"]
-    return dict(step)
-
-
-def test_the_action_runs_no_input_as_code() -> None:
-    action = yaml.safe_load(ACTION.read_text("utf-8"))
-    for step in action["runs"]["steps"]:
-        assert "${{" not in step.get("run", "")
-    passed = set(check_step()["env"].values())
-    taken = {f"${{{{ inputs.{name} }}}}" for name in action["inputs"] if name != "python-version"}
-    assert passed == taken
-
-
-@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
-@pytest.mark.parametrize(
-    ("given", "code", "verdicts"),
-    [
-        ({"INPUT_MODELS": "sine.tflite"}, 0, ["pass"]),
-        ({"INPUT_MODELS": "sine.tflite\ndeep/person.tflite\n"}, 1, ["pass", "fail"]),
-        ({"INPUT_MODELS": "deep", "INPUT_BOARDS": "arduino-nano-33-ble-sense\nteensy-4-1"}, 0, ["pass", "pass"]),
-        ({"INPUT_MODELS": "sine.tflite", "INPUT_ARGUMENTS": "--ram\n1kB"}, 1, ["fail"]),
-        ({"INPUT_MODELS": "none.tflite"}, 2, ["error"]),
-        ({"INPUT_MODELS": "$(touch hacked); `touch hacked`"}, 2, ["error"]),
-    ],
-)
-def test_the_actions_script(
-    given: dict[str, str], code: int, verdicts: list[str], tmp_path: Path, models: Path
-) -> None:
-    outputs = tmp_path / "outputs"
-    variables = {"INPUT_BOARDS": "", "INPUT_ARGUMENTS": "", **given}
-    summary = tmp_path / "summary.md"
-    runner = {"RUNNER_TEMP": str(tmp_path), "GITHUB_OUTPUT": str(outputs), "GITHUB_STEP_SUMMARY": str(summary)}
-    done = subprocess.run(
-        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", check_step()["run"]],
-        cwd=models, env=environment(**variables, **runner), capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == code, done.stdout + done.stderr
-    report = Path(outputs.read_text().strip().removeprefix("report="))
-    assert [result["verdict"] for result in json.loads(report.read_text())["results"]] == verdicts
-    assert summary.read_text("utf-8").startswith("### mcuplan: ")
-    assert not (models / "hacked").exists()
+def test_the_hook_runs_where_the_configuration_changes() -> None:
+    """pre-commit's own filter: which of a commit's files the hook gets."""
+    (hook,) = yaml.safe_load(HOOKS.read_text("utf-8"))
+    names = ("a.tflite", "mcuplan.toml", "in/mcuplan.toml", "pyproject.toml", "notmcuplan.toml", "a.tflite.md", "x.py")
+    assert [name for name in names if re.search(hook["files"], name)] == [
+        "a.tflite", "mcuplan.toml", "in/mcuplan.toml", "pyproject.toml",
+    ]  # fmt: skip
