@@ -149,13 +149,13 @@ def test_every_command_has_its_place_in_the_help(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["diff", "energy", "explain", "export", "fit-search", "inspect", "latency", "verify", "whatif"]
+    "command", ["energy", "explain", "export", "fit-search", "inspect", "latency", "verify", "whatif"]
 )
 def test_a_command_that_takes_one_board_says_so(cli: Cli, command: str) -> None:
     shown = " ".join(cli(command, "--help").out.split())
     board = shown.partition("--board BOARD")[2].partition("--toolchain")[0]
     assert "repeated" not in board
-    models = ("zoo:sine", "zoo:sine") if command in ("diff", "verify") else ("zoo:sine",)
+    models = ("zoo:sine", "zoo:sine") if command == "verify" else ("zoo:sine",)
     extra = {"export": ("-o", "out"), "whatif": ("--int8",)}.get(command, ())
     done = cli(command, *models, *extra, "--board", "sparkfun-edge", "--board", "teensy-4-1")
     assert (done.code, done.out) == (2, "")

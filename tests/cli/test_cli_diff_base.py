@@ -305,6 +305,12 @@ def test_two_models_tell_their_boards_too(cli, tmp_path, monkeypatch):
     assert [(b["board"], b["after"]) for b in named["boards"]] == [("teensy-4-1", "pass")]
 
 
+def test_several_boards_each_have_their_verdicts(cli):
+    asked = ("--board", "sparkfun-edge", "--board", "teensy-4-1", "--format", "json")
+    found = json.loads(cli("diff", "zoo:sine", "zoo:ds-cnn", *asked).out)
+    assert [board["board"] for board in found["boards"]] == ["sparkfun-edge", "teensy-4-1"]
+
+
 @pytest.mark.parametrize("kind", ["diff", "changes"])
 def test_committed_schemas_are_those_that_are_printed(cli, kind):
     committed = (SCHEMAS / f"{kind}.schema.json").read_text("utf-8")
