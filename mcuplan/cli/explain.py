@@ -126,7 +126,7 @@ def _lines(model: str, analysis: Analysis, width: int, glyphs: Glyphs) -> Iterat
     explanation = explain(graph, target, arena)
     kind = "exact" if arena.exact else f"an upper bound, {arena.bounded_bytes:,} bytes of it bounded"
     yield Lines(width).title(model)
-    yield Text(f"  {arena.target}: {kind}")
+    yield from Lines(width).wrapped(Text(f"{arena.target}: {kind}"), indent=2, hang=2)
     for told in filter(None, (rows_told(graph), lean_told(graph, target))):
         yield from Lines(width).wrapped(Text(f"  {told}"), hang=2)
     yield from refused_lines([refusal_shown(refusal) for refusal in analysis.refusals], Lines(width))
