@@ -310,15 +310,13 @@ class _Rebuild:
         self._set_shape(op.outputs[0], tuple(shape))
 
     def _concatenation(self, k: int, op: Operator) -> None:
-        y = op.outputs[0]
-        shapes = [self._shape(t) for t in op.inputs]
+        shapes, y = [self._shape(t) for t in op.inputs], op.outputs[0]
         axis = from_front(Options(op).axis, self.main.tensors[y].rank)
         if axis is None:
             self._unchanged(k, op)
-            return
-        joined = list(shapes[0])
-        joined[axis] = sum(shape[axis] for shape in shapes)
-        self._set_shape(y, tuple(joined))
+        else:
+            joined = (*shapes[0][:axis], sum(shape[axis] for shape in shapes), *shapes[0][axis + 1 :])
+            self._set_shape(y, joined)
 
     def _pad(self, k: int, op: Operator) -> None:
         amounts = constant_values(self.graph, self.main.tensors[op.inputs[1]])
