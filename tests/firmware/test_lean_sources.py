@@ -16,6 +16,7 @@ from mcuplan.graph import Graph
 from mcuplan.tflite.reading import buffer_positions
 from mcuplan.tflm import Target
 from mcuplan.tflm.lean import kept
+from mcuplan.zoo.builder import Builder
 from mcuplan.zoo.single import build_operator, operator_models
 
 STUBS = Path(__file__).parent / "tflm_stubs"
@@ -123,3 +124,27 @@ def test_a_tflm_without_the_members_does_not_compile(tmp_path: Path, member: str
     done = compiled(tmp_path, str(tmp_path / "lean.cc"), stubs=stubs)
     assert done.returncode != 0
     assert member in done.stderr
+
+
+def test_the_registrations_run_against_a_stand_in(tmp_path: Path) -> None:
+    """What they do when TFLM prepares, on this computer: a kernel that asks for arrays, in right and in wrong ways."""
+    compiler = shutil.which("g++")
+    if compiler is None:
+        pytest.skip("no g++ is installed")
+    builder = Builder()
+    data = tflite.write(builder.graph([builder.conv2d(builder.input((1, 4, 4, 3)), 5, 1)]))
+    write_sources(firmware_sources(data, target=M4), tmp_path)
+    (found,) = kept(tflite.read(data), Target.parse(M4))
+    arrays = "".join(
+        f"const std::int32_t {name}[] = {{{', '.join(map(str, values))}}};\n"
+        for name, values in zip(("kMultipliers", "kShifts"), found.values, strict=True)
+    )
+    place = buffer_positions(data)[found.filter]
+    (tmp_path / "expected.inc").write_text(f"const int kFilter = {place}, kCount = {found.count};\n{arrays}")
+    program = tmp_path / "program"
+    sources = [str(tmp_path / "lean.cc"), str(tmp_path / "model.cc"), str(Path(__file__).parent / "lean_on_stubs.cc")]
+    flags = ["-std=c++11", "-O1", "-Wall", "-Wextra", "-Werror", f"-I{STUBS}", f"-I{tmp_path}", "-o", str(program)]
+    done = subprocess.run([compiler, *flags, *sources], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    ran = subprocess.run([str(program)], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (0, "")
