@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from mcuplan import budget
-from mcuplan.boards.spec import Board
 from mcuplan.text import show_bytes
+
+if TYPE_CHECKING:
+    from mcuplan.boards import Board
 
 
 def room_left(board: Board, need: budget.Need, limits: budget.Limits) -> Iterator[str]:
