@@ -19,6 +19,7 @@ from mcuplan.api.golden import golden_vector
 from mcuplan.api.project import project_target
 from mcuplan.api.refusing import RefusedError
 from mcuplan.boards import load_board
+from mcuplan.cli import run
 from mcuplan.errors import McuplanError
 from mcuplan.firmware.golden import GoldenVector
 from mcuplan.firmware.kinds import kinds
@@ -152,6 +153,10 @@ def test_every_source_of_every_kind_compiles(kind: str, tmp_path: Path) -> None:
         put(made(kind, ("person", zoo.build("person-detection")), golden=vector), tmp_path / "out"),
         OLDEST.get(kind, "-std=c++17"),
     )
+
+
+def test_custom_operators_of_an_older_tflm_compile(tmp_path: Path) -> None:
+    compiles(put(made("arduino", ("mine", CUSTOM)), tmp_path / "out"), "-std=c++11")
 
 
 def test_several_models_variables_and_custom_operators_compile(tmp_path: Path) -> None:
@@ -420,6 +425,28 @@ def test_what_cannot_be_made_is_said_and_nothing_written(options: dict[str, str]
     with pytest.raises(McuplanError, match=re.escape(said)):
         mcuplan.export("zoo:sine", tmp_path / "out", **options)  # type: ignore[arg-type]
     assert not (tmp_path / "out").exists()
+
+
+def test_exit_codes_of_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    s = Sketch()
+    x = s.input(1, 8)
+    (tmp_path / "refused.tflite").write_bytes(tflite.write(s.graph(s.op("GELU", [x], (1, 8)))))
+    out = tmp_path / "out"
+    for arguments, code, said in (
+        (["zoo:sine", "--for", "cmake", "--no-golden"], 0, ""),
+        ([str(tmp_path / "refused.tflite"), "--for", "cmake"], 1, "TFLM refuses this model"),
+        (["zoo:sine", "--for", "cmake", "--name", "2nd"], 2, "'n2nd' is one"),
+        (["zoo:sine", "--for", "make"], 2, "'make' is not one of"),
+        (["zoo:sine", "zoo:resnet8"], 2, "add --for"),
+        (["zoo:sine", "--arena-in", "psram"], 2, "add --for"),
+        (["zoo:sine", "--for", "cmake", "--namespace", "a::b"], 2, "namespace is its name"),
+    ):
+        assert run(["export", *arguments, "-o", str(out)]) == code
+        errors = capsys.readouterr().err
+        assert said in errors
+        assert "Traceback" not in errors
+        assert out.exists() == (code == 0)
+        shutil.rmtree(out, ignore_errors=True)
 
 
 def test_two_models_of_one_name(tmp_path: Path) -> None:

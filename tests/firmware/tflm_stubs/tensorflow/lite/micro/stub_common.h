@@ -38,6 +38,8 @@ struct TFLMRegistration {
   int builtin_code = 0;
 };
 
+using TfLiteRegistration = TFLMRegistration;  // as TFLM of 2023 calls it
+
 #define TF_LITE_ENSURE_STATUS(a) \
   do {                           \
     const TfLiteStatus s = (a);  \
