@@ -30,7 +30,7 @@ def test_examples_of_the_help_run(cli: Any, command: str) -> None:
         assert done.code == 0, f"{line}\n{done.err}{done.out}"
 
 
-@pytest.mark.parametrize("command", ["inspect", "explain", "export", "latency", "energy", "verify", "whatif", "diff"])
+@pytest.mark.parametrize("command", ["inspect", "explain", "export", "latency", "energy", "verify", "whatif"])
 def test_an_option_for_one_board_is_not_called_repeatable(cli: Any, command: str) -> None:
     text = " ".join(cli(command, "--help").out.split())
     about = text.partition("--board BOARD")[2].partition("--toolchain")[0]
@@ -38,7 +38,7 @@ def test_an_option_for_one_board_is_not_called_repeatable(cli: Any, command: str
     assert "repeated" not in about
 
 
-@pytest.mark.parametrize("command", ["check", "compare", "plan", "report"])
+@pytest.mark.parametrize("command", ["check", "compare", "plan", "report", "diff"])
 def test_an_option_for_several_boards_says_so(cli: Any, command: str) -> None:
     text = " ".join(cli(command, "--help").out.split())
     assert "May be repeated." in text.partition("--board BOARD")[2].partition("--toolchain")[0]
