@@ -145,7 +145,7 @@ def sweep(
     >>> import mcuplan
     >>> found = mcuplan.sweep(["zoo:sine", "zoo:micro-speech"], board=["sparkfun-edge", "raspberry-pi-pico"], jobs=1)
     >>> found.verdicts["pass"], [row.arena_bytes for row in found.rows][:1]
-    (4, [1072])
+    (4, [1168])
     """
     options = check_options(
         board=board, board_dirs=board_dirs, ram=ram, arena_size=arena_size, flash=flash, macs=macs, latency=latency,
