@@ -121,7 +121,7 @@ class DraftProblem:
     def plan(self, effort: str = "default", thorough: bool = True) -> PlannedDraft:
         """Solve, write the offsets into the graph and replay TFLM.
 
-        All arrangements that may be better than others are placed fast; of what more effort makes of the two best the
+        All arrangements that may be better than others are placed fast; of what more effort makes of the best two the
         better one is taken.
         """
         placed: dict[tuple[bool, int, int, int], tuple[PlannedDraft, Arrangement]] = {}

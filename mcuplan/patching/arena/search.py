@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
+from heapq import nsmallest
 from itertools import chain, islice
+from operator import itemgetter
 
 from mcuplan.deadline import Deadline, OutOfTimeError
 from mcuplan.errors import McuplanError
@@ -423,11 +425,11 @@ class _Search:
         """Place what adds less where stages may have in use all that the best one takes once it is placed, gaps too."""
         for _ in range(_RELAXED):
             limits, peak = replace(self.limits, below_bytes=best.need_bytes), best.draft.arena.nonpersistent_bytes
+            lighter = (found for found in self.lattice.lighter(best.path, peak) if self._within(found[1], limits))
             paths = chain(
-                islice(self.lattice.lighter(best.path, peak), _RELAXED),
-                islice(self.lattice.walk(limits, peak), _RELAXED),
+                nsmallest(_RELAXED, lighter, key=itemgetter(0)), islice(self.lattice.walk(limits, peak), _RELAXED)
             )
-            near = [path for _, path in paths if path.choices and self._within(path, self.limits)]
+            near = [path for _, path in paths if path.choices and self._within(path, limits)]
             better = min((self._place(path, self.effort.solver) for path in near), key=_Placed.rank, default=best)
             if better.rank() >= best.rank():
                 return
