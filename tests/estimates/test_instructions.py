@@ -213,3 +213,16 @@ def test_an_axis_out_of_range_ends_nothing(name: str, axis: int) -> None:
     op = replace(op, options=replace(op.options, fields={**op.options.fields, "axis": axis}))
     changed = replace(graph, subgraphs=(replace(graph.main, operators=(op,)),))
     assert model_instructions(changed, _model(), planned_addresses(changed, M4)).total > 0
+
+
+@pytest.mark.parametrize(
+    ("rows", "width", "measured"), [(4, 97 * 3, 1680), (4, 98, 920), (2, 34 * 3, 560), (8, 34 * 3, 1680)]
+)
+def test_rows_of_the_firmware(rows: int, width: int, measured: int) -> None:
+    """``MCUPLAN_ROWS`` with a copy as the source of rows, on an emulated Cortex-M4F."""
+    model = cost_model(Target.parse("cortex-m4+cmsis-nn"))
+    assert model is not None
+    shape = (1, rows, width, 1)
+    cost = model.cost(Call("MCUPLAN_ROWS", "int8", shape, shape))
+    assert cost.modelled
+    assert abs(cost.instructions / measured - 1) <= 0.04

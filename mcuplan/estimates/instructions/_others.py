@@ -158,14 +158,14 @@ def copy(call: Call) -> Work:
     """One memcpy; nothing where source and result share memory."""
     if call.detail:
         return "copy", (1, 0)
-    return "copy", (1, run(math.prod(call.result) * _size(call), 4))
+    return "copy", (1, run(math.prod(call.result) * element_bytes(call), 4))
 
 
 _SIZES = {dtype.label: max(dtype.bits // 8, 1) for dtype in DType if dtype.bits}
 """Bytes of an element in memory, by the name of its type."""
 
 
-def _size(call: Call) -> int:
+def element_bytes(call: Call) -> int:
     return _SIZES.get(call.dtype, 1)
 
 
@@ -202,12 +202,12 @@ def slice_(call: Call) -> Work:
     """reference_ops::Slice."""
     batch, rows, columns, depth = _four(call.result)
     pixels = batch * rows * columns
-    size = depth * _size(call)
+    size = depth * element_bytes(call)
     return "slice", (
         1,
         batch * rows,
         pixels,
-        pixels * run(size, _four(call.source)[3] * _size(call), size),
+        pixels * run(size, _four(call.source)[3] * element_bytes(call), size),
         pixels * depth,
     )
 
@@ -228,7 +228,7 @@ def _parts(call: Call) -> tuple[int, int, tuple[int, ...]]:
 def concatenation(call: Call) -> Work:
     """reference_ops::Concatenation: a memcpy of each part's run."""
     outer, inner, sizes = _parts(call)
-    inner *= _size(call)
+    inner *= element_bytes(call)
     copies = sum(run(n * inner, n * inner) if outer > 1 else run(n * inner, inner) for n in sizes)
     return "concatenation", (1, len(sizes), outer, outer * len(sizes), outer * copies)
 
@@ -243,14 +243,14 @@ def gather(call: Call) -> Work:
     """A memcpy for each place looked up."""
     axis = call.detail[0] if call.detail else 0
     outer = math.prod(call.source[:axis])
-    inner = math.prod(call.source[axis + 1 :]) * _size(call)
-    runs = math.prod(call.result) * _size(call) // max(inner, 1)
+    inner = math.prod(call.source[axis + 1 :]) * element_bytes(call)
+    runs = math.prod(call.result) * element_bytes(call) // max(inner, 1)
     return "gather", (1, outer, runs, runs * run(inner, inner))
 
 
 def update(call: Call) -> Work:
     """DYNAMIC_UPDATE_SLICE: the operand copied where it is not written in place, then the rows, a pixel at a time."""
-    size = _size(call)
+    size = element_bytes(call)
     whole = run(math.prod(call.source) * size, 4)
     if math.prod(call.source) == math.prod(call.other):
         return "update", (1, 0, 0, 0, 0, whole)
@@ -300,7 +300,7 @@ def pack(call: Call) -> Work:
 def resize_nearest(call: Call) -> Work:
     """ResizeNearestNeighbor: places of rows and columns, a memcpy for each pixel."""
     batch, rows, columns, depth = _four(call.result)
-    size = depth * _size(call)
+    size = depth * element_bytes(call)
     pixels = batch * rows * columns
     return "resize.nearest", (1, batch * rows, pixels, pixels * run(size, size))
 

@@ -15,7 +15,8 @@ from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
 
-from mcuplan.estimates.instructions._copies import run
+from mcuplan.estimates.instructions._copies import copied, filled, run
+from mcuplan.estimates.instructions._others import element_bytes
 from mcuplan.estimates.instructions.call import Call
 from mcuplan.estimates.instructions.paths import FEATURES, PARTS, kernel_key
 from mcuplan.operators import Trait, operator_info, operators_that
@@ -90,10 +91,11 @@ class CostModel:
         return Cost(self._bound(call), False)
 
     def _rows(self, call: Call) -> Cost:
-        """``MCUPLAN_ROWS``: its own, and one copy of the rows by the firmware's function; not what it waits for."""
-        copied = self.cost(call._replace(operator="RESHAPE"))
+        """``MCUPLAN_ROWS``: all is filled, then each row copied by the firmware's function; not what that waits for."""
         rows = call.result[1] if len(call.result) > 1 else 1
-        return Cost(copied.instructions + _ROWS_CALL + _ROWS_ROW * rows, copied.modelled)
+        size = math.prod(call.result) * element_bytes(call)
+        each = _ROWS_ROW + copied(size // max(rows, 1), 2, 1)
+        return Cost(_ROWS_CALL + filled(size) + rows * each)
 
     def _bound(self, call: Call) -> float:
         """The dearest that was measured of the operator's kind, for each element it reads or writes, or MAC."""
@@ -107,8 +109,12 @@ class CostModel:
         return self._dearest["call"] + self._dearest[kind] * work * window
 
 
-_ROWS_CALL, _ROWS_ROW = 100.0, 40.0
-"""Instructions of ``MCUPLAN_ROWS`` beside the copy of the rows: each call, and each row."""
+_ROWS_CALL, _ROWS_ROW = 175.0, 48.0
+"""Instructions of ``MCUPLAN_ROWS`` beside the bytes that it fills and copies: each call, and each row.
+
+Measured on an emulated Cortex-M4F, the firmware's function being a copy that looks at the order of rows: 66 calls of 0
+to 8 rows of 96 and 288 bytes with padding beside them, within 3%. Rows without padding are not filled first.
+"""
 
 _COPIES = frozenset({"CONCATENATION", "DYNAMIC_UPDATE_SLICE", "GATHER", "RESHAPE", "SLICE", "SPLIT", "SPLIT_V"})
 """Operators that move elements of any type by one template: a type that was not measured takes what another takes."""
