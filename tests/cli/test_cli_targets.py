@@ -67,7 +67,7 @@ def test_versions_between_and_after_the_known_ones_are_bounded_and_say_so(cli: C
 
     assert (
         notes("upstream-2025-06/cortex-m4+cmsis-nn")[0]
-        == "upstream-2025-06 was not measured: figures are the greater of zephyr-2025-02 and zephyr-2026-02"
+        == "upstream-2025-06 was not measured: figures are the greater of zephyr-2025-02 and nxp-2025-07"
     )
     assert "newer than upstream-2026-08" in notes("upstream-2026-11/cortex-m4+cmsis-nn")[0]
     assert "newer than 1.2.3" in notes("esp-tflite-micro-1.4.0/esp32s3+esp-nn-1.4.0")[0]

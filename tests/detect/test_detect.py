@@ -146,6 +146,15 @@ def test_edge_impulse_is_likely_the_known_version(tmp_path: Path) -> None:
     assert (evidence.version, evidence.sure) == ("edge-impulse-1.93.20", Sure.LIKELY)
 
 
+def test_a_tree_with_nxps_mark_is_nxps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = {FILES[0]: {fingerprint("int one;"): ("2025-06-17", "2025-07-10")}}
+    monkeypatch.setattr("mcuplan.detect.sources._table", lambda: table)
+    put(tmp_path, "tensorflow/lite/micro/kernels/neutron/neutron.h", "")
+    put(tmp_path, f"{FILES[0]}.cpp", "int one;")
+    (evidence,) = source_tree(tmp_path, "t")
+    assert evidence.version == "nxp-2025-07"
+
+
 def test_a_fingerprint_forgets_includes_and_spaces() -> None:
     upstream = '#include "flatbuffers/flatbuffers.h"  // from @flatbuffers\nint  f() {\n  return 1; }\n'
     fork = '#include "third_party/flatbuffers/include/flatbuffers/flatbuffers.h"\nint f() { return 1; }'

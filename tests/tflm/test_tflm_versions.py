@@ -120,9 +120,20 @@ def test_every_record_that_a_row_counts_is_there() -> None:
     counted |= {str(Target.parse(t)): Target.parse(t).records for t in _records()}
     measured = {str(Target.parse(target)): len(runs) for target, runs in _records().items()}
     # Upstream's own are in test_tflm_truth.py; four figures each with the macro and of boards in test_boards below.
-    elsewhere = ("upstream-", "arduino-2023-02-static/", "chirale-")
+    elsewhere = ("upstream-", "arduino-2023-02-static/", "chirale-", "nxp-")
     assert {t: n for t, n in counted.items() if not t.startswith(elsewhere)} == measured
     assert sum(measured.values()) == 2_303
+
+
+def test_arenas_of_nxps_own_library_are_those_measured() -> None:
+    """Records of tools/measure_arenas with lib/cm4/armgcc/libtflm.a of mcuxsdk-middleware-tensorflow a242972."""
+    target = Target.parse("nxp-2025-07/cortex-m4+cmsis-nn")
+    records = json.loads((Path(__file__).parent / "data" / "nxp-2025-07.json").read_text("utf-8"))
+    over = {"fc_i8_pc": 16, "fc_i8_3d_pc": 16}  # see OVER_TEMPORARIES
+    for model, (used, declare, _) in records.items():
+        arena = predict(_model(model), target)
+        assert (arena.used_bytes, arena.declare_bytes - over.get(model, 0)) == (used, declare), model
+    assert len(records) == target.records
 
 
 BOARDS = {  # model: arduino without and with TF_LITE_STATIC_MEMORY, ESP32 with ESP-NN and plain C
