@@ -141,8 +141,8 @@ def measures(root: Path) -> dict[str, str]:
     rows["calls of safe_name"] = str(sum(_calls_of(m, "safe_name") for m in code))
     long = [_long(m, m.path.relative_to(root / "mcuplan").as_posix()) for m in code if m.lines > LONG]
     rows[f"modules over {LONG} lines"] = f"{len(long)}: {', '.join(long)}" if long else "0"
-    commands = [m for m in code if m.room == "cli" and m.lines > 100]
-    rows["command-line modules over 100 lines"] = str(len(commands))
+    commands = [m for m in code if m.room == "cli" and m.lines > 100 and _is_command(m)]
+    rows["command modules over 100 lines"] = str(len(commands))
     rows["public names without a docstring"] = str(sum(map(undocumented, code)))
     rows.update(_contracts(root))
     return rows
@@ -178,6 +178,11 @@ def _option_strings(module: Module) -> int:
     calls = (n for n in ast.walk(module.tree) if isinstance(n, ast.Call) and n.args)
     return sum(isinstance(c.func, ast.Attribute) and c.func.attr == "option" and isinstance(c.args[0], ast.Constant)
                and not (isinstance(c.func.value, ast.Name) and c.func.value.id == "click") for c in calls)  # fmt: skip
+
+
+def _is_command(module: Module) -> bool:
+    """Whether it is one of the command line's modules that hold a command, by its name there."""
+    return any(isinstance(node, ast.FunctionDef) and node.name == "command" for node in module.tree.body)
 
 
 def _contracts(root: Path) -> dict[str, str]:

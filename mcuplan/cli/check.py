@@ -18,27 +18,10 @@ from mcuplan.cli.parameters import (
     place_options,
     target_options,
 )
-from mcuplan.reports.formats import FORMATS, renderer
+from mcuplan.cli.report_formats import report_options, write_report
 
 if TYPE_CHECKING:
     from mcuplan.api.checking import Kept
-    from mcuplan.reports.documents.report import Report
-
-
-class _Also(click.ParamType[tuple[str, Path]]):
-    """``FORMAT=FILE``."""
-
-    name = "FORMAT=FILE"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Path]:
-        formats = ("text", *FORMATS, "html")
-        name, equals, file = value.partition("=")
-        if name not in formats or not equals or not file:
-            self.fail(f"{value!r}: write FORMAT=FILE; formats are {', '.join(formats)}", param, ctx)
-        return name, Path(file)
-
-
-ALSO = _Also()
 
 
 @click.command("check", short_help="Check models against boards and limits.", epilog=examples(
@@ -57,11 +40,7 @@ ALSO = _Also()
 @click.option(
     "--all-targets", is_flag=True, help="Check on the target of each of the boards' toolchains, in one table."
 )
-@click.option("--format", "format_", type=click.Choice(["text", *FORMATS]), default="text", help="How to report.")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the report to a file.")
-@click.option("--also", "also", multiple=True, metavar="FORMAT=FILE", type=ALSO,
-              help="Also write the report in this format, html too, from the same run. May be repeated.")  # fmt: skip
-@click.option("-q", "--quiet", is_flag=True, help="Report only what does not pass.")
+@report_options
 @click.option("--why", is_flag=True, help="Work out what would change the verdict, with the commands; takes seconds.")
 @click.option("--baseline", type=click.Path(path_type=Path), help="Allow what this file records, forbid growth.")
 @click.option("--write-baseline", is_flag=True, help="Record what is over its limits in the baseline file.")
@@ -98,28 +77,5 @@ def command(
     for sentence in dict.fromkeys(error for error in errors if error is not None):
         complain(sentence)
     for name, file in (*also, (format_, output)):
-        _write(report, name, file, keep, all_targets, quiet)
+        write_report(report, name, file, keep, all_targets, quiet)
     return report.exit_code
-
-
-def _write(report: Report, name: str, file: Path | None, keep: Kept | None, all_targets: bool, quiet: bool) -> None:
-    """The report in one format, to a file or to stdout."""
-    from mcuplan.cli.output import show, write_text
-
-    if name in FORMATS:
-        write_text(renderer(name)(report), file)
-    elif name == "html":
-        from datetime import date
-
-        from mcuplan.reports.html.render import render_report
-        from mcuplan.reports.html.subject import subjects
-
-        write_text(render_report(report, subjects(report, keep or {}), date.today().isoformat()), file)
-    elif all_targets:
-        from mcuplan.reports.terminal.targets import verdict_table
-
-        show(lambda width, _: verdict_table(report, width), file)
-    else:
-        from mcuplan.reports.terminal.check import report_lines
-
-        show(lambda width, glyphs: report_lines(report, width, glyphs, quiet=quiet, errors=file is not None), file)

@@ -11,8 +11,6 @@ import click
 from mcuplan.cli.parameters import board_options, examples, limit_options, performance_options, target_options
 
 if TYPE_CHECKING:
-    from mcuplan.api.changes import Comparing
-    from mcuplan.findings.diff.boards import Changes
     from mcuplan.findings.diff.parts import Measure
 
 _MEASURES: tuple[Measure, ...] = ("arena", "ram", "flash", "macs", "instructions")
@@ -54,64 +52,21 @@ def command(
       1  a limit on growth is broken
       2  bad usage, or a model that cannot be read
     """
-    from mcuplan.api.changes import Comparing, folder_changes, repository_changes
+    from mcuplan.api.changes import Comparing, compared, folder_changes, repository_changes
     from mcuplan.api.criteria import CheckOptions
+    from mcuplan.cli.diff_formats import show_changes, show_pair
 
     comparing = Comparing(CheckOptions(**asked, config=config or "auto"), _growth(growth), why)
     if base is not None:
         if to:
             raise click.UsageError("--to contradicts --base: state one of them")
-        return _show_changes(repository_changes(base, models, comparing), format_, output)
+        return show_changes(repository_changes(base, models, comparing), format_, output)
     if len(models) != 2:
         raise click.UsageError("name two models, OLD and NEW, or --base REVISION")
     old, new = models
     if os.path.isdir(old) and os.path.isdir(new):
-        return _show_changes(folder_changes(old, new, comparing), format_, output)
-    return _pair(old, new, to, comparing, format_, output)
-
-
-def _show_changes(found: Changes, format_: str, output: Path | None) -> int:
-    from mcuplan.cli.output import show, write_text
-
-    if format_ == "text":
-        from mcuplan.reports.terminal.changes import changes_lines
-
-        show(lambda width, _: changes_lines(found, width), output)
-    elif format_ == "markdown":
-        from mcuplan.reports.markdown.changes import changes_markdown
-
-        write_text(changes_markdown(found), output)
-    elif format_ == "json":
-        from mcuplan.reports.documents.json import to_json
-
-        write_text(to_json(found), output)
-    else:
-        raise click.UsageError("--format html is for two models; text, markdown and json are for many")
-    return found.exit_code
-
-
-def _pair(old: str, new: str, to: str | None, comparing: Comparing, format_: str, output: Path | None) -> int:
-    from mcuplan.api.changes import compared
-    from mcuplan.cli.output import show, write_text
-
-    pair = compared(old, new, to, comparing)
-    if format_ == "text":
-        from mcuplan.reports.terminal.diff import diff_lines
-
-        show(lambda width, _: diff_lines(pair.found, width), output)
-    elif format_ == "markdown":
-        from mcuplan.reports.markdown.diff import diff_markdown
-
-        write_text(diff_markdown(pair.found), output)
-    elif format_ == "html":
-        from mcuplan.reports.html.diff_page import render_diff
-
-        write_text(render_diff(pair.found, pair.old, pair.new), output)
-    else:
-        from mcuplan.reports.documents.json import to_json
-
-        write_text(to_json(pair.found), output)
-    return pair.found.exit_code
+        return show_changes(folder_changes(old, new, comparing), format_, output)
+    return show_pair(compared(old, new, to, comparing), format_, output)
 
 
 def _growth(entries: tuple[str, ...]) -> dict[Measure, int]:

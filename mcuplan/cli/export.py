@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -18,12 +16,6 @@ from mcuplan.cli.parameters import (
     place_options,
     target_options,
 )
-
-if TYPE_CHECKING:
-    from rich.text import Text
-
-    from mcuplan.api.export import ExportResult
-
 
 KINDS = ("cmake", "arduino", "platformio", "esp-idf", "zephyr")
 
@@ -64,6 +56,7 @@ def command(
     """
     from mcuplan.api.export import export
     from mcuplan.api.models import expand_all
+    from mcuplan.cli.export_lines import export_lines
     from mcuplan.cli.output import show
 
     if kind is None and len(models) > 1:
@@ -79,44 +72,5 @@ def command(
         overwrite=overwrite, arena_in=arena_in, persistent_in=persistent_in,
         custom_operators=custom_operators, config=config or "auto",
     )  # fmt: skip
-    show(lambda width, _: _lines(made, output, width))
+    show(lambda width, _: export_lines(made, output, width))
     return 0
-
-
-def _lines(made: ExportResult, folder: Path, width: int) -> Iterator[Text]:
-    from rich.text import Text
-
-    from mcuplan.reports.terminal.lines import PATH, Lines
-
-    lines = Lines(width)
-    written = [f"{folder} ({len(made.files)} files)"] if made.project else [folder / file.name for file in made.files]
-    for path in written:
-        yield from lines.wrapped(Text(f"written: {path}"), hang=2, word=PATH)
-    for sentence in (*_figures(made), *_project(made)):
-        yield from lines.wrapped(Text(sentence), hang=2)
-    for custom in made.brought:
-        yield from lines.wrapped(Text(f"your firmware must bring the kernel of {custom}"), hang=2)
-
-
-def _figures(made: ExportResult) -> Iterator[str]:
-    model_bytes = sum(export.model_bytes for export in made.exports)
-    yield f"model {model_bytes:,} bytes, arena to declare {made.arena_bytes:,} bytes"
-    operators = {registered.operator for export in made.exports for registered in export.operators}
-    saved = sum(export.flash_saved_bytes for export in made.exports)
-    more = f", registrations for one type save {saved:,} bytes of flash ({made.sources.build})" if saved else ""
-    yield f"{len(operators)} operators registered{more}"
-    if made.target.lean:
-        kept = sum(export.lean_bytes for export in made.exports)
-        yield (
-            f"lean registrations take {kept:,} bytes of flash, and go with this model and no other"
-            if kept
-            else "the operators keep nothing that could lie in flash: no lean source is needed"
-        )
-
-
-def _project(made: ExportResult) -> Iterator[str]:
-    if made.project is None:
-        return
-    yield f"project {made.project.name} for {made.project.kind}, {made.target}: README.md says how it is built"
-    for runtime, reason in zip(made.project.golden, made.project.no_golden, strict=True):
-        yield f"expected outputs are from {runtime}" if runtime else f"no expected outputs: {reason}"

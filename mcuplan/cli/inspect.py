@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +17,7 @@ from mcuplan.cli.parameters import (
 )
 
 if TYPE_CHECKING:
-    from rich.text import Text
-
     from mcuplan.budget import Analysis
-    from mcuplan.reports.terminal.glyphs import Glyphs
 
 
 @click.command("inspect", short_help="Show a model's operators, shapes, MACs, instructions, live bytes and lifespans.",
@@ -67,7 +63,9 @@ def command(
 
         write_text(to_json(inspect_report(models, analysis)), None)
         return 0
-    show(lambda width, glyphs: _lines(models, analysis, blocks, arena, width, glyphs))
+    from mcuplan.reports.terminal.inspect import inspect_lines
+
+    show(lambda width, glyphs: inspect_lines(models, analysis, width, glyphs, blocks=blocks, arena=arena))
     return 0
 
 
@@ -84,24 +82,3 @@ def _write_node_data(analysis: Analysis, path: Path) -> int:
         write_text(to_json(document), file)
         write_text(f"{file}\n", None)
     return 0
-
-
-def _lines(model: str, analysis: Analysis, blocks: bool, arena: bool, width: int, glyphs: Glyphs) -> Iterator[Text]:
-    from rich.text import Text
-
-    from mcuplan.findings.diagnostics import diagnose
-    from mcuplan.findings.inspection import block_rows, buffer_rows, operator_rows
-    from mcuplan.reports.terminal import tables
-    from mcuplan.reports.terminal.explain import note_lines
-    from mcuplan.reports.terminal.summary import summary_lines
-
-    yield from summary_lines(model, analysis, width)
-    yield Text()
-    if blocks:
-        yield from tables.block_table(block_rows(analysis), width, glyphs)
-    else:
-        yield from tables.operator_table(operator_rows(analysis), width, glyphs)
-    if arena:
-        yield Text()
-        yield from tables.buffer_table(buffer_rows(analysis), width)
-        yield from note_lines(analysis.arena, diagnose(analysis.graph, analysis.target, analysis.arena), width)

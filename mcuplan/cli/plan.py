@@ -9,18 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mcuplan.cli.parameters import Build, board_options, examples, limit_options, models_argument, target_options
+from mcuplan.cli.plan_options import plan_options, planned_as
 
 if TYPE_CHECKING:
     from mcuplan.api.plan import PlanResult
-
-
-_USUAL = 1.1
-_NO_LIMIT = 1e6
-"""An overhead that no plan has."""
-_GO_WITH = (
-    *((name, "fit") for name in ("ram", "arena_size", "flash", "reserve", "reserve_only", "stack")),
-    ("advice", "patch"), ("input_rows_streamed", "patch"), ("rows", "patch"), ("least", "patch"),
-)  # fmt: skip
 
 
 @click.command("plan", short_help="Find the least arena and write the model that needs it.", epilog=examples(
@@ -32,28 +24,7 @@ _GO_WITH = (
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the planned model.")
 @click.option("--in-place", is_flag=True, help="Write the planned model over the given one.")
 @click.option("--force", is_flag=True, help="Write a model that TFLM refuses all the same.")
-@click.option("--fit", is_flag=True, help="Stop at the first step that keeps the limits (of the board, --ram, "
-              "--arena-size, --flash); exit code 1 if none does.")  # fmt: skip
-@click.option("--no-clean-up", is_flag=True, help="Leave padding, identities and dead parts of the graph as they are.")
-@click.option("--no-alias", is_flag=True, help="Let no two tensors share bytes.")
-@click.option("--no-order", "no_reorder", is_flag=True, help="Keep the operators in the order of the file.")
-@click.option("--patch", is_flag=True, help="Also run the first layers in strips of rows: less arena, a few more MACs.")
-@click.option("--max-overhead", type=click.FloatRange(min=1.0), show_default="1.1",
-              help="Most instructions with --patch, as a factor; MACs where the target has no cost data.")  # fmt: skip
-@click.option("--max-macs", type=click.FloatRange(min=1.0), metavar="FACTOR",
-              help="Most multiply-accumulates with --patch, as a factor; alone, time has no limit.")  # fmt: skip
-@click.option("--least", is_flag=True, help="With --patch: the least arena within --max-overhead; else the plan behind "
-              "which little arena costs much time.")  # fmt: skip
-@click.option("--rows", is_flag=True, help="With --patch: the firmware gives the largest input row by row, so that it "
-              "is never whole in memory.")  # fmt: skip
-@click.option("--advice", is_flag=True, help="With --patch: what a designer could change so that stages overlap less.")
-@click.option("--input-rows-streamed", is_flag=True, help="With --patch: also analyse an input that comes row by row, "
-              "as papers count; --rows writes such a model.")  # fmt: skip
-@click.option("--strip", is_flag=True, help="Also make the file smaller: names, ranges, what TFLM never reads.")
-@click.option("--strip-signatures", is_flag=True, help="Strip signature definitions too, which only LiteRT reads.")
-@click.option("--int8-io", is_flag=True, help="Drop QUANTIZE and DEQUANTIZE at the ends; the firmware then feeds int8.")
-@click.option("--effort", type=click.Choice(["fast", "default", "best"]), default="default", show_default=True)
-@click.option("--time-limit", type=click.FloatRange(min=0), metavar="SECONDS", help="CPU seconds to search at most.")
+@plan_options
 @click.option("--map/--no-map", "show_map", default=True, help="Show the arena as a map of address and time.")
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @board_options
@@ -70,27 +41,22 @@ def command(
     rows: more operators, still the same outputs. A plan is for a target; with several --board it is safe on all.
     Without -o nothing is written. Exit code 1, and nothing is written, where TFLM refuses MODEL.
     """
-    from mcuplan.api.plan import PlanOptions, plan
+    from mcuplan.api.plan import plan
     from mcuplan.cli.progress import searching
     from mcuplan.cli.streams import say
     from mcuplan.text import shown
 
-    for option, needed in _GO_WITH:
-        if asked[option] is not None and asked[option] is not False and not asked[needed]:
-            raise click.UsageError(f"--{option.replace('_', '-')} goes with --{needed}")
+    options = planned_as(asked)
     destination = _destination(models, output, in_place)
-    if asked["max_overhead"] is None:
-        asked["max_overhead"] = _USUAL if asked["max_macs"] is None else _NO_LIMIT
-    asked |= {name: not asked.pop(f"no_{name}") for name in ("clean_up", "alias", "reorder")}
     with searching() as progress:
         found = plan(
             models, board=boards, board_dirs=board_dirs, kernels=kernels, target=target, lean=lean, build=build,
             custom_operators=custom_operators, config=config or "auto", progress=progress,
-            options=PlanOptions(**asked), force=force or destination is None,
+            options=options, force=force or destination is None,
         )  # fmt: skip
     if found.steps.patch is not None and found.steps.patch.instructions_factor is None:
         say(f"no cost data for {found.steps.patch.after.target}: --max-overhead counts MACs, not instructions")
-    if found.steps.no_stages and asked["patch"]:
+    if found.steps.no_stages and options.patch:
         say(shown(f"no patch stages: {found.steps.no_stages}"))
     if destination:
         found.save(destination)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pydantic import ConfigDict
 
     from mcuplan.budget import Analysis
+    from mcuplan.findings.device_log import DeviceLog
 
 EXPLAIN_SCHEMA_VERSION = "1.0"
 _CONFIG: ConfigDict = {"use_attribute_docstrings": True, "json_schema_serialization_defaults_required": True}
@@ -91,3 +92,8 @@ def explain_report(
         log_failures=tuple(failures),
         log_of_64_bit_host=of_host,
     )
+
+
+def log_report(model: str, log: DeviceLog) -> ExplainReport:
+    """The same with a device's log beside it."""
+    return explain_report(model, log.analysis, log.rows, log.failures, log.of_host)

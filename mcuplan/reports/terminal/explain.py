@@ -8,6 +8,7 @@ from functools import partial
 from rich.text import Text
 
 from mcuplan.findings.costs import place
+from mcuplan.findings.device_log import DeviceLog
 from mcuplan.findings.diagnostics import Diagnostic
 from mcuplan.findings.explanation import Explanation, OperatorBytes
 from mcuplan.reports.terminal.glyphs import Glyphs, bar
@@ -113,3 +114,10 @@ def comparison_lines(rows: Sequence[Comparison], width: int, of_host: bool = Fal
         for row in rows
     ]
     yield from grid(columns, cells, width)
+
+
+def log_lines(log: DeviceLog, width: int) -> Iterator[Text]:
+    """A device's log beside the prediction."""
+    yield from failure_lines(log.failures, log.analysis.arena.declare_bytes, width)
+    if log.rows:
+        yield from comparison_lines(log.rows, width, log.of_host)
