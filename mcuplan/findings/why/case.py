@@ -145,7 +145,7 @@ def patched(case: Case) -> PatchPlan | None:
     if plans.operators(case.analysis.graph) > plans.STAGES:
         return None
     try:
-        found = plans.patches(case.analysis.graph, case.analysis.target, _OVERHEAD, EFFORT)
+        found = plans.patches(case.analysis.graph, case.analysis.target, _OVERHEAD, EFFORT, least=True)
     except PatchRefusal:
         return None
     return found if found is not None and found.after.declare_bytes < case.planned[1] else None
