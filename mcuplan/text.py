@@ -129,6 +129,17 @@ def show_count(amount: int) -> str:
     return f"{amount / 1e6:,.2f} M" if amount < 999_995_000 else f"{amount / 1e9:,.2f} G"
 
 
+def counted(amount: int, noun: str) -> str:
+    """A number of things; their noun is the last word, and takes an s.
+
+    Examples
+    --------
+    >>> counted(1, "fault"), counted(2, "more reason"), counted(1_200, "row")
+    ('1 fault', '2 more reasons', '1,200 rows')
+    """
+    return f"{amount:,} {noun}{'' if amount == 1 else 's'}"
+
+
 def show_share(part: float) -> str:
     """A share in per cent; never a rounded 0% or 100% for what is not.
 

@@ -15,6 +15,7 @@ from mcuplan.api.results import Shown, Summary
 from mcuplan.api.stated import check_options
 from mcuplan.api.targets import BoardLike
 from mcuplan.errors import McuplanError
+from mcuplan.text import counted
 
 if TYPE_CHECKING:
     from mcuplan.api.criteria import Deployment
@@ -74,7 +75,7 @@ class ExportResult(Shown):
         operators = {registered.operator for made in self.exports for registered in made.operators}
         figures = (
             f"model {model_bytes:,} bytes, arena to declare {self.arena_bytes:,} bytes, "
-            f"{len(operators)} operators registered"
+            f"{counted(len(operators), 'operator')} registered"
         )
         brought = tuple(f"your firmware must bring the kernel of {custom}" for custom in self.brought)
         return Summary(f"{self.name} for {self.target}", ("file", ""), rows, (figures, *brought))

@@ -20,6 +20,7 @@ from mcuplan.api.sweeping.tables import FORMATS, Table, rows_in
 from mcuplan.api.targets import BoardLike
 from mcuplan.errors import McuplanError
 from mcuplan.reports.documents.sweep import SweepRow, Way
+from mcuplan.text import counted
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -71,7 +72,7 @@ class SweepResult(Shown):
     def summary(self) -> Summary:
         """How many rows there are of each verdict."""
         rows = sum(self.verdicts.values())
-        heading = f"{self.items:,} models and manners, {rows:,} rows"
+        heading = f"{counted(self.items, 'model')} and manners, {counted(rows, 'row')}"
         done = (f"{self.found_done:,} of them were done before",) if self.found_done else ()
         return Summary(heading, ("verdict", "rows"), tuple((n, f"{c:,}") for n, c in self.verdicts.items()), done)
 

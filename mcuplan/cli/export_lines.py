@@ -9,12 +9,17 @@ from rich.text import Text
 
 from mcuplan.api.export import ExportResult
 from mcuplan.reports.terminal.lines import PATH, Lines
+from mcuplan.text import counted
 
 
 def export_lines(made: ExportResult, folder: Path, width: int) -> Iterator[Text]:
     """The files written, the figures that go with them, and what the firmware has to bring."""
     lines = Lines(width)
-    written = [f"{folder} ({len(made.files)} files)"] if made.project else [folder / file.name for file in made.files]
+    written = (
+        [f"{folder} ({counted(len(made.files), 'file')})"]
+        if made.project
+        else [folder / file.name for file in made.files]
+    )
     for path in written:
         yield from lines.wrapped(Text(f"written: {path}"), hang=2, word=PATH)
     for sentence in (*_figures(made), *_project(made)):
@@ -29,7 +34,7 @@ def _figures(made: ExportResult) -> Iterator[str]:
     operators = {registered.operator for export in made.exports for registered in export.operators}
     saved = sum(export.flash_saved_bytes for export in made.exports)
     more = f", registrations for one type save {saved:,} bytes of flash ({made.sources.build})" if saved else ""
-    yield f"{len(operators)} operators registered{more}"
+    yield f"{counted(len(operators), 'operator')} registered{more}"
     if made.target.lean:
         kept = sum(export.lean_bytes for export in made.exports)
         yield (

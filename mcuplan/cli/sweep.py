@@ -86,7 +86,11 @@ def _in_base_units(asked: dict[str, Any]) -> dict[str, Any]:
 
 def _show(found: SweepResult) -> None:
     from mcuplan.cli.output import write_text
+    from mcuplan.text import counted
 
     told = ", ".join(f"{rows:,} {verdict}" for verdict, rows in found.verdicts.items() if rows)
-    before = f"; {found.found_done:,} were done before" if found.found_done else ""
-    write_text(f"{found.items:,} models, {sum(found.verdicts.values()):,} rows: {told or 'none'}{before}\n", None)
+    before = (
+        f"; {found.found_done:,} {'was' if found.found_done == 1 else 'were'} done before" if found.found_done else ""
+    )
+    items, rows = counted(found.items, "model"), counted(sum(found.verdicts.values()), "row")
+    write_text(f"{items}, {rows}: {told or 'none'}{before}\n", None)

@@ -15,6 +15,7 @@ from mcuplan.proof.runtimes.children import RuntimeMissingError, RuntimeRun, run
 from mcuplan.proof.taken import custom_operators, refusals, sentence
 from mcuplan.proof.whole_inputs import WholeInputError, with_whole_inputs
 from mcuplan.rewriting.strip import int8_inputs, int8_io
+from mcuplan.text import counted
 from mcuplan.tflite.files import read, write
 from mcuplan.tflm import predict
 from mcuplan.tflm.aliasing import kernel_rules
@@ -175,7 +176,9 @@ def _taken(before: Graph, after: Graph, target: Target) -> Check | None:
 def _static(after: Graph, target: Target, refused: bool) -> Check:
     found = static_check(after, target)
     if found:
-        return Check(STATIC, Status.FAILED, f"{len(found)} faults in the plan", tuple(map(str, found)))
+        faults = sum(not clobber.unfollowed for clobber in found)
+        told = f"{counted(faults, 'fault')} in the plan" if faults else "what the plan does cannot be followed"
+        return Check(STATIC, Status.FAILED, told, tuple(map(str, found)))
     if refused:
         why = "not proven: shapes in a model that TFLM refuses need not be what its kernels write"
         return Check(STATIC, Status.SKIPPED, why)
@@ -196,7 +199,7 @@ def _same(before: Graph, after: Graph, note: str) -> Check:
 def _count(found: Sequence[Difference]) -> str:
     if any(difference.kind is DifferenceKind.INTERFACE for difference in found):
         return "the networks' inputs or outputs differ"
-    return "1 difference" if len(found) == 1 else f"{len(found)} differences"
+    return counted(len(found), "difference")
 
 
 # -- on real runtimes ----------------------------------------------------------------------------------------------
@@ -251,7 +254,7 @@ def _outputs(name: str, first: RuntimeRun, second: RuntimeRun) -> Check:
     )
     if wrong or any(len(ours) != len(theirs) for ours, theirs in pairs):
         return Check(name, Status.FAILED, "the outputs differ", wrong)
-    return Check(name, Status.PASSED, f"bit-identical on {len(pairs)} inputs")
+    return Check(name, Status.PASSED, f"bit-identical on {counted(len(pairs), 'input')}")
 
 
 def _first_difference(a: bytes, b: bytes) -> str:

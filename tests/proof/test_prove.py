@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import runtimes
+from drawn.calls import chained
 from drawn.hand_models import float_ends
 from drawn.sketch import Sketch, planned
 
@@ -69,6 +70,24 @@ def test_a_plan_that_clobbers_fails() -> None:
     assert not result.ok
     assert check(result, proving.STATIC).status is Status.FAILED
     assert check(result, proving.STATIC).findings[0].startswith("operator 0 (CONV_2D) writes tensor")
+
+
+def test_one_fault_is_counted_as_one() -> None:
+    s = Sketch()
+    x = s.input(1, 16)
+    y = s.relu(x)
+    result = prove(s.graph(y), planned(s.graph(y), {x: 0, y: 8}), on_tflm=False, on_litert=False)
+    found = check(result, proving.STATIC)
+    assert (found.detail, len(found.findings)) == ("1 fault in the plan", 1)
+
+
+def test_what_cannot_be_followed_is_no_fault_of_the_plan() -> None:
+    graph = chained(151)
+    found = check(prove(graph, graph, on_tflm=False, on_litert=False), proving.STATIC)
+    assert (found.status, found.detail) == (Status.FAILED, "what the plan does cannot be followed")
+    assert found.findings == (
+        "not proven: calls of subgraphs lie 151 deep in each other, and at most 150 are followed",
+    )
 
 
 def test_another_model_fails() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from drawn.calls import nested
 from report_samples import PLAN, UNUSED, analysis, graph, report, result
 
 from mcuplan import zoo
@@ -173,3 +174,10 @@ def test_notes_tell_bounds() -> None:
     assert not found.arena.exact
     assert "operator 1 has no data" in found.notes
     assert RULE_OF_THUMB.ram is not None
+
+
+def test_a_plan_that_cannot_be_followed_is_said_once_to_be_unproven() -> None:
+    found = result(analyse(nested(20), Target.parse("cortex-m4+cmsis-nn")))
+    assert (
+        "the memory plan in the model is not proven: there are too many paths through the control flow" in found.notes
+    )

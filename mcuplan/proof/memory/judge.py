@@ -57,7 +57,7 @@ def judge_plan(graph: Graph, target: Target | str) -> PlanJudgement:
     if read_offline_plan(graph) is None:
         return PlanJudgement(planned=False, faults=_undeclared(graph, target))
     found = static_check(graph, target)
-    reasons = [str(c) for c in found if c.unfollowed]
+    reasons = [c.detail for c in found if c.unfollowed]
     reasons += [f"TFLM does not run the model: {sentence(refused)}" for refused in refusals(graph, target)[:1]]
     return PlanJudgement(
         True,

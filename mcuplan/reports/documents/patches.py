@@ -16,6 +16,7 @@ from mcuplan.findings.planned import block_peaks
 from mcuplan.graph import Graph
 from mcuplan.operators.geometry.eligibility import Direction
 from mcuplan.operators.geometry.stages import halo, mapped
+from mcuplan.text import counted
 
 if TYPE_CHECKING:
     from pydantic import ConfigDict
@@ -195,17 +196,12 @@ def manner(stage: StageShown) -> str:
         return f"{stage.strips} parts by output channels"
     if stage.kind == "strips":
         heights = [end - begin for begin, end in zip(stage.cuts, stage.cuts[1:], strict=False)]
-        rows = counted_rows(heights[0]) if len(set(heights[:-1])) <= 1 else "/".join(map(str, heights)) + " rows"
+        rows = counted(heights[0], "row") if len(set(heights[:-1])) <= 1 else "/".join(map(str, heights)) + " rows"
         return f"{stage.strips} strips of {rows}, {kept}"
     borders = {"bordered loop": ", borders apart", "headed loop": ", the first apart", "cascade": ", in two steps"}.get(
         stage.kind, ""
     )
     return f"loop of {stage.strips} strips, {kept}{borders}"
-
-
-def counted_rows(count: int) -> str:
-    """``1 row``, ``2 rows``."""
-    return "1 row" if count == 1 else f"{count} rows"
 
 
 def stages_shown(patch: PatchPlan) -> tuple[StageShown, ...]:

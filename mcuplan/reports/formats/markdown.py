@@ -11,7 +11,7 @@ from mcuplan.reports.documents.performance import estimate_facts, unjudged
 from mcuplan.reports.documents.report import Report, Result, Rule, SharedResult
 from mcuplan.reports.markdown.markup import code, html_text, plain
 from mcuplan.reports.problems import board_label, group_problems, result_problems
-from mcuplan.text import show_bytes, show_count, show_share
+from mcuplan.text import counted, show_bytes, show_count, show_share
 
 LONGEST = 60_000
 """Bytes that a comment stays under; GitHub takes 65,536 characters."""
@@ -111,7 +111,7 @@ def _wrong(row: Result | SharedResult, messages: Sequence[str], after: Sequence[
         problems = (*row.refusals, *row.faults, *row.violations, *unjudged(row)) if isinstance(row, Result) else ()
         total = len(problems)
         more = total - len(messages)
-        last = [f"- and {more} more reasons"] if more > 0 else []
+        last = [f"- and {counted(more, 'more reason')}"] if more > 0 else []
         where = f" on {plain(board_label(row), 60)}" if row.board else ""
         yield [
             f"**{name}{where}**",

@@ -13,7 +13,7 @@ from mcuplan.reports.documents.performance import estimate_facts, unjudged
 from mcuplan.reports.documents.report import HOW_SHARED, Result, Rule, SharedResult
 from mcuplan.reports.html.arena_map import Limit
 from mcuplan.reports.html.subject import Subject
-from mcuplan.text import show_bytes, show_count, show_share
+from mcuplan.text import counted, show_bytes, show_count, show_share
 
 _LABELS = {"ram": "RAM", "arena": "Arena", "flash": "Flash", "macs": "MACs"}
 _COUNTED = {"arena": "arena alone", "model": "model alone", "need": "", "macs": ""}
@@ -151,11 +151,11 @@ def _problems(row: Result) -> Iterator[str]:
         remedy = f" Remedy: {refusal.remedy}" if refusal.remedy else ""
         yield f"{where}{refusal.reason}.{remedy}"
     if len(row.refusals) > _REASONS:
-        yield f"and {len(row.refusals) - _REASONS} more reasons"
+        yield f"and {counted(len(row.refusals) - _REASONS, 'more reason')}"
     for fault in row.faults[:_REASONS]:
         yield f"Memory plan: {fault.message}."
     if len(row.faults) > _REASONS:
-        yield f"and {len(row.faults) - _REASONS} more places where the memory plan is wrong"
+        yield f"and {counted(len(row.faults) - _REASONS, 'more place')} where the memory plan is wrong"
     if row.faults:
         yield f"Remedy: {row.faults[0].remedy}."
 

@@ -15,7 +15,7 @@ from mcuplan.findings.inspection import OperatorRow
 from mcuplan.graph import Graph
 from mcuplan.operators import called_subgraphs, loop_turns
 from mcuplan.reports.html.axis import fit
-from mcuplan.text import safe_name
+from mcuplan.text import counted, safe_name
 
 _NODE_WIDTH, _NODE_HEIGHT = 172.0, 24.0
 _PITCH_X, _PITCH_Y = 188.0, 40.0
@@ -87,7 +87,7 @@ def flow_picture(
             )
         )  # fmt: skip
     return FlowPicture(
-        summary=f"Dataflow of {len(main)} operators in {len(groups)} boxes",
+        summary=f"Dataflow of {counted(len(main), 'operator')} in {len(groups)} boxes",
         nodes=tuple(nodes),
         paths=tuple(_path(at[a], at[b], layers[b] - layers[a]) for a, b in edges),
         width=width,
@@ -231,7 +231,7 @@ def _label(group: range, rows: Sequence[OperatorRow], loops: Mapping[int, _Loop]
     if len(group) == 1 and group[0] in loops:
         loop = loops[group[0]]
         turns = f" ×{loop.turns}" if loop.turns is not None else ""
-        return fit(f"{number} loop{turns}, {loop.operators} operators", _NODE_WIDTH - 8)
+        return fit(f"{number} loop{turns}, {counted(loop.operators, 'operator')}", _NODE_WIDTH - 8)
     shape = "×".join(map(str, row.output_shape[1:]))
     text = f"{number} {_SHORT.get(row.name) or safe_name(row.name, 18)}"
     return fit(f"{text} {shape}" if shape and len(text) + len(shape) < 24 else text, _NODE_WIDTH - 8)
@@ -254,7 +254,7 @@ def _details(group: range, rows: Sequence[OperatorRow], live: int, loops: Mappin
     if len(group) == 1 and group[0] in loops:
         loop = loops[group[0]]
         turns = "" if loop.turns is None else f" of {loop.turns:,} turns"
-        return f"{numbers}, {names}: a loop{turns} over {loop.operators} operators; {live:,} bytes live"
+        return f"{numbers}, {names}: a loop{turns} over {counted(loop.operators, 'operator')}; {live:,} bytes live"
     macs = sum(rows[k].macs or 0 for k in group)
     weights = sum(rows[k].weights_bytes for k in group)
     return (

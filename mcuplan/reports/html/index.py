@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mcuplan.reports.documents.report import Report
 from mcuplan.reports.html.cards import Card, card
 from mcuplan.reports.html.render import render
-from mcuplan.text import show_bytes
+from mcuplan.text import counted, show_bytes
 from mcuplan.version import __version__
 
 
@@ -33,6 +33,7 @@ def _row(file: str, report: Report) -> IndexRow:
     first = report.results[0]
     facts = ""
     if first.facts is not None and first.flash is not None and first.arena is not None:
-        facts = f"{first.facts.operators} operators, {first.facts.activations}, {show_bytes(first.flash.model_bytes)}"
+        operators = counted(first.facts.operators, "operator")
+        facts = f"{operators}, {first.facts.activations}, {show_bytes(first.flash.model_bytes)}"
     name = first.model + (", with patch stages" if file.endswith("-patched.html") else "")
     return IndexRow(file, name, facts, tuple(map(card, report.results)))

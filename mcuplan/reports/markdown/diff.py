@@ -8,6 +8,7 @@ from mcuplan.findings.diff.difference import Change, Diff
 from mcuplan.reports.markdown.boards import boards_table
 from mcuplan.reports.markdown.markup import code, plain
 from mcuplan.reports.terminal.diff import LABELS, bound_note, growth_sentence, plan_notes, signed
+from mcuplan.text import counted
 
 _PARTS, _LISTED = 12, 40
 
@@ -44,9 +45,11 @@ def _lines(found: Diff) -> Iterator[str]:
         if change.parts:
             yield from _folded(f"{LABELS[change.resource]} {signed(change.change)}: what made it so", _parts(change))
     if found.operators:
-        yield from _folded(f"{len(found.operators)} operators came, went or changed", _operators(found))
+        yield from _folded(f"{counted(len(found.operators), 'operator')} came, went or changed", _operators(found))
     if found.quantization:
-        yield from _folded(f"Quantization of {len(found.quantization)} tensors changed", _quantization(found))
+        yield from _folded(
+            f"Quantization of {counted(len(found.quantization), 'tensor')} changed", _quantization(found)
+        )
 
 
 def _folded(title: str, rows: Iterator[str]) -> Iterator[str]:

@@ -25,7 +25,7 @@ from mcuplan.reports.documents.report import (
 )
 from mcuplan.reports.terminal.glyphs import Glyphs, bar
 from mcuplan.reports.terminal.lines import COMMAND, PATH, Lines, harmless
-from mcuplan.text import safe_name, show_bytes, show_count, show_share, shown
+from mcuplan.text import counted, safe_name, show_bytes, show_count, show_share, shown
 
 PASS, WARN, FAIL = "green", "yellow", "red"
 _STYLES = {"pass": PASS, "fail": FAIL, "unsupported": FAIL, "error": FAIL}
@@ -141,8 +141,8 @@ def _verdict(row: Result, lines: Lines) -> Iterator[Text]:
         facts = row.facts
         yield from lines.wrapped(
             Text(
-                f"{facts.operators} operators, {facts.activations}, model {show_bytes(row.flash.model_bytes)}; "
-                f"{row.target}"
+                f"{counted(facts.operators, 'operator')}, {facts.activations}, "
+                f"model {show_bytes(row.flash.model_bytes)}; {row.target}"
             ),
             indent=6,
         )
@@ -260,7 +260,7 @@ def _faults(faults: Sequence[PlanFault], lines: Lines) -> Iterator[Text]:
     """What the model's own plan does wrong on this target, and what to do about it."""
     if not faults:
         return
-    head = f"its memory plan is wrong on this target, at {len(faults)} place{'s' * (len(faults) > 1)}"
+    head = f"its memory plan is wrong on this target, at {counted(len(faults), 'place')}"
     if all(fault.rule == "plan-lean" for fault in faults):
         head = "it does not go with this firmware"
     yield from lines.wrapped(Text(head, style=FAIL), indent=2, hang=2)
@@ -293,7 +293,7 @@ def _peak(row: Result, which: str, lines: Lines) -> Iterator[Text]:
     where = f"operator {place(p.subgraph, p.operator)}, {p.operator_name}" if p.operator >= 0 else "the start"
     yield Text()
     head = Text(f"Memory peaks at {where}{which}", style="bold")
-    head.append(f": {p.live_bytes:,} bytes live in {len(p.buffers)} buffers", style="not bold")
+    head.append(f": {p.live_bytes:,} bytes live in {counted(len(p.buffers), 'buffer')}", style="not bold")
     yield from lines.wrapped(head, hang=2)
 
 

@@ -14,13 +14,13 @@ from mcuplan.reports.documents.patches import (
     FrontShown,
     StageShown,
     StreamedShown,
-    counted_rows,
     manner,
 )
 from mcuplan.reports.documents.plan import PlanReport
 from mcuplan.reports.terminal.glyphs import Glyphs
 from mcuplan.reports.terminal.grid import Bars, Column, grid
 from mcuplan.reports.terminal.lines import Lines
+from mcuplan.text import counted
 
 _MANY = 24
 """Blocks shown at most; of more, those that patch stages change come first."""
@@ -53,7 +53,7 @@ def stage_lines(report: PlanReport, width: int) -> Iterator[Text]:
 
 def _stage_row(stage: StageShown) -> tuple[str, ...]:
     overhead = stage.macs / max(stage.whole_macs, 1) - 1
-    halo = counted_rows(stage.halo_rows) if stage.columns is None else f"{stage.halo_rows} x {stage.halo_columns}"
+    halo = counted(stage.halo_rows, "row") if stage.columns is None else f"{stage.halo_rows} x {stage.halo_columns}"
     return (
         _operators(stage),
         manner(stage),
@@ -150,10 +150,10 @@ def streamed_lines(found: StreamedShown, width: int, glyphs: Glyphs) -> Iterator
     saved = f"live activations {found.before_bytes:,} -> {found.live_bytes:,} bytes at {found.macs_factor:g}x the MACs"
     yield from lines.wrapped(Text(f"  {saved}"), hang=2)
     for stage in found.stages:
-        pieces = f"{len(stage.heights)} strips of {counted_rows(stage.heights[0])}"
+        pieces = f"{counted(len(stage.heights), 'strip')} of {counted(stage.heights[0], 'row')}"
         if stage.widths:
             pieces = f"{len(stage.heights)} x {len(stage.widths)} patches of {stage.heights[0]} x {stage.widths[0]}"
-        kept = f"rows of {len(stage.kept)} tensors kept" if stage.kept else "halos computed again"
+        kept = f"rows of {counted(len(stage.kept), 'tensor')} kept" if stage.kept else "halos computed again"
         told = f"  operators {stage.first} to {stage.last - 1} in {pieces}, {kept}"
         yield from lines.wrapped(Text(told), hang=4)
     if found.obstacle is not None:

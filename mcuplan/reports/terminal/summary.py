@@ -13,7 +13,7 @@ from mcuplan.reports.documents.build import refusal_shown
 from mcuplan.reports.terminal.check import refused_lines
 from mcuplan.reports.terminal.lines import Lines
 from mcuplan.reports.terminal.tables import shape_text
-from mcuplan.text import show_count
+from mcuplan.text import counted, show_count
 
 
 def summary_lines(model: str, analysis: Analysis, width: int) -> Iterator[Text]:
@@ -25,8 +25,8 @@ def summary_lines(model: str, analysis: Analysis, width: int) -> Iterator[Text]:
     parts = f", {len(graph.subgraphs)} subgraphs" if len(graph.subgraphs) > 1 else ""
     yield from lines.wrapped(
         Text(
-            f"{operators} operators{parts}, {show_count(analysis.macs.total)} MACs, {graph.file_bytes:,} bytes, "
-            f"{weights_bytes(graph):,} of them weights; {analysis.target}"
+            f"{counted(operators, 'operator')}{parts}, {show_count(analysis.macs.total)} MACs, "
+            f"{graph.file_bytes:,} bytes, {weights_bytes(graph):,} of them weights; {analysis.target}"
         ),
         hang=2,
     )
