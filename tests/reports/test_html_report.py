@@ -80,7 +80,7 @@ def test_every_operator_is_in_the_table_and_in_the_csv(vww: str) -> None:
     graph = build("visual-wake-words")
     body = re.search(r'<table class="operators sortable">.*?</table>', vww, re.S)
     assert body is not None
-    assert body[0].count("<tr>") == 1 + len(graph.main.operators)
+    assert body[0].count("<tr id=") == len(graph.main.operators)
     link = next(a["href"] for _, a in Reader(vww).tags if a.get("class") == "csv")
     assert link is not None
     rows = list(csv.DictReader(io.StringIO(base64.b64decode(link.partition(",")[2]).decode())))
@@ -112,6 +112,26 @@ def test_a_large_model_is_summed_up() -> None:
     assert text.count('class="bar item') <= 120
     assert "The 1,000 costliest of 5,000 operators" in text
     assert "No plan was sought: 5,000 operators" in text
+
+
+def linked(text: str) -> tuple[list[str], list[str]]:
+    """Where the boxes of dataflow pictures lead, and the names of rows."""
+    tags = Reader(text).tags
+    boxes = [a for tag, a in tags if (a.get("class") or "").startswith("node item")]
+    rows = [str(a["id"]) for tag, a in tags if tag == "tr" and "id" in a]
+    return [str(a["href"]) for a in boxes if "href" in a], rows
+
+
+def test_every_box_leads_to_the_row_of_its_operator() -> None:
+    hrefs, rows = linked(html(chain(3)))
+    assert hrefs == ["#operator-1-0", "#operator-1-1", "#operator-1-2"]
+    assert rows == ["operator-1-0", "operator-1-1", "operator-1-2"]
+
+
+def test_a_box_without_a_row_leads_nowhere() -> None:
+    hrefs, rows = linked(html(chain(5_000), board=None))
+    assert len(set(rows)) == len(rows) == 1_000
+    assert {href.removeprefix("#") for href in hrefs} <= set(rows)
 
 
 def test_a_model_that_cannot_be_read_has_a_card_and_no_pictures() -> None:

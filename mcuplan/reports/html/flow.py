@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from mcuplan.findings.blocks import blocks
+from mcuplan.findings.costs import place
 from mcuplan.findings.inspection import OperatorRow
 from mcuplan.graph import Graph
 from mcuplan.operators import called_subgraphs, loop_turns
@@ -28,7 +29,7 @@ _MOST_NODES = 320
 class Node:
     """One operator, or several that follow each other; ``weight`` is its share of the peak, 0 to 1.
 
-    ``patched``: it belongs to a patch stage.
+    ``row``: its (first) operator's place, as the operator table has it; ``patched``: it belongs to a patch stage.
     """
 
     x: float
@@ -37,6 +38,7 @@ class Node:
     details: str
     weight: float
     peak: bool
+    row: str
     patched: bool = False
     width: float = _NODE_WIDTH
     height: float = _NODE_HEIGHT
@@ -83,7 +85,7 @@ def flow_picture(
         nodes.append(
             Node(
                 x, y, _label(group, main, loops), _details(group, main, most, loops), round(most / max(top, 1), 2),
-                index == peaking, any(k in patched for k in group),
+                index == peaking, place(0, group[0]), any(k in patched for k in group),
             )
         )  # fmt: skip
     return FlowPicture(

@@ -41,6 +41,11 @@ class OperatorTable:
     csv_link: str
     csv_name: str
 
+    @property
+    def places(self) -> frozenset[str]:
+        """The places of the operators that have a row, to which pictures can link."""
+        return frozenset(row.place for row in self.rows)
+
 
 def operator_table(rows: Sequence[OperatorRow], model: str) -> OperatorTable:
     """The table of a model; above 1,000 operators those with most live bytes, MACs and weights."""
