@@ -9,6 +9,9 @@ ARENA_ALIGNMENT = 16
 SCRATCH_ALIGNMENT = 4
 """What kernels need of their scratch at least, which TFLM puts wherever the tensors around it end: most hold words."""
 
+WORD = 4
+"""What TFLM aligns its own objects in the tail to: nodes, eval tensors, most options, handles."""
+
 LENT_ALIGNMENT = 4
 """What lean registrations ask for the memory that they lend a kernel while it prepares: that of its int32 arrays. The
 memory comes from TFLM's temporary buffers (``MicroContext::AllocateTempBuffer``), between the head and the tail."""

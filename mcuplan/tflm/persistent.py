@@ -11,11 +11,37 @@ from dataclasses import dataclass
 
 from mcuplan.graph import Graph, Tensor
 from mcuplan.operators import OperatorCall, Options, TensorFacts, kinds
-from mcuplan.tflm.alignment import LENT_ALIGNMENT, aligned
+from mcuplan.tflm.alignment import ARENA_ALIGNMENT, LENT_ALIGNMENT, WORD, aligned
 from mcuplan.tflm.kernels import Sized, node_needs, object_sizes, tables
 from mcuplan.tflm.results import PersistentAllocation, PersistentKind
 from mcuplan.tflm.sizes import subgraph_bytes
 from mcuplan.tflm.target import Target
+
+MOST_ROUNDED = 3 * (ARENA_ALIGNMENT - WORD)
+"""Bytes by which a section can grow otherwise than its allocations, each rounded to its own alignment, add up to.
+
+Rounding beside these is only where an allocation aligned to ``ARENA_ALIGNMENT`` follows one aligned to a word, twice in
+a section: behind the options of the operators, at the first that a kernel asks for; behind the scratch handles, at the
+variables or at the pointers to the inputs. One of ``s`` bytes then ends up to 12 bytes off what was counted, above or
+below, as both ``s`` and the place are words in a line of 16. Behind the handles ``s`` stays as it is, with which there
+are 12 bytes between the greatest and the least; behind the options another kernel may come first, and there are 24.
+Options aligned to single bytes are counted in words before: :func:`words`.
+"""
+
+
+def words(size: int, align: int) -> tuple[int, int]:
+    """Bytes by which an allocation lengthens a section that goes on word by word: at least, and at most.
+
+    Bytes that lie one behind the other may have one word in common, and need not.
+
+    Examples
+    --------
+    >>> words(2, 1), words(5, 1), words(5, 4), words(5, 16)
+    ((0, 4), (4, 8), (8, 8), (16, 16))
+    """
+    if align < WORD:
+        return size // WORD * WORD, aligned(size, WORD)
+    return aligned(size, align), aligned(size, align)
 
 
 @dataclass(frozen=True, slots=True)

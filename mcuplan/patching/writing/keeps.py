@@ -2,7 +2,8 @@
 
 An operator takes its node, its parsed options, what its kernel asks for, and a handle a scratch buffer; a tensor takes
 its eval tensor. What kernels keep comes from the replay of the allocator, so it holds for any target (on lean ones
-convolutions keep no arrays).
+convolutions keep no arrays). What is added is counted at least and what goes away at most, so that a stage never adds
+less, but for what the section is rounded by in between (:data:`mcuplan.tflm.persistent.MOST_ROUNDED`).
 """
 
 from __future__ import annotations
@@ -14,9 +15,8 @@ from mcuplan.graph import DType, Graph, Quantization, Subgraph, Tensor
 from mcuplan.operators.geometry.stages import PatchStage
 from mcuplan.patching.writing.build import Draft, GraphBuilder, SubgraphBuilder
 from mcuplan.patching.writing.channels import write_channels
-from mcuplan.tflm.alignment import aligned
 from mcuplan.tflm.kernels import object_sizes
-from mcuplan.tflm.persistent import prepare
+from mcuplan.tflm.persistent import prepare, words
 from mcuplan.tflm.target import Target
 
 _INTEGERS: Mapping[str, int] = {"SLICE": 2, "GATHER": 1, "PAD": 1, "RESHAPE": 1, "SPLIT_V": 2}
@@ -40,12 +40,16 @@ class Keeps:
         self.tensor = sizes["TfLiteEvalTensor"]
         self.subgraph = sizes["SubgraphAllocations"]
         self.node, self._handle = sizes["NodeAndRegistration"], sizes["ScratchBufferHandle"]
-        self._own, _ = self._taken(graph)
+        self._least, self._most, _ = self._taken(graph)
         self._added: dict[tuple[str, DType], int] = {}
 
     def clone(self, operator: int) -> int:
         """A clone of a main operator with its result."""
-        return self._own[operator] + self.tensor
+        return self._least[operator] + self.tensor
+
+    def own(self, operator: int) -> int:
+        """What goes with a main operator and its result where they are no more."""
+        return self._most[operator] + self.tensor
 
     def constants(self, operators: Iterable[int]) -> int:
         """The tensors of the constants that some main operators read, as they are in another subgraph once more."""
@@ -60,9 +64,10 @@ class Keeps:
         b = SubgraphBuilder(parent, 0, list(main.tensors))
         write_channels(b, stage, cuts)
         whole = b.finished(main.inputs, main.outputs, None)
-        operators, scratch = self._taken(replace(self._graph, buffers=tuple(parent.buffers), subgraphs=(whole,)))
+        operators, _, scratch = self._taken(replace(self._graph, buffers=tuple(parent.buffers), subgraphs=(whole,)))
         added = self.tensor * (len(b.tensors) - len(main.tensors))
-        return sum(operators) + added - self._own[stage.first] - self.constants([stage.first]), scratch[: len(cuts) - 1]
+        away = self._most[stage.first] + self.constants([stage.first])
+        return sum(operators) + added - away, scratch[: len(cuts) - 1]
 
     def added(self, name: str, dtype: DType = DType.INT8) -> int:
         """An operator that stages add, with its result but without the constants that it reads."""
@@ -70,19 +75,21 @@ class Keeps:
             self._added[name, dtype] = self._taken(self._alone(name, dtype))[0][0] + self.tensor
         return self._added[name, dtype]
 
-    def _taken(self, graph: Graph) -> tuple[list[int], list[int]]:
-        """Persistent bytes of the main operators without their tensors, and their scratch."""
+    def _taken(self, graph: Graph) -> tuple[list[int], list[int], list[int]]:
+        """Persistent bytes of the main operators without their tensors, at least and at most, and their scratch."""
         main = graph.main
         prepared = prepare(replace(graph, subgraphs=(main,)), self._target)
-        found = [self.node] * len(main.operators)
+        least, most, scratch = ([start] * len(main.operators) for start in (self.node, self.node, 0))
         for taken in prepared.allocations:
             if taken.operator >= 0:
-                found[taken.operator] += aligned(taken.size, taken.align)
-        scratch = [0] * len(main.operators)
+                low, high = words(taken.size, taken.align)
+                least[taken.operator] += low
+                most[taken.operator] += high
         for request in prepared.scratch:
-            found[request.operator] += self._handle
+            least[request.operator] += self._handle
+            most[request.operator] += self._handle
             scratch[request.operator] += request.bytes
-        return found, scratch
+        return least, most, scratch
 
     def _alone(self, name: str, dtype: DType) -> Graph:
         """A graph of one operator."""

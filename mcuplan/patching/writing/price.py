@@ -27,6 +27,7 @@ from mcuplan.patching.writing.loop import LEAST_FETCHED, MOST_FETCHED, Run
 from mcuplan.patching.writing.patches import Patches
 from mcuplan.patching.writing.reader import StageReader
 from mcuplan.patching.writing.rows import Layer, StageNet, StripRows
+from mcuplan.tflm.persistent import MOST_ROUNDED
 from mcuplan.tflm.target import Target
 
 _FILL_A_BYTE = 1.0
@@ -34,9 +35,6 @@ _FILL_A_BYTE = 1.0
 
 _VARIABLES = 3
 """A loop's own: the counter, the source, the result."""
-
-_ROUNDED = 32
-"""Bytes by which the sections' ends may be rounded otherwise with more operators in them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +94,7 @@ class StagePricer:
         if stage.source == self.reader.streamed:
             return 0
         loop = _Tally.looping(keeps) + keeps.added("DYNAMIC_UPDATE_SLICE") + keeps.added("SLICE")
-        return max(min(part + keeps.added("CONCATENATION"), loop) - _ROUNDED, 0)
+        return max(min(part + keeps.added("CONCATENATION"), loop) - MOST_ROUNDED, 0)
 
     def strips(self, net: StageNet, strips: Sequence[StripRows], run: Run | None, fast: bool) -> Price:
         """Strips written out or, with ``run``, partly as one loop, whose turns are alike."""
@@ -185,7 +183,7 @@ class StagePricer:
     def channels(self, stage: PatchStage, cuts: Sequence[int], taken: int) -> Price:
         """A convolution in parts by output channels, of which it is known what they take for good."""
         sizes = [end - begin for begin, end in pairwise(cuts)]
-        growth = max(taken - _ROUNDED, 0)
+        growth = max(taken - MOST_ROUNDED, 0)
         call = self._operator(stage.first)
         if call is None or self.model is None:
             return Price(0.0, growth)
@@ -554,9 +552,9 @@ class _Tally:
         net, keeps = self.net, self.prices.keeps
         operators = [layer.operator for layer in net.layers if layer.operator >= 0]
         padded = keeps.constants(layer.operator for layer in net.layers if layer.pads and layer.operator >= 0)
-        own = sum(map(keeps.clone, operators)) + padded - (keeps.constants(operators) - padded if beside else 0)
+        own = sum(map(keeps.own, operators)) + padded - (keeps.constants(operators) - padded if beside else 0)
         own -= len(self.constants) * keeps.tensor
         ends = (net.source, net.result) if net.feed is None else (net.result,)
         once = float(max(net.height(t) * net.row_bytes(t) for t in ends)) if whole else 0.0
         once = _FILL_A_BYTE * once if self.prices.model is not None else 0.0
-        return Price(self.instructions + once, max(self.growth - own - _ROUNDED, 0))
+        return Price(self.instructions + once, max(self.growth - own - MOST_ROUNDED, 0))
