@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic_core import PydanticCustomError, PydanticKnownError
+
+from mcuplan.tflm.marks import processors
 
 ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f]+$"
 DASHED = r"^[a-z0-9]+(-[a-z0-9]+)*$"
@@ -40,10 +42,15 @@ Bytes = Annotated[int, Field(ge=1, le=1 << 40)]
 Watts = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]
 Year = Annotated[int, Field(ge=1990, le=2100)]
 
-CoreName = Literal[
-    "cortex-m0", "cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m23", "cortex-m33", "cortex-m52",
-    "cortex-m55", "cortex-m85", "xtensa-lx6", "xtensa-lx7", "riscv32",
-]  # fmt: skip
+
+def _is_core(name: str) -> str:
+    known = [repr(core) for core in processors()]
+    if repr(name) not in known:
+        raise PydanticKnownError("literal_error", {"expected": f"{', '.join(known[:-1])} or {known[-1]}"})
+    return name
+
+
+CoreName = Annotated[str, AfterValidator(_is_core), WithJsonSchema({"enum": [*processors()], "type": "string"})]
 RegionKind = Literal["sram", "tcm", "psram", "sdram", "flash", "mram", "rom"]
 PartKind = Literal[
     "sensor", "microphone", "camera", "radio", "display", "audio", "storage", "connector", "security", "other"

@@ -14,19 +14,11 @@ from mcuplan import files
 from mcuplan.boards.elf import MAGIC, ElfFile, MalformedElfError
 from mcuplan.detect.evidence import DetectError, Evidence, Sure
 from mcuplan.tflm.history import dated_rules
+from mcuplan.tflm.marks import library_symbols
 from mcuplan.tflm.versions import known_versions
 
 _LIMIT = 1 << 28
 _CORTEX = re.compile(rb"Cortex-M(\d+)(\+|PLUS)?", re.I)
-_ARCHITECTURES = {
-    b"6S-M": ("cortex-m0plus", "Armv6-M"),
-    b"6-M": ("cortex-m0plus", "Armv6-M"),
-    b"7-M": ("cortex-m3", "Armv7-M"),
-    b"7E-M": ("cortex-m4", "Armv7E-M (Cortex-M4 or M7)"),
-    b"8-M.MAIN": ("cortex-m33", "Armv8-M Mainline"),
-    b"8.1-M.MAIN": ("cortex-m55", "Armv8.1-M Mainline (Cortex-M52, M55 or M85)"),
-}
-"""What GCC writes as Tag_CPU_name, with the usual core of that architecture."""
 _REGISTERED = re.compile(r"^_ZN6tflite\d+Register_([A-Z0-9_]+)Ev$")
 
 
@@ -65,25 +57,21 @@ def _core(shown: str, attributes: bytes) -> Iterator[Evidence]:
         core = f"cortex-m{found[1].decode()}{'plus' if found[2] else ''}"
         yield Evidence(shown, f"built for {core}", Sure.CERTAIN, core=core)
         return
-    for name, (core, said) in _ARCHITECTURES.items():
-        if b"\x05" + name + b"\0" in attributes:  # Tag_CPU_name is 5
+    for name, (core, said) in _told()["architectures"].items():
+        if b"\x05" + name.encode() + b"\0" in attributes:  # Tag_CPU_name is 5
             yield Evidence(shown, f"built for {said}", Sure.LIKELY, core=core)
 
 
 def _library(shown: str, names: set[str]) -> Iterator[Evidence]:
-    for prefix, library in (("esp_nn_", "esp-nn"), ("arm_convolve_", "cmsis-nn"), ("arm_fully_connected_", "cmsis-nn")):
+    for prefix, library in library_symbols():
         symbol = min((name for name in names if name.startswith(prefix)), default=None)
         if symbol:
             yield Evidence(shown, f"has {symbol}", Sure.LIKELY, library=library)
             return
-    plain = _registered(names) & _OPTIMISED
+    plain = _registered(names) & {*_told()["optimised"]}
     if plain:
         said = f"has {min(plain)}, and nothing of a kernel library that it would call"
         yield Evidence(shown, said, Sure.LIKELY, library="reference")
-
-
-_OPTIMISED = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "AVERAGE_POOL_2D", "MAX_POOL_2D"})
-"""Operators whose kernels in every library call functions of its own."""
 
 
 @cache

@@ -7,18 +7,15 @@ from collections.abc import Callable, Iterator, Mapping
 
 from mcuplan.detect.evidence import Evidence, Sure
 from mcuplan.tflm import TargetError
+from mcuplan.tflm.marks import components, library_settings
 from mcuplan.tflm.versions import find_version, known_versions
 
 Reader = Callable[[str, str], Iterator[Evidence]]
 
-_COMPONENT = "esp-tflite-micro"
 _NUMBER = re.compile(r"\d+(?:\.\d+)*(?:~\d+)?", re.ASCII)
-_LOCKED = re.compile(
-    r"^ {2}espressif/(esp-tflite-micro|esp-nn):\s*$(?:\n {4,}.*$)*?\n {4}version:\s*['\"]?([^'\"\s]+)", re.M
-)
-_ASKED = re.compile(
-    r"^[ \t]+espressif/(esp-tflite-micro|esp-nn):[ \t]*(?:\n[ \t]+version:[ \t]*)?['\"]?([^'\"\n{]*)", re.M
-)
+_NAMES = "|".join(map(re.escape, components()))
+_LOCKED = re.compile(rf"^ {{2}}espressif/({_NAMES}):\s*$(?:\n {{4,}}.*$)*?\n {{4}}version:\s*['\"]?([^'\"\s]+)", re.M)
+_ASKED = re.compile(rf"^[ \t]+espressif/({_NAMES}):[ \t]*(?:\n[ \t]+version:[ \t]*)?['\"]?([^'\"\n{{]*)", re.M)
 _LOCK_TARGET = re.compile(r"^target:\s*['\"]?(esp32\w*)", re.M)
 _OWN_VERSION = re.compile(r"^version:\s*['\"]?([0-9][^'\"\s]*)", re.M)
 _SDK_TARGET = re.compile(r'^CONFIG_IDF_TARGET="(esp32\w*)"', re.M)
@@ -32,11 +29,12 @@ def _packages() -> Mapping[str, str]:
 
 def _component(path: str, name: str, version: str, sure: Sure) -> Iterator[Evidence]:
     said = f"{name} {version}"
-    if name == "esp-nn":
-        yield Evidence(path, said, sure, library=f"esp-nn-{version}")
+    library = components()[name]
+    if library:
+        yield Evidence(path, said, sure, library=f"{library}-{version}")
         return
     try:
-        yield Evidence(path, said, sure, version=find_version(f"{_COMPONENT}-{version}").name)
+        yield Evidence(path, said, sure, version=find_version(f"{name}-{version}").name)
     except TargetError as error:
         yield Evidence(path, f"{said}: {error}", Sure.POSSIBLE)
 
@@ -54,7 +52,7 @@ def idf_component(path: str, text: str) -> Iterator[Evidence]:
     """``idf_component.yml``: a component's own version, or what a project asks for."""
     folder = path.replace("\\", "/").rpartition("/")[0].rpartition("/")[2]
     own = _OWN_VERSION.search(text)
-    for name in ("esp-tflite-micro", "esp-nn"):
+    for name in components():
         if folder in (f"espressif__{name}", name) and own and _NUMBER.fullmatch(own[1]):
             yield from _component(path, name, own[1], Sure.CERTAIN)
     for name, asked in _ASKED.findall(text):
@@ -62,18 +60,18 @@ def idf_component(path: str, text: str) -> Iterator[Evidence]:
         if exact:
             yield from _component(path, name, exact[0], Sure.LIKELY)
         else:
-            newest = next(v for v in known_versions().values() if v.family == _COMPONENT)
-            version = newest.name if name == _COMPONENT else ""
+            version = next((v.name for v in known_versions().values() if v.family == name), "")
             said = f"asks for {name} {asked.strip() or 'of any version'}: a fresh build takes the newest"
             yield Evidence(path, said, Sure.POSSIBLE, version=version)
 
 
 def sdkconfig(path: str, text: str) -> Iterator[Evidence]:
-    """``sdkconfig`` of ESP-IDF: the chip, and whether ESP-NN is built as plain C."""
+    """``sdkconfig`` of ESP-IDF: the chip, and how its kernel library is built."""
     for chip in _SDK_TARGET.findall(text):
         yield Evidence(path, f"CONFIG_IDF_TARGET {chip}", Sure.CERTAIN, core=chip)
-    if re.search(r"^CONFIG_NN_ANSI_C=y", text, re.M):
-        yield Evidence(path, "CONFIG_NN_ANSI_C=y: ESP-NN as plain C", Sure.CERTAIN, library="esp-nn-ansi")
+    for line, library, told in library_settings():
+        if re.search(f"^{re.escape(line)}", text, re.M):
+            yield Evidence(path, f"{line}: {told}", Sure.CERTAIN, library=library)
 
 
 def library_properties(path: str, text: str) -> Iterator[Evidence]:
