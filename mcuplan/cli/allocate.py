@@ -7,13 +7,18 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mcuplan.cli.parameters import examples
+
 if TYPE_CHECKING:
     from mcuplan.memory import Problem, Solution
 
 _EFFORTS = ("fast", "default", "best")
 
 
-@click.command("allocate", short_help="Place buffers of a CSV file in as few bytes as possible.")
+@click.command("allocate", short_help="Place buffers of a CSV file in as few bytes as possible.", epilog=examples(
+    "mcuplan allocate buffers.csv",
+    "mcuplan allocate buffers.csv --capacity 4096 -o placed.csv",
+))  # fmt: skip
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--capacity", type=click.IntRange(min=0), metavar="BYTES", help="Stop at the first placement that fits.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="CSV file to write, with the column offset.")

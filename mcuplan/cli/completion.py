@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import click
 
+from mcuplan.cli.parameters import examples
 
-@click.command("completion", short_help="Print a completion script for a shell.")
+
+@click.command("completion", short_help="Print a completion script for a shell.",
+               epilog=examples("mcuplan completion bash"))  # fmt: skip
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def command(shell: str) -> int:
     """Print a script that completes mcuplan's commands, options, boards and models.

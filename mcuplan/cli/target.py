@@ -6,8 +6,13 @@ from pathlib import Path
 
 import click
 
+from mcuplan.cli.parameters import examples
 
-@click.command("target", short_help="Say which TFLM a firmware project has.")
+
+@click.command("target", short_help="Say which TFLM a firmware project has.", epilog=examples(
+    "mcuplan target --detect firmware",
+    "mcuplan target --detect firmware --format json",
+))  # fmt: skip
 @click.option("--detect", "project", type=click.Path(path_type=Path), required=True, metavar="PATH",
               help="A project's folder, a lock file or manifest of it, TFLM's sources, or an ELF file.")  # fmt: skip
 @click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", help="How to show it.")
