@@ -39,13 +39,17 @@ def find_board(board: BoardLike | None, folders: Sequence[str | os.PathLike[str]
 
 def listed(board: BoardLike | Sequence[BoardLike] | None) -> tuple[BoardLike, ...]:
     """One board or several; McuplanError where something is none."""
-    from mcuplan.boards import Board
-
     each = () if board is None else tuple(board) if isinstance(board, list | tuple) else (board,)
     for one in each:
-        if not isinstance(one, str | os.PathLike | Board):
+        if not isinstance(one, str | os.PathLike) and not _is_board(one):
             raise McuplanError(f"{one!r} is no board: give its name, the path of its file, or a Board")
     return each
+
+
+def _is_board(one: object) -> bool:
+    from mcuplan.boards import Board  # only where something is no name: it brings pydantic
+
+    return isinstance(one, Board)
 
 
 def every_toolchain(boards: Sequence[str], folders: Sequence[Path]) -> tuple[str, ...]:

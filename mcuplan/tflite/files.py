@@ -30,7 +30,7 @@ def read(data: bytes | memoryview, name: str = "<bytes>") -> Graph:
     """
     view = memoryview(data).toreadonly()
     check_identifier(view, name)
-    # Imported here because the accessors bring numpy, which those who only list boards need not wait for.
+    # Imported here because the schema takes its time, which those who only list boards need not wait for.
     from mcuplan.tflite.checks import check
     from mcuplan.tflite.compression import compression
     from mcuplan.tflite.reading import read_verified

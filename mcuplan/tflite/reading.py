@@ -1,17 +1,14 @@
 """A verified `.tflite` FlatBuffer into a :class:`~mcuplan.graph.Graph`.
 
-The tables that a file has few of are read with the accessors of the ``tflite`` package (2.18); fields newer than those,
-by their vtable slot; options and the rarer records, by the schema's data. Tensors, operators and buffers, which a file
-has thousands of, are read by where their table lies: an accessor looks its vtable up anew for every field.
+Every table is read by where it lies and by the schema's data; the tests compare with the accessors of the ``tflite``
+package, which look a vtable up anew for every field, and bring more modules (numpy among them) than a check has.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
-
-from tflite.Model import Model
 
 from mcuplan.errors import ModelError
 from mcuplan.graph import (
@@ -35,6 +32,7 @@ from mcuplan.tflite.records import (
     read_scalars,
     read_slots,
     read_soffset,
+    read_start,
     read_tables,
     read_target,
     read_union,
@@ -45,8 +43,6 @@ from mcuplan.tflite.text import decode
 _FIELDS = {(table.name, field.name): field for table in schema().tables.values() for field in table.fields}
 _DTYPES = {int(dtype): dtype for dtype in DType}
 _NO_BUFFER = Buffer()
-_DATA_SLOT = 4 + 2 * _FIELDS["Buffer", "data"].slot
-"""Where a vtable has the offset of a buffer's data."""
 
 
 def read_verified(data: memoryview, name: str) -> Graph:
@@ -61,13 +57,13 @@ def read_verified(data: memoryview, name: str) -> Graph:
 
 def buffer_positions(data: bytes | memoryview) -> tuple[int, ...]:
     """Where the constant bytes of each buffer begin in ``data``, a FlatBuffer that was read before; -1 for none."""
-    model = Model.GetRootAs(data, 0)
-    return tuple(_position(model.Buffers(i)) for i in range(model.BuffersLength()))
+    at = field_position(data, read_target(data, 0), _FIELDS["Model", "buffers"].slot)
+    return tuple(_data_position(data, buffer) for buffer in read_tables(data, at)) if at else ()
 
 
-def _position(buffer: Any) -> int:
-    slot = buffer._tab.Offset(_DATA_SLOT)
-    return int(buffer._tab.Vector(slot)) if slot else -1
+def _data_position(data: bytes | memoryview, buffer: int) -> int:
+    at = field_position(data, buffer, _FIELDS["Buffer", "data"].slot)
+    return read_start(data, at) if at else -1
 
 
 def _optional(read: Callable[[str, int], Any], has: Mapping[str, int], name: str, default: Any = None) -> Any:
@@ -75,12 +71,8 @@ def _optional(read: Callable[[str, int], Any], has: Mapping[str, int], name: str
     return read(name, has[name]) if name in has else default
 
 
-def _text(raw: bytes | None) -> str | None:
-    return None if raw is None else decode(raw)
-
-
 class _Reader:
-    """Reads one file. Accessors are only called for fields that are present: most fields are not."""
+    """Reads one file. Only fields that are present are looked at: most are not."""
 
     def __init__(self, data: memoryview, name: str) -> None:
         self.data = data
@@ -92,12 +84,8 @@ class _Reader:
         """The error of a file that the schema cannot express; ``what`` is wrong with it."""
         return ModelError(f"{self.name}: {what}")
 
-    def present(self, table: str, accessor: Any) -> Mapping[str, int]:
-        """Offsets, by name, of the fields that the accessor's table carries (of unions, those with a tag)."""
-        return self.present_at(table, accessor._tab.Pos)
-
     def present_at(self, table: str, position: int) -> Mapping[str, int]:
-        """Offsets, by name, of the fields that the table at ``position`` carries."""
+        """Offsets, by name, of the fields that the table at ``position`` carries (of unions, those with a tag)."""
         key = table, position - read_soffset(self.data, position)
         found = self.vtables.get(key)
         if found is None:
@@ -111,8 +99,12 @@ class _Reader:
         return read_scalar(self.data, position + offset, _FIELDS[table, name])
 
     def numbers(self, table: str, position: int, name: str, offset: int) -> tuple[Any, ...]:
-        """A vector of scalars. The accessors' way is an array of numpy, slower for the few elements of most."""
+        """A vector of scalars."""
         return read_scalars(self.data, position + offset, _FIELDS[table, name])
+
+    def text(self, position: int, has: Mapping[str, int], name: str) -> str | None:
+        """A string of the table at ``position``; None where it is absent."""
+        return decode(bytes(read_bytes(self.data, position + has[name]))) if name in has else None
 
     def records(self, table: str, position: int, name: str, offset: int) -> tuple[Record, ...]:
         """A vector of tables that a graph keeps as records."""
@@ -126,40 +118,48 @@ class _Reader:
 
     def graph(self) -> Graph:
         """The whole model. Raises ModelError for what the schema cannot express."""
-        model = Model.GetRootAs(self.data, 0)
-        has = self.present("Model", model)
-        position = model._tab.Pos
-        numbers, records = partial(self.numbers, "Model", position), partial(self.records, "Model", position)
-        buffers = read_tables(self.data, position + has["buffers"]) if "buffers" in has else ()
-        self.codes = tuple(self.operator_code(model.OperatorCodes(i)) for i in range(model.OperatorCodesLength()))
+        at = read_target(self.data, 0)
+        has = self.present_at("Model", at)
+        tables = partial(self.tables, at, has)
+        numbers, records = partial(self.numbers, "Model", at), partial(self.records, "Model", at)
+        self.codes = tuple(map(self.operator_code, tables("operator_codes")))
         return Graph(
-            subgraphs=tuple(self.subgraph(model.Subgraphs(i), i) for i in range(model.SubgraphsLength())),
-            buffers=tuple(self.buffer(at, i) for i, at in enumerate(buffers)),
+            subgraphs=tuple(self.subgraph(each, i) for i, each in enumerate(tables("subgraphs"))),
+            buffers=tuple(self.buffer(each, i) for i, each in enumerate(tables("buffers"))),
             operator_codes=self.codes,
-            metadata=tuple(_metadata(model.Metadata(i)) for i in range(model.MetadataLength())),
+            metadata=tuple(map(self.metadata, tables("metadata"))),
             signatures=_optional(records, has, "signature_defs") or (),
-            description=_text(model.Description()),
-            schema_version=model.Version(),
+            description=self.text(at, has, "description"),
+            schema_version=_optional(partial(self.scalar, "Model", at), has, "version", 0),
             metadata_buffers=_optional(numbers, has, "metadata_buffer"),
             external_buffer_groups=_optional(records, has, "external_buffer_groups"),
             external_buffers=_optional(records, has, "external_buffers"),
             file_bytes=len(self.data),
         )
 
-    def operator_code(self, code: Any) -> OperatorCode:
-        """TFLite takes the greater of the old one-byte code and the new one (``GetBuiltinCode``).
+    def tables(self, position: int, has: Mapping[str, int], name: str) -> Sequence[int]:
+        """Where the tables of a vector lie; none where it is absent."""
+        return read_tables(self.data, position + has[name]) if name in has else ()
 
-        The accessor of the new one answers with that, too, so that the file's own field is read by its slot.
-        """
-        has = self.present("OperatorCode", code)
-        deprecated = code.DeprecatedBuiltinCode()
-        extended = _optional(partial(self.scalar, "OperatorCode", code._tab.Pos), has, "builtin_code", 0)
+    def operator_code(self, at: int) -> OperatorCode:
+        """TFLite takes the greater of the old one-byte code and the new one (``GetBuiltinCode``)."""
+        has, scalar = self.present_at("OperatorCode", at), partial(self.scalar, "OperatorCode", at)
+        deprecated = _optional(scalar, has, "deprecated_builtin_code", 0)
+        extended = _optional(scalar, has, "builtin_code", 0)
         return OperatorCode(
             name=builtin_name(max(deprecated, extended)),
-            version=code.Version(),
-            custom_code=_text(code.CustomCode()),
+            version=_optional(scalar, has, "version", 1),
+            custom_code=self.text(at, has, "custom_code"),
             deprecated_builtin_code=deprecated,
             builtin_code=extended,
+        )
+
+    def metadata(self, at: int) -> Metadata:
+        """The entry of metadata whose table lies at ``at``."""
+        has = self.present_at("Metadata", at)
+        return Metadata(
+            self.text(at, has, "name") or "",
+            _optional(partial(self.scalar, "Metadata", at), has, "buffer", 0),
         )
 
     def buffer(self, at: int, index: int) -> Buffer:
@@ -184,18 +184,17 @@ class _Reader:
             )
         return self.data[offset : offset + size]
 
-    def subgraph(self, subgraph: Any, index: int) -> Subgraph:
-        """One subgraph, its tensors and operators."""
-        has, position = self.present("SubGraph", subgraph), subgraph._tab.Pos
+    def subgraph(self, position: int, index: int) -> Subgraph:
+        """The subgraph whose table lies at ``position``, its tensors and operators."""
+        has = self.present_at("SubGraph", position)
+        tables = partial(self.tables, position, has)
         numbers, scalar = partial(self.numbers, "SubGraph", position), partial(self.scalar, "SubGraph", position)
-        tensors = read_tables(self.data, position + has["tensors"]) if "tensors" in has else ()
-        operators = read_tables(self.data, position + has["operators"]) if "operators" in has else ()
         return Subgraph(
-            tensors=tuple(self.tensor(at, index, i) for i, at in enumerate(tensors)),
-            operators=tuple(self.operator(at, index, i) for i, at in enumerate(operators)),
+            tensors=tuple(self.tensor(at, index, i) for i, at in enumerate(tables("tensors"))),
+            operators=tuple(self.operator(at, index, i) for i, at in enumerate(tables("operators"))),
             inputs=_optional(numbers, has, "inputs") or (),
             outputs=_optional(numbers, has, "outputs") or (),
-            name=_text(subgraph.Name()),
+            name=self.text(position, has, "name"),
             debug_metadata_index=_optional(scalar, has, "debug_metadata_index", -1),
             has_tensors="tensors" in has,
             has_inputs="inputs" in has,
@@ -213,7 +212,7 @@ class _Reader:
                 f"tensor {index} of subgraph {subgraph} has element type {code}, which no TFLite schema defines"
             )
         return Tensor(
-            name=decode(bytes(read_bytes(data, at + has["name"]))) if "name" in has else "",
+            name=self.text(at, has, "name") or "",
             dtype=dtype,
             shape=_optional(numbers, has, "shape") or (),
             buffer=_optional(scalar, has, "buffer", 0),
@@ -287,7 +286,3 @@ class _Reader:
         size = _optional(scalar, has, "large_custom_options_size", 0)
         outside = self.outside(offset, size, f"the custom options of {what}")
         return (None, False) if outside is None else (bytes(outside), True)
-
-
-def _metadata(entry: Any) -> Metadata:
-    return Metadata(_text(entry.Name()) or "", entry.Buffer())

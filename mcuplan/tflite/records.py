@@ -36,7 +36,7 @@ def read_slots(data: memoryview, position: int, table: Table) -> tuple[int, ...]
     return offsets + (0,) * (table.slots - present)
 
 
-def field_position(data: memoryview, position: int, slot: int) -> int:
+def field_position(data: bytes | memoryview, position: int, slot: int) -> int:
     """Where the field in vtable slot ``slot`` of the table at ``position`` lies; 0 where it is absent."""
     vtable = position - _SOFFSET.unpack_from(data, position)[0]
     entry = 4 + 2 * slot
@@ -57,13 +57,13 @@ def read_scalars(data: memoryview, at: int, field: Field) -> tuple[Any, ...]:
     return struct.unpack_from(f"<{count}{field.format}", data, start)
 
 
-def read_target(data: memoryview, at: int) -> int:
+def read_target(data: bytes | memoryview, at: int) -> int:
     """Where the table lies that the offset at ``at`` points to."""
     distance: int = _UOFFSET.unpack_from(data, at)[0]
     return at + distance
 
 
-def read_tables(data: memoryview, at: int) -> list[int]:
+def read_tables(data: bytes | memoryview, at: int) -> list[int]:
     """Where the tables lie of the vector that the offset at ``at`` points to."""
     start, count = _vector(data, at)
     return [start + 4 * i + offset for i, offset in enumerate(struct.unpack_from(f"<{count}I", data, start))]
@@ -73,6 +73,11 @@ def read_bytes(data: memoryview, at: int) -> memoryview:
     """The bytes of the string, or of the vector of bytes, that the offset at ``at`` points to."""
     start, count = _vector(data, at)
     return data[start : start + count]
+
+
+def read_start(data: bytes | memoryview, at: int) -> int:
+    """Where the first element lies of the vector that the offset at ``at`` points to."""
+    return _vector(data, at)[0]
 
 
 def read_record(data: memoryview, position: int, table: Table) -> Record:
@@ -141,7 +146,7 @@ def _may_be_offset(data: memoryview, at: int) -> bool:
     return distance >= 4 and distance % 4 == 0 and at + distance + 4 <= len(data)
 
 
-def _vector(data: memoryview, at: int) -> tuple[int, int]:
+def _vector(data: bytes | memoryview, at: int) -> tuple[int, int]:
     """First element's position and the element count of the vector that the offset at ``at`` points to."""
     position = at + _UOFFSET.unpack_from(data, at)[0]
     return position + 4, _UOFFSET.unpack_from(data, position)[0]
