@@ -97,6 +97,7 @@ def export(
     golden: bool = True,
     arena_in: str | None = None,
     persistent_in: str | None = None,
+    buffer_plan: str | None = None,
     force: bool = False,
     overwrite: bool = False,
     config: str | os.PathLike[str] | None = None,
@@ -129,6 +130,9 @@ def export(
     arena_in, persistent_in
         Which of the board's RAMs a project's arena lies in (``"psram"``), and its persistent section, in an arena of
         its own.
+    buffer_plan
+        Which RAM (``"dtcm"``, or ``"dtcm:64KiB"`` of it) a project's most-touched activations and scratch lie in, by a
+        BufferPlan; the rest stays in the arena. For one model without a memory plan of its own.
     force
         Export a model that TFLM refuses, or whose memory plan is wrong on the target, all the same.
     overwrite
@@ -162,7 +166,7 @@ def export(
         explicit = isinstance(board, str) and "@" in board
         return export_project(
             read, folder, kind=project, place=place, explicit=explicit, name=name, golden=golden, force=force,
-            overwrite=overwrite,
+            overwrite=overwrite, buffer_plan=buffer_plan,
         )  # fmt: skip
     if len(models) != 1:
         raise McuplanError("sources are of one model; several models need a project of a kind")

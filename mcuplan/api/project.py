@@ -33,6 +33,7 @@ def export_project(
     golden: bool = True,
     force: bool = False,
     overwrite: bool = False,
+    buffer_plan: str | None = None,
 ) -> ExportResult:
     """A project of ``kind`` for ``place``; see :func:`mcuplan.export` for the parameters and what is raised.
 
@@ -50,7 +51,9 @@ def export_project(
         refuse_unfit(it, replace(place, target=chosen), force)
     called = name or _project_name(models, folder)
     named = [(called if len(models) == 1 else _model_name(it.name), it) for it in models]
-    where = project_place(found, place.board, [it.graph for it in models], chosen, asked.arena_in, asked.persistent_in)
+    where = project_place(
+        found, place.board, [it.graph for it in models], chosen, asked.arena_in, asked.persistent_in, buffer_plan
+    )
     made = project(
         kind, called, [_project_model(model, it, golden) for model, it in named], chosen,
         build=place.build, place=where, fpu=place.board is None or place.board.soc.fpu,

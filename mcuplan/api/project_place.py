@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from mcuplan.boards import Board
     from mcuplan.boards.places import RamPlace
     from mcuplan.firmware.kinds import Kind
-    from mcuplan.firmware.places import ArenaArray, Place, Section
+    from mcuplan.firmware.places import ArenaArray, Place, PlacedBuffer, Section
     from mcuplan.graph import Graph
     from mcuplan.tflm import Target
 
@@ -23,54 +23,84 @@ def project_place(
     target: Target,
     arena_in: str | None,
     persistent_in: str | None,
+    buffer_plan: str | None = None,
 ) -> Place | None:
     """The arenas of a project in the RAMs that are asked for; None where none is: one array, where linkers put it.
+
+    ``buffer_plan`` names the RAM of the buffers that are touched most (:mod:`mcuplan.api.buffer_plan`).
 
     Raises
     ------
     McuplanError
         Without a board, for a place that it does not have, and where an arena is larger than its place.
     """
-    if arena_in is None and persistent_in is None:
+    if arena_in is None and persistent_in is None and buffer_plan is None:
         return None
     if board is None:
         raise McuplanError("where an arena lies is a question of a board: name one")
+    if buffer_plan is not None:
+        from mcuplan.api.buffer_plan import buffer_plan_place
+
+        return buffer_plan_place(kind, board, graphs, target, arena_in, persistent_in, buffer_plan)
     from mcuplan.boards.places import find_place
-    from mcuplan.firmware.places import Place
     from mcuplan.tflm.arena import predict_shared, predict_split
 
     arena = find_place(board, arena_in or "internal")
     persistent = find_place(board, persistent_in) if persistent_in is not None else arena
     shared = predict_shared(graphs, target)
     if persistent == arena:
-        parts = [_array("tensor_arena", "kTensorArenaBytes", "The tensor arena", shared.declare_bytes, arena, kind)]
+        parts = [ram_array("tensor_arena", "kTensorArenaBytes", "The tensor arena", shared.declare_bytes, arena, kind)]
         more = 0
     else:
         split = predict_split(graphs, target)
         parts = [
-            _array("persistent_arena", "kPersistentArenaBytes", "The persistent section",
+            ram_array("persistent_arena", "kPersistentArenaBytes", "The persistent section",
                    split.persistent_declare_bytes, persistent, kind),
-            _array("planned_arena", "kPlannedArenaBytes", "Activations and scratch",
+            ram_array("planned_arena", "kPlannedArenaBytes", "Activations and scratch",
                    split.nonpersistent_declare_bytes, arena, kind),
         ]  # fmt: skip
         more = split.used_bytes - shared.used_bytes
-    places = list(dict.fromkeys((persistent, arena)))
+    return joined_place(parts, (persistent, arena), kind, more)
+
+
+def joined_place(
+    parts: Sequence[ArenaArray],
+    rams: Sequence[RamPlace],
+    kind: Kind,
+    more_used_bytes: int,
+    plan: tuple[PlacedBuffer, ...] = (),
+    planned_bytes: int = 0,
+    notes: tuple[str, ...] = (),
+) -> Place:
+    """The place of arrays in ``rams``, with the sections, settings and notes that these need."""
+    from mcuplan.firmware.places import Place
+
+    places = list(dict.fromkeys(rams))
     allocated = any(part.allocate for part in parts)
     external = any(place.external for place in places)
     return Place(
         tuple(parts),
         includes=("<esp_heap_caps.h>",) if allocated else (),
         sections=tuple(_section(place) for place in places if not place.main) if not allocated else (),
-        notes=tuple(note for place in places if (note := _note(place, kind))),
+        notes=(*notes, *(note for place in places if (note := _note(place, kind)))),
         settings=("CONFIG_SPIRAM=y",) if allocated and external else (),
-        more_used_bytes=more,
+        more_used_bytes=more_used_bytes,
+        plan=plan,
+        planned_bytes=planned_bytes,
     )
 
 
 _ESP_IDF = "esp-idf"
 
 
-def _array(name: str, constant: str, what: str, size: int, place: RamPlace, kind: Kind) -> ArenaArray:
+def ram_array(name: str, constant: str, what: str, size: int, place: RamPlace, kind: Kind) -> ArenaArray:
+    """The declaration of an array of ``size`` bytes in ``place``.
+
+    Raises
+    ------
+    McuplanError
+        Where it is larger than its place.
+    """
     from mcuplan.firmware.names import plain
     from mcuplan.firmware.places import ArenaArray
     from mcuplan.firmware.templating import Code

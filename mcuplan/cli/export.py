@@ -37,14 +37,19 @@ KINDS = ("cmake", "arduino", "platformio", "esp-idf", "zephyr")
 @click.option("--no-golden", is_flag=True, help="Leave expected outputs out of a project.")
 @click.option("--force", is_flag=True, help="Export a model that would not run right on the target all the same.")
 @click.option("--overwrite", is_flag=True, help="Replace files of a project that were changed since it was written.")
+@click.option(
+    "--buffer-plan",
+    metavar="RAM[:SIZE]",
+    help="Which of the board's RAMs a project's most-touched buffers lie in, the rest in the arena's: dtcm:64KiB.",
+)
 @place_options
 @one_board_options
 @config_option
 @target_options
 def command(
     models: tuple[str, ...], output: Path, kind: str | None, name: str | None, namespace: str, build: Build | None,
-    no_golden: bool, arena_in: str | None, persistent_in: str | None, force: bool, overwrite: bool,
-    boards: tuple[str, ...], board_dirs: tuple[Path, ...],
+    no_golden: bool, arena_in: str | None, persistent_in: str | None, buffer_plan: str | None, force: bool,
+    overwrite: bool, boards: tuple[str, ...], board_dirs: tuple[Path, ...],
     kernels: str | None, lean: bool, target: str | None, custom_operators: tuple[str, ...], config: Path | None,
 ) -> int:  # fmt: skip
     """Write MODEL as an aligned C array, the arena to declare, and an op resolver with exactly its operators.
@@ -63,13 +68,13 @@ def command(
         raise click.UsageError("sources are of one model; several models go into a project: add --for")
     if kind is not None and namespace:
         raise click.UsageError("--namespace is for sources; a project's namespace is its name")
-    if kind is None and (arena_in or persistent_in):
-        raise click.UsageError("--arena-in and --persistent-in place a project's arena: add --for")
+    if kind is None and (arena_in or persistent_in or buffer_plan):
+        raise click.UsageError("--arena-in, --persistent-in and --buffer-plan place a project's arena: add --for")
     named = expand_all(models) if kind else models
     made = export(
         named, output, project=kind, board=one_board("export", boards), board_dirs=board_dirs, kernels=kernels,
         target=target, lean=lean, name=name, namespace=namespace, build=build, golden=not no_golden, force=force,
-        overwrite=overwrite, arena_in=arena_in, persistent_in=persistent_in,
+        overwrite=overwrite, arena_in=arena_in, persistent_in=persistent_in, buffer_plan=buffer_plan,
         custom_operators=custom_operators, config=config or "auto",
     )  # fmt: skip
     show(lambda width, _: export_lines(made, output, width))

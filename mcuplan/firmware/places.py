@@ -32,8 +32,23 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
+class PlacedBuffer:
+    """A buffer of the planned section: where it lies, and the request for it, by which the firmware knows it.
+
+    ``offset`` counts from the begin of the array it lies in: with ``fast`` the second, else the arena.
+    """
+
+    fast: bool
+    offset: int
+    size: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
-    """The arenas of a project: one, or the persistent and the non-persistent one, in TFLM's order.
+    """The arenas of a project: one, or the persistent and the non-persistent one, in TFLM's order, or with a ``plan``
+    the arena and an array of planned buffers.
 
     ``more_used_bytes`` is what two arenas use more than one (another allocator's objects).
     """
@@ -45,6 +60,10 @@ class Place:
     settings: tuple[str, ...] = ()
     """Lines of ESP-IDF's configuration that it needs."""
     more_used_bytes: int = 0
+    plan: tuple[PlacedBuffer, ...] = ()
+    """Every planned buffer, in TFLM's order, where a ``BufferPlan`` lays them out in the arena and a second array."""
+    planned_bytes: int = 0
+    """Bytes of the arena that such a plan takes."""
 
     @property
     def allocated(self) -> bool:

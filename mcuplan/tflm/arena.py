@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate
 
@@ -12,6 +12,7 @@ from mcuplan.tflm.kernels import Tables, object_sizes, tables
 from mcuplan.tflm.lifetimes import NEVER, Lifetimes, lifetimes
 from mcuplan.tflm.offline import ONLINE, read_offline_plan
 from mcuplan.tflm.persistent import (
+    OWN_PLANNER_OBJECTS,
     PLAIN_OBJECTS,
     RECORDING_OBJECTS,
     SPLIT_OBJECTS,
@@ -23,6 +24,7 @@ from mcuplan.tflm.persistent import (
 from mcuplan.tflm.planner import Requirement, greedy_offsets
 from mcuplan.tflm.results import (
     ArenaPrediction,
+    FixedPlanPrediction,
     PersistentAllocation,
     PersistentKind,
     PlannedBuffer,
@@ -229,6 +231,23 @@ def _split(graphs: Sequence[Graph], target: Target) -> SplitPrediction:
     )
 
 
+def predict_fixed_plan(graph: Graph, target: Target, planned_bytes: int) -> FixedPlanPrediction:
+    """Predict the arena of a model whose planned section a ``BufferPlan`` lays out, ``planned_bytes`` of it there.
+
+    The planner (``NonPersistentMemoryPlannerShim``) is the application's, and says that it needs nothing: what TFLM
+    calls used is the persistent section alone. Source: micro/micro_allocator.cc, ``CommitStaticMemoryPlan``.
+    """
+    align, sizes = tables(target).alignment, object_sizes(target)
+    prepared = prepare(graph, target, OWN_PLANNER_OBJECTS)
+    persistent, planning_tail = finish(graph, target, prepared, None)
+    tail = sum(a.used for a in persistent)
+    tensors = sum(len(s.tensors) for s in graph.subgraphs)
+    planning = _information_bytes(target, sizes, tensors, len(prepared.scratch), len(graph.subgraphs))
+    final = _final_bytes(planned_bytes, planning_tail, tail, align)
+    peak = max(final, planning + aligned(planning_tail, align), prepared.prepare_peak)
+    return FixedPlanPrediction(tail, aligned(peak, align))
+
+
 def _predict(graph: Graph, target: Target, recording: bool, taken: int = 0, reserved: int = 0) -> ArenaPrediction:
     """One model, where models before it have ``taken`` bytes of the tail and ``reserved`` bytes of the head."""
     data = tables(target)
@@ -268,11 +287,18 @@ def _predict(graph: Graph, target: Target, recording: bool, taken: int = 0, rese
 
 def _planning_bytes(graph: Graph, target: Target, prepared: Prepared, buffers: Sequence[PlannedBuffer]) -> int:
     """What the planner works in, beside the tail: scratch requests, information on each tensor, its own tables."""
-    data, sizes = tables(target), object_sizes(target)
+    sizes = object_sizes(target)
     tensors, scratch = sum(len(s.tensors) for s in graph.subgraphs), len(prepared.scratch)
+    information = _information_bytes(target, sizes, tensors, scratch, len(graph.subgraphs))
+    return information + sizes["GreedyPlannerPerBuffer"] * len(buffers)
+
+
+def _information_bytes(target: Target, sizes: Mapping[str, int], tensors: int, scratch: int, subgraphs: int) -> int:
+    """Scratch requests, and what is known of each tensor and scratch buffer while they are planned."""
+    data = tables(target)
     requests = sizes["ScratchBufferRequest"] * (scratch + data.spare_scratch_requests)
-    infos = sizes["pointer"] * len(graph.subgraphs) + sizes["AllocationInfo"] * (tensors + scratch)
-    return aligned(requests + infos, data.alignment) + sizes["GreedyPlannerPerBuffer"] * len(buffers)
+    infos = sizes["pointer"] * subgraphs + sizes["AllocationInfo"] * (tensors + scratch)
+    return aligned(requests + infos, data.alignment)
 
 
 def _planned(

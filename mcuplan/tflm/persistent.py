@@ -119,7 +119,9 @@ RECORDING_OBJECTS = ("RecordingSingleArenaBufferAllocator", "GreedyMemoryPlanner
 SPLIT_OBJECTS = (
     "PersistentArenaBufferAllocator", "NonPersistentArenaBufferAllocator", "GreedyMemoryPlanner", "MicroAllocator",
 )  # fmt: skip
-"""Objects that allocators put into the tail first: of one arena, of a recording interpreter, of two arenas."""
+OWN_PLANNER_OBJECTS = ("SingleArenaBufferAllocator", "MicroAllocator")
+"""Objects that allocators put into the tail first: of one arena, of a recording interpreter, of two arenas, of one
+arena with a planner that the application has outside of it."""
 
 
 def _start_model(graph: Graph, target: Target, tail: _Tail, variables: int, objects: Sequence[str]) -> None:

@@ -131,6 +131,14 @@ class SplitPrediction:
 
 
 @dataclass(frozen=True, slots=True)
+class FixedPlanPrediction:
+    """The arena of a model with a ``BufferPlan``: bytes that TFLM says it uses, and the least to declare."""
+
+    used_bytes: int
+    declare_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Refusal:
     """A reason why TFLM cannot run the model; ``operator`` and ``tensor`` are indices in ``subgraph`` (-1: none)."""
 

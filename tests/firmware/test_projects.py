@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from drawn.sketch import Sketch
@@ -31,6 +32,7 @@ from mcuplan.firmware.tensors import float32_literal, tensor_constants
 from mcuplan.graph import DType, Graph
 from mcuplan.operators.streamed import streamed_inputs
 from mcuplan.proof.runtimes.child import seeded
+from mcuplan.rewriting.edit import set_offline_plan
 from mcuplan.tflm import Target, predict
 from mcuplan.tflm.arena import predict_split
 
@@ -343,6 +345,61 @@ def test_an_arena_larger_than_its_place(tmp_path: Path) -> None:
             "zoo:mobilenet-v2", tmp_path / "out", project="cmake", board="nucleo-h743zi", arena_in="dtcm", golden=False
         )
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "board", "arena_in", "plan"),
+    [
+        ("cmake", "nucleo-h743zi", None, "dtcm:32KiB"),
+        ("esp-idf", "seeed-xiao-esp32s3-sense", "psram", "internal:64KiB"),
+        ("arduino", "arduino-portenta-h7", "sdram", "dtcm"),
+    ],
+)
+def test_a_buffer_plan(kind: str, board: str, arena_in: str | None, plan: str, tmp_path: Path) -> None:
+    done = mcuplan.export(
+        "zoo:person-detection", tmp_path / "out", project=kind, board=board, arena_in=arena_in, buffer_plan=plan,
+        golden=False,
+    )  # fmt: skip
+    compiles(tmp_path / "out", OLDEST.get(kind, "-std=c++17"))
+    assert done.project is not None
+    runner = text(done.project, "_runner.cpp" if kind == "arduino" else "_runner.cc")
+    arena = predict(zoo.build("person-detection"), done.target)
+    entries = re.findall(r"{(true|false), (\d+), (\d+), (-?\d+), (-?\d+)}", runner)
+    assert [(int(b[2]), int(b[3]), int(b[4])) for b in entries] == [(b.size, b.first, b.last) for b in arena.plan]
+    room = {"dtcm:32KiB": 32_768, "internal:64KiB": 65_536, "dtcm": 131_072}[plan]
+    assert 0 < max(int(b[1]) + int(b[2]) for b in entries if b[0] == "true") <= room
+    assert "A BufferPlan puts" in text(done.project, "README.md")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"board": None}, "name one"),
+        ({"persistent_in": "dtcm"}, "leave out --persistent-in"),
+        ({"buffer_plan": "axi"}, "the arena lies in AXI SRAM itself"),
+        ({"buffer_plan": "sram9"}, "no one place of its RAM is called 'sram9'"),
+        ({"buffer_plan": "dtcm:64KB"}, "'64KB' is ambiguous"),
+        ({"buffer_plan": "dtcm:8"}, "no buffer of the planned section fits 8 bytes of DTCM"),
+        ({"lean": True}, "lean registrations"),
+        ({"model": ["zoo:sine", "zoo:ds-cnn"]}, "a buffer plan is one model's"),
+    ],
+)
+def test_no_buffer_plan(change: dict[str, Any], said: str, tmp_path: Path) -> None:
+    given: dict[str, Any] = {"model": "zoo:sine", "board": "nucleo-h743zi", "buffer_plan": "dtcm", **change}
+    with pytest.raises(McuplanError, match=re.escape(said)):
+        mcuplan.export(folder=tmp_path / "out", project="cmake", golden=False, **given)
+    assert not (tmp_path / "out").exists()
+
+
+def test_no_buffer_plan_of_a_model_that_has_one(tmp_path: Path) -> None:
+    graph = zoo.build("ds-cnn")
+    arena = predict(graph, "cortex-m7+cmsis-nn")
+    planned = set_offline_plan(graph, [
+        next((b.offset for b in arena.plan if b.tensor == t), -1) for t in range(len(graph.main.tensors))
+    ])  # fmt: skip
+    with pytest.raises(McuplanError, match="brings a memory plan of its own"):
+        mcuplan.export(planned, tmp_path / "out", project="cmake", board="nucleo-h743zi", buffer_plan="dtcm")
+    assert run(["export", "zoo:sine", "-o", str(tmp_path / "out"), "--buffer-plan", "dtcm"]) == 2
 
 
 # -- the folder ----------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from test_rows_sources import by_rows
 
 import mcuplan
 from mcuplan import zoo
-from mcuplan.boards import load_board
+from mcuplan.boards import Board, load_board
 from mcuplan.tflm import predict
 from mcuplan.tflm.arena import predict_split
 
@@ -54,6 +54,14 @@ def on_cortex_m4(project: Path, build: Path) -> str:
     return built(project, build, "-DCMAKE_TOOLCHAIN_FILE=cmake/arm-none-eabi.cmake", *library)
 
 
+def with_dtcm() -> Board:
+    """A board with a Cortex-M4 and 128 KiB of DTCM beside its RAM, which no real one of them has."""
+    board = load_board("nrf52840-dk")
+    regions = (*board.memory.regions, board.memory.regions[0].model_copy(update={
+        "name": "DTCM", "kind": "tcm", "start": 0x10000000, "bytes": 131_072}))  # fmt: skip
+    return board.model_copy(update={"memory": board.memory.model_copy(update={"regions": regions})})
+
+
 def test_one_model_on_an_emulated_cortex_m4(tmp_path: Path) -> None:
     mcuplan.export("zoo:person-detection", tmp_path / "out", project="cmake", name="person")
     said = on_cortex_m4(tmp_path / "out", tmp_path / "build")
@@ -80,12 +88,9 @@ def test_models_that_share_an_arena_on_an_emulated_cortex_m4(tmp_path: Path) -> 
 
 def test_two_arenas_on_an_emulated_cortex_m4(tmp_path: Path) -> None:
     """In two memories, with exactly the predicted bytes; 16 less in either and it is refused."""
-    out, build, board = tmp_path / "out", tmp_path / "build", load_board("nrf52840-dk")
-    regions = (*board.memory.regions, board.memory.regions[0].model_copy(update={
-        "name": "DTCM", "kind": "tcm", "start": 0x10000000, "bytes": 65_536}))  # fmt: skip
-    two = board.model_copy(update={"memory": board.memory.model_copy(update={"regions": regions})})
+    out, build = tmp_path / "out", tmp_path / "build"
     mcuplan.export(
-        "zoo:person-detection", out, project="cmake", name="person", board=two, persistent_in="dtcm",
+        "zoo:person-detection", out, project="cmake", name="person", board=with_dtcm(), persistent_in="dtcm",
         target="upstream-2026-08/cortex-m4+cmsis-nn",
     )  # fmt: skip
     said = on_cortex_m4(out, build)
@@ -99,6 +104,31 @@ def test_two_arenas_on_an_emulated_cortex_m4(tmp_path: Path) -> None:
         subprocess.run(["cmake", "--build", str(build)], capture_output=True, check=True)
         less = subprocess.run(["ctest", "--test-dir", str(build), "-V"], capture_output=True, text=True, check=False)
         assert less.returncode != 0
+
+
+@pytest.mark.parametrize("arena_in", ["internal", "dtcm"])
+def test_a_buffer_plan_on_an_emulated_cortex_m4(arena_in: str, tmp_path: Path) -> None:
+    """Buffers in two memories, the second above or below the first; other requests, or 16 bytes less, are refused."""
+    out, build = tmp_path / "out", tmp_path / "build"
+    mcuplan.export(
+        "zoo:person-detection", out, project="cmake", name="person", board=with_dtcm(),
+        arena_in=arena_in, buffer_plan="internal:32KiB" if arena_in == "dtcm" else "dtcm:32KiB",
+        target="upstream-2026-08/cortex-m4+cmsis-nn",
+    )  # fmt: skip
+    said = on_cortex_m4(out, build)
+    assert re.search(r"arena: used (\d+) bytes, predicted \1: ok", said)
+    assert "person: output 0 as expected: ok" in said
+    if arena_in == "dtcm":
+        return
+    runner = out / "src" / "person_runner.cc"
+    text = runner.read_text()
+    arena = int(re.findall(r"kPredictionHolds [?] (\d+) :", text)[0])
+    for right, wrong in ((f"? {arena} :", f"? {arena - 16} :"), ("18432, 7, 8}", "18416, 7, 8}")):
+        assert right in text
+        runner.write_text(text.replace(right, wrong))
+        subprocess.run(["cmake", "--build", str(build)], capture_output=True, check=True)
+        less = subprocess.run(["ctest", "--test-dir", str(build), "-V"], capture_output=True, text=True, check=False)
+        assert "AllocateTensors failed" in less.stdout
 
 
 def test_lean_registrations_on_an_emulated_cortex_m4(tmp_path: Path) -> None:

@@ -63,10 +63,41 @@ def _unproven(why: str) -> Clobber:
     return Clobber(ClobberKind.UNPROVEN, Place(), detail=why)
 
 
+def region_check(
+    graph: Graph, target: Target, plan: Sequence[PlannedBuffer], regions: Sequence[tuple[int, int]]
+) -> tuple[Clobber, ...]:
+    """:func:`static_check` of a plan that TFLM is given in code, whose buffers lie in several regions.
+
+    Parameters
+    ----------
+    plan
+        Every buffer with its place in one space of addresses.
+    regions
+        Begin and end of each region in that space, apart from one another; every buffer must be in one of them wholly.
+    """
+    try:
+        if unfolded_steps(graph) > most_steps(graph):
+            return (_unproven("there are too many paths through the control flow"),)
+        if deep := too_deep(graph):
+            return (_unproven(deep),)
+        placed = [b for b in plan if b.bytes > 0]
+        outside = tuple(
+            Clobber(ClobberKind.OUTSIDE, _owner(graph, b), b.offset, b.offset + b.bytes)
+            for b in placed
+            if not any(begin <= b.offset and b.offset + b.bytes <= end for begin, end in regions)
+        )
+        return (*outside, *_placed_findings(graph, target, placed))
+    except _MALFORMED as error:
+        return (_unproven(f"it is built as no kernel takes it ({type(error).__name__})"),)
+
+
 def _findings(graph: Graph, target: Target, offline: OfflinePlan | None) -> Iterator[Clobber]:
-    rules = kernel_rules(target)
-    plan = [b for b in predict(graph, target).plan if b.bytes > 0]
     yield from _plan_findings(graph, offline)
+    yield from _placed_findings(graph, target, [b for b in predict(graph, target).plan if b.bytes > 0])
+
+
+def _placed_findings(graph: Graph, target: Target, plan: Sequence[PlannedBuffer]) -> Iterator[Clobber]:
+    rules = kernel_rules(target)
     yield from _offset_findings(graph, plan, rules.alignment)
     apart = [b for b in plan if not _is_variable(graph, b)]
     found: dict[tuple[ClobberKind, Node, Tensor], Clobber] = {}
@@ -87,6 +118,13 @@ def _is_variable(graph: Graph, buffer: PlannedBuffer) -> bool:
 def _tensor(graph: Graph, subgraph: int, tensor: int) -> Place:
     name = graph.subgraphs[subgraph].tensors[tensor].name
     return Place(subgraph, APPLICATION, "", subgraph, tensor, name)
+
+
+def _owner(graph: Graph, buffer: PlannedBuffer) -> Place:
+    if buffer.tensor >= 0:
+        return _tensor(graph, buffer.subgraph, buffer.tensor)
+    label = graph.subgraphs[buffer.subgraph].operators[buffer.operator].label
+    return Place(buffer.subgraph, buffer.operator, label, buffer.subgraph)
 
 
 def _plan_findings(graph: Graph, offline: OfflinePlan | None) -> Iterator[Clobber]:
@@ -113,12 +151,7 @@ def _plan_findings(graph: Graph, offline: OfflinePlan | None) -> Iterator[Clobbe
 
 def _offset_findings(graph: Graph, plan: Sequence[PlannedBuffer], least: int) -> Iterator[Clobber]:
     for b in plan:
-        node = graph.subgraphs[b.subgraph].operators[b.operator] if b.tensor < 0 else None
-        place = (
-            Place(b.subgraph, b.operator, node.label, b.subgraph)
-            if node is not None
-            else _tensor(graph, b.subgraph, b.tensor)
-        )
+        place = _owner(graph, b)
         alignment = max(_alignment(graph, b), least)
         if b.offset < 0:
             yield Clobber(ClobberKind.OUTSIDE, place, b.offset, b.offset + b.bytes)
