@@ -15,9 +15,10 @@ from mcuplan.graph import Subgraph
 from mcuplan.operators.geometry.stages import PatchStage
 from mcuplan.patching.writing.build import GATHERED, GraphBuilder, SubgraphBuilder, padding_rows
 from mcuplan.patching.writing.feed import RowsWriter
-from mcuplan.patching.writing.flow import Flow, FlowStrip, FlowWriter, chained_flows
-from mcuplan.patching.writing.loop import MOST_FETCHED, Tables, Variables
+from mcuplan.patching.writing.flow import Flow, chained_flows
+from mcuplan.patching.writing.flow_writer import FlowStrip, FlowWriter
 from mcuplan.patching.writing.rows import StageNet, UnsupportedStageError
+from mcuplan.patching.writing.turns import MOST_FETCHED, Tables, Variables
 
 _MOST_TIMES = 4
 

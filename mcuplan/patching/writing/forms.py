@@ -20,7 +20,8 @@ from mcuplan.patching.writing.estimate import (
     least_of_strips,
 )
 from mcuplan.patching.writing.feed import RowsWriter, rows_again
-from mcuplan.patching.writing.flow import FlowWriter, check_plain, find_flow
+from mcuplan.patching.writing.flow import check_plain, find_flow
+from mcuplan.patching.writing.flow_writer import FlowWriter
 from mcuplan.patching.writing.headed import HeadedWriter, find_headed
 from mcuplan.patching.writing.loop import LoopWriter, find_run
 from mcuplan.patching.writing.patches import Patches, PatchWriter, find_patches

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from mcuplan.operators.geometry.stages import PatchStage
 from mcuplan.patching.writing.build import GATHERED, GraphBuilder, SubgraphBuilder
 from mcuplan.patching.writing.feed import RowsWriter
-from mcuplan.patching.writing.flow import Flow, FlowWriter, padded_flow
+from mcuplan.patching.writing.flow import Flow, padded_flow
+from mcuplan.patching.writing.flow_writer import FlowWriter
 from mcuplan.patching.writing.loop import LEAST_TURNS
 from mcuplan.patching.writing.rows import RowWindow, StageNet, StripRows, UnsupportedStageError, strip_windows
 from mcuplan.patching.writing.strips import StripWriter

@@ -19,9 +19,10 @@ from mcuplan.operators import Axis, window_axis
 from mcuplan.operators.geometry import SAME, VALID
 from mcuplan.operators.geometry.stages import PatchStage
 from mcuplan.patching.writing.build import GraphBuilder, SubgraphBuilder
-from mcuplan.patching.writing.loop import Tables, Variables, begin_over_source, displacement
+from mcuplan.patching.writing.loop import begin_over_source, displacement
 from mcuplan.patching.writing.reader import UnsupportedStageError
 from mcuplan.patching.writing.rows import Layer, StageNet
+from mcuplan.patching.writing.turns import Tables, Variables
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,10 +23,11 @@ from mcuplan.patching.writing.cascade import Cascade, tables_of
 from mcuplan.patching.writing.flow import Flow
 from mcuplan.patching.writing.headed import Headed
 from mcuplan.patching.writing.keeps import Keeps
-from mcuplan.patching.writing.loop import LEAST_FETCHED, MOST_FETCHED, Run
+from mcuplan.patching.writing.loop import Run
 from mcuplan.patching.writing.patches import Patches
 from mcuplan.patching.writing.reader import StageReader
 from mcuplan.patching.writing.rows import Layer, StageNet, StripRows
+from mcuplan.patching.writing.turns import LEAST_FETCHED, MOST_FETCHED
 from mcuplan.tflm.persistent import MOST_ROUNDED
 from mcuplan.tflm.target import Target
 
