@@ -11,12 +11,15 @@ what it was for. Everything is read from the source with ``ast`` and ``tomllib``
 - *Files that name a kernel library*: the same for ``cmsis-nn``, by modules (code) and data files.
 - *Rooms that name operators*: packages whose code (not data) holds names of TFLM operators.
 - *Places that seek a plan*: modules that call a planner's or a patch search's entry themselves.
+- *Files to touch to add*: those that ``docs/architecture.md`` names under "How to add", each up to its "Done when", if
+  they exist; of a choice (``a`` or ``b``) one, of a folder one module.
 """
 
 from __future__ import annotations
 
 import ast
 import json
+import re
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -33,6 +36,10 @@ LONG = 400
 
 REASONS = {
     "boards/spec.py": "the tables of a board's spec, one after the other: what a field may hold is in fields.py",
+    "memory/stacking.py": "one exact search, whose pruning rules share its state and undo it",
+    "patching/arena/lattice.py": "one best-first search: labels, walk and bounds ahead are of the same paths",
+    "patching/arena/search.py": "one search from combinations to the plan that stands, and the plan that it returns",
+    "patching/writing/price.py": "prices of single operators and the tally of a stage, which ask each other",
     "proof/function/follow.py": "one follower whose methods share its state; what it names and moves is beside it",
     "reports/documents/report.py": "the contract of check's JSON: dataclasses one after the other, no code",
 }
@@ -145,7 +152,35 @@ def measures(root: Path) -> dict[str, str]:
     rows["command modules over 100 lines"] = str(len(commands))
     rows["public names without a docstring"] = str(sum(map(undocumented, code)))
     rows.update(_contracts(root))
+    rows.update({f"files to touch to add {thing}": counts for thing, counts in to_add(root).items()})
     return rows
+
+
+def to_add(root: Path) -> dict[str, str]:
+    """What ``docs/architecture.md`` says is touched to add a thing: modules and data files, and what does not exist."""
+    page = root / "docs" / "architecture.md"
+    text = page.read_text("utf-8") if page.is_file() else ""
+    section = text.partition("\n## How to add\n")[2].partition("\n## ")[0]
+    found = {}
+    for entry in re.split(r"^(?=\*\*)", section, flags=re.M)[1:]:
+        thing, told = entry.removeprefix("**").split("**", 1)
+        named = _named(told.partition("Done when")[0])
+        code = sum(path.endswith(".py") or any((root / path).glob("*.py")) for path in named)
+        lacking = [path for path in named if not _exists(root, path)]
+        counted = f"{len(named)}: {code} code + {len(named) - code} data"
+        found[thing.lower()] = counted + (f" (not there: {', '.join(lacking)})" if lacking else "")
+    return found
+
+
+def _named(told: str) -> list[str]:
+    """Files and folders that a text names in backticks, each once; of ``a`` or ``b`` the first."""
+    paths = re.findall(r"(?<!` or )`((?:[\w.-]+/)+[\w.-]*|[\w-]+\.(?:py|json|toml))`", re.sub(r"\s+", " ", told))
+    return list({path.rpartition("/")[2]: path for path in reversed(paths)}.values())[::-1]
+
+
+def _exists(root: Path, path: str) -> bool:
+    """Whether it is there; a name without a folder, anywhere in the data of TFLM versions."""
+    return (root / path).exists() or ("/" not in path and any((root / "mcuplan" / "tflm" / "data").rglob(path)))
 
 
 def _long(module: Module, name: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -35,3 +37,24 @@ def test_every_room_is_on_the_map() -> None:
 def test_every_package_is_a_layer() -> None:
     packages = {f"mcuplan.{path.parent.name}" for path in (ROOT / "mcuplan").glob("*/__init__.py")}
     assert packages <= set(_layers())
+
+
+def test_what_is_added_is_added_in_few_places() -> None:
+    """What the page promises, counted from its own lists; nothing in them is missing."""
+    spec = importlib.util.spec_from_file_location("measures", ROOT / "tools" / "measures.py")
+    assert spec is not None
+    assert spec.loader is not None
+    measures = importlib.util.module_from_spec(spec)
+    sys.modules["measures"] = measures  # dataclasses look their module up
+    spec.loader.exec_module(measures)
+    found = measures.to_add(ROOT)
+    assert {
+        thing: found[thing] for thing in ("an operator", "a kernel library", "a tflm version", "a report format")
+    } == {
+        "an operator": "6: 1 code + 5 data",
+        "a kernel library": "3: 0 code + 3 data",
+        "a tflm version": "5: 0 code + 5 data",
+        "a report format": "1: 1 code + 0 data",
+    }
+    assert found["a board"] == "1: 0 code + 1 data"
+    assert not any("not there" in counted for counted in found.values())
