@@ -24,6 +24,7 @@ class _Also(click.ParamType[tuple[str, Path]]):
     name = "FORMAT=FILE"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Path]:
+        """The format and the file; a usage error where the format is none of ours."""
         formats = ("text", *FORMATS, "html")
         name, equals, file = value.partition("=")
         if name not in formats or not equals or not file:

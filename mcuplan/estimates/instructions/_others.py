@@ -166,6 +166,7 @@ _SIZES = {dtype.label: max(dtype.bits // 8, 1) for dtype in DType if dtype.bits}
 
 
 def element_bytes(call: Call) -> int:
+    """Bytes of one element that a call moves; 1 where its type is not known."""
     return _SIZES.get(call.dtype, 1)
 
 

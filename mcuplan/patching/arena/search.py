@@ -266,6 +266,7 @@ class _Placed:
 
     @property
     def declare_bytes(self) -> int:
+        """The arena to declare."""
         return self.draft.arena.declare_bytes
 
     @cached_property
@@ -275,16 +276,20 @@ class _Placed:
 
     @property
     def need_bytes(self) -> int:
+        """The arena, and what the source of rows holds beside it."""
         return self.declare_bytes + self.buffer_bytes
 
     @property
     def usable(self) -> bool:
+        """Whether it can be the result: placed as TFLM will, and within what the caller allows."""
         return self.draft.usable and self.allowed
 
     def rank(self) -> tuple[bool, int, float]:
+        """To compare by, the least first: usable, bytes, time."""
         return not self.usable, self.need_bytes, self.time
 
     def fits(self, most_bytes: int) -> bool:
+        """Whether it is usable within so many bytes."""
         return self.usable and self.need_bytes <= most_bytes
 
     def hope(self) -> tuple[bool, int, float]:
@@ -346,6 +351,7 @@ class _Search:
         return model_instructions(graph, self.model, addresses(arena.plan)).total
 
     def run(self) -> PatchPlan | None:
+        """The plan that the search ends with; None where none stands."""
         best, least = None, None
         with suppress(OutOfTimeError):
             best = self._fitting(self.wish.fit_bytes)

@@ -360,6 +360,7 @@ class _Tally:
         self.read: set[tuple[int, int, int]] = set()
 
     def add(self, one: _One) -> None:
+        """Count one operator: its instructions each turn, its persistent bytes once."""
         self.instructions += self.turns * one[0]
         self.growth += one[1]
 

@@ -9,7 +9,7 @@ from mcuplan.budget.verdict import CLOSE
 from mcuplan.findings.costs import place
 from mcuplan.reports.documents.performance import estimate_facts, unjudged
 from mcuplan.reports.documents.report import Report, Result, Rule, SharedResult
-from mcuplan.reports.markdown.markup import code, html_text, plain
+from mcuplan.reports.markdown.markup import code, fitting, html_text, plain
 from mcuplan.reports.problems import board_label, group_problems, result_problems
 from mcuplan.text import counted, show_bytes, show_count, show_share
 
@@ -25,27 +25,17 @@ def render(report: Report) -> str:
     # Table rows come first; details only take what room they leave.
     rows = [*(_row(r) for r in report.results), *(_row(group) for group in report.shared)]
     head = [f"### mcuplan: {_summary(report)}", ""]
-    shown = _fitting(rows, _ROOM // 2)
+    shown = fitting(rows, _ROOM // 2)
     lines = [*head, "| Verdict | Model | Board | RAM | Flash | MACs |", "|:--|:--|:--|:--|:--|:--|", *shown]
     if len(shown) < len(rows):
         lines += ["", f"and {len(rows) - len(shown)} more results"]
     sections = ["\n".join(section) for section in _sections(report)]
-    kept = _fitting(sections, _ROOM - len("\n".join(lines).encode()))
+    kept = fitting(sections, _ROOM - len("\n".join(lines).encode()))
     if kept:
         lines += ["", *kept]
     if len(kept) < len(sections):
         lines += ["", f"Details of {len(sections) - len(kept)} more are left out."]
     return "\n".join(lines) + "\n"
-
-
-def _fitting(parts: Sequence[str], room: int) -> list[str]:
-    kept: list[str] = []
-    for part in parts:
-        room -= len(part.encode("utf-8", "backslashreplace")) + 1
-        if room < 0:
-            break
-        kept.append(part)
-    return kept
 
 
 def _summary(report: Report) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from mcuplan.findings.diff.boards import BoardChange, Changes, Held, ModelChange
 from mcuplan.reports.changes import board_name, heading, model_notes
 from mcuplan.reports.markdown.boards import about, columns_for, figure_cells, head, verdict_cell
-from mcuplan.reports.markdown.markup import code, plain
+from mcuplan.reports.markdown.markup import code, fitting, plain
 from mcuplan.reports.terminal.diff import growth_sentence
 
 LONGEST = 60_000
@@ -22,12 +22,12 @@ def changes_markdown(found: Changes) -> str:
     if rows:
         opening += [f"Since {plain(found.old, 100)}.", "", *head(columns, "", "Model", "Board")]
     room = LONGEST - 1_000 - len("\n".join(opening).encode())
-    lines = _fitting([_row(*row, columns) for row in rows], room * 2 // 3)
+    lines = fitting([_row(*row, columns) for row in rows], room * 2 // 3)
     room -= len("\n".join(lines).encode())
     after = ["", f"and {len(rows) - len(lines)} more rows"] if len(lines) < len(rows) else []
     sections = ["\n".join(section) for model in found.models for section in _sections(model)]
     sections += [f"- {plain(note)}" for note in found.notes]
-    kept = _fitting(sections, room)
+    kept = fitting(sections, room)
     left = ["", f"{len(sections) - len(kept)} more notes are left out."] if len(kept) < len(sections) else []
     return "\n".join([*opening, *lines, *after, *([""] if kept else []), *kept, *left]).rstrip() + "\n"
 
@@ -37,16 +37,6 @@ def _mark(found: Changes) -> str:
     if found.exit_code or any(board.worse for board in boards):
         return "❌ "
     return "✅ " if boards and all(board.after in ("pass", None) for board in boards) else ""
-
-
-def _fitting(parts: Sequence[str], room: int) -> list[str]:
-    kept: list[str] = []
-    for part in parts:
-        room -= len(part.encode("utf-8", "backslashreplace")) + 1
-        if room < 0:
-            break
-        kept.append(part)
-    return kept
 
 
 def _rows(model: ModelChange) -> Iterator[tuple[ModelChange, BoardChange | None]]:

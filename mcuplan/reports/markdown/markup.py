@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from html import escape
 
 from mcuplan.text import safe_name, shown
@@ -40,3 +41,14 @@ def html_text(name: str, longest: int = 60) -> str:
 def _quiet(text: str) -> str:
     """``@name`` with a zero-width space in it: GitHub tells nobody."""
     return text.replace("@", "@\u200b")
+
+
+def fitting(parts: Sequence[str], room: int) -> list[str]:
+    """The first of some lines or sections that go into ``room`` bytes of a comment, line ends included."""
+    kept: list[str] = []
+    for part in parts:
+        room -= len(part.encode("utf-8", "backslashreplace")) + 1
+        if room < 0:
+            break
+        kept.append(part)
+    return kept
