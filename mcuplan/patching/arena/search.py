@@ -281,7 +281,7 @@ class _Placed:
 
     @property
     def usable(self) -> bool:
-        """Whether it can be the result: placed as TFLM will, and within what the caller allows."""
+        """Whether it can be the result: its scratch lies where kernels can use it, its time and MACs are allowed."""
         return self.draft.usable and self.allowed
 
     def rank(self) -> tuple[bool, int, float]:
