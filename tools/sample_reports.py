@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mcuplan import budget, files, zoo
 from mcuplan.boards import Board, load_board
+from mcuplan.budget.stages import StageLimits
 from mcuplan.findings.situation import Situation
 from mcuplan.reports.documents import build
 from mcuplan.reports.documents.performance import with_performance
@@ -42,7 +44,8 @@ def samples(names: Sequence[str] | None = None) -> Iterator[tuple[str, str]]:
         yield f"{name}.html", render_report(report, subjects(report, analyses))
         if name == PATCHED:
             reports[f"{name}-patched.html"] = report
-            yield f"{name}-patched.html", render_report(report, subjects(report, analyses, max_overhead=1.2))
+            within = {key: replace(found, stages=StageLimits(1.2)) for key, found in analyses.items()}
+            yield f"{name}-patched.html", render_report(report, subjects(report, within, patch=True))
     together = build.report(
         result for name, report in reports.items() if "-patched" not in name for result in report.results
     )

@@ -214,7 +214,7 @@ def on_boards(
                 limits = adjust(model, board, str(target), need, limits)
             found = budget.estimate_performance(analysis, board, plan.performance)
             judgement = budget.judge(need, limits, analysis.refusals, found, analysis.plan_faults)
-            situation = Situation(model, analysis, need, limits, judgement, board, given.sha256)
+            situation = Situation(model, analysis, need, limits, judgement, board, given.sha256, plan.stages)
             if keep is not None:
                 keep[model, board.id if board else None] = situation
             yield with_performance(building.result_of(situation), found, plan.performance.period)

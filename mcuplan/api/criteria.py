@@ -16,6 +16,7 @@ from mcuplan.api.targets import BoardLike, choose_target, find_board
 from mcuplan.budget.config import Config, ConfigError, load_config, nearest_config, rules_for
 from mcuplan.budget.limits import LIMITED
 from mcuplan.budget.reserve import firmware_reserve, parse_reserve
+from mcuplan.budget.stages import StageLimits, stage_limits
 from mcuplan.errors import McuplanError
 
 if TYPE_CHECKING:
@@ -56,6 +57,10 @@ class CheckOptions:
     period: float | None = None
     config: Path | Literal["auto"] | None = None
     """A configuration for every model; ``auto``: the one nearest to each; None: none."""
+    max_overhead: float | None = None
+    max_macs: float | None = None
+    least: bool | None = None
+    """Of patch stages: most instructions and MACs, as factors, and whether the least arena is meant."""
     baseline: Path | None = None
     prefix: str = "--"
     """What stands before an option's name where a report says whose limit it is."""
@@ -81,6 +86,8 @@ class Criteria:
     performance: budget.AskedPerformance = field(default_factory=budget.AskedPerformance)
     arena_in: str | None = None
     persistent_in: str | None = None
+    stages: StageLimits = field(default_factory=StageLimits)
+    """What patch stages may cost."""
     project: Detection | None = None
     """Which TFLM the firmware project has that the configuration lies in, where nothing else names a target."""
 
@@ -217,6 +224,7 @@ class Asking:
             performance=_asked_performance(o, o.prefix),
             arena_in=o.arena_in,
             persistent_in=o.persistent_in,
+            stages=stage_limits(o.max_overhead, o.max_macs, o.least),
         )
         if o.boards:
             for board in stated.boards:
@@ -250,6 +258,7 @@ class Asking:
             performance=_merged(stated.performance, _asked_performance(rules, f"{config.path.name}: ")),
             arena_in=o.arena_in or rules.arena_in,
             persistent_in=o.persistent_in or rules.persistent_in,
+            stages=_stages(o, rules),
             project=None if rules.kernels else self.project(config, o.boards or rules.boards or ()),
         )
 
@@ -323,6 +332,15 @@ def _asked_performance(stated: CheckOptions | Rules, prefix: str) -> budget.Aske
     amounts = {name: getattr(stated, name) for name in ("latency", "energy", "power", "period")}
     sources = {name: f"{prefix}{name}" for name, amount in amounts.items() if amount is not None}
     return budget.AskedPerformance(**amounts, sources=sources)
+
+
+def _stages(stated: CheckOptions, rules: Rules) -> StageLimits:
+    """What patch stages may cost: what is stated, else what rules say, each for itself."""
+    return stage_limits(
+        rules.max_overhead if stated.max_overhead is None else stated.max_overhead,
+        rules.max_macs if stated.max_macs is None else stated.max_macs,
+        rules.least if stated.least is None else stated.least,
+    )
 
 
 def _merged(first: budget.AskedPerformance, second: budget.AskedPerformance) -> budget.AskedPerformance:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
@@ -48,12 +48,14 @@ class PlanOptions:
     """Look for another order of the operators."""
     patch: bool = False
     """Also run the first layers in strips of rows."""
-    max_overhead: float = 1.1
-    """Most instructions with patch stages, as a factor; multiply-accumulates where the target has no cost data."""
-    least: bool = False
+    max_overhead: float | None = None
+    """Most instructions with patch stages, as a factor; multiply-accumulates where the target has no cost data. None
+    for what the configuration says, else 1.1."""
+    least: bool | None = None
     """With patch stages: the least arena within these limits, not the knee, behind which little arena costs much."""
     max_macs: float | None = None
-    """Most multiply-accumulates with patch stages, as a factor; None for as many as there may be."""
+    """Most multiply-accumulates with patch stages, as a factor; alone, time has no limit. None for what the
+    configuration says, else for as many as there may be."""
     fit: bool = False
     """Stop at the first step that keeps the limits, stated or of the board; patch stages come last."""
     ram: Size | None = None
@@ -291,7 +293,9 @@ def plan(
         custom_operators=custom_operators, ram=options.ram, arena_size=options.arena_size, flash=options.flash,
         reserve=options.reserve, reserve_only=options.reserve_only, stack=options.stack,
     )  # fmt: skip
+    asked = replace(asked, max_overhead=options.max_overhead, max_macs=options.max_macs, least=options.least)
     places = deployments(it.name, asked)
+    options = replace(options, **asdict(places[0].criteria.stages))
     limits = [(place, place.limits()) for place in places if options.fit]
     if any(place.board is None and not place.criteria.asked.any for place, _ in limits):
         raise McuplanError(

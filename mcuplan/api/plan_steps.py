@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mcuplan.api.targets import listed
 from mcuplan.budget.limits import Counted
+from mcuplan.budget.stages import stage_limits
 from mcuplan.deadline import Deadline
 from mcuplan.errors import McuplanError
 from mcuplan.rewriting.origin import PlanOrigin, plan_origin, set_plan_origin
@@ -144,17 +145,18 @@ def _patch(
         return None, None
     from mcuplan.patching.arena.search import PatchRefusal, find_patch_plan, no_gain
 
+    stages = stage_limits(options.max_overhead, options.max_macs, options.least)
     try:
         found = find_patch_plan(
             graph,
             targets,
-            options.max_overhead,
+            stages.max_overhead,
             fit_bytes,
             options.effort,
             options.clean_up,
             progress.patches,
-            options.max_macs,
-            least=options.least or rows is not None,
+            stages.max_macs,
+            least=stages.least or rows is not None,
             deadline=deadline,
             rows=rows,
         )

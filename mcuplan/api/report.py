@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 
 from mcuplan.api.checking import Checker
@@ -35,7 +36,8 @@ def html_report(
     from mcuplan.reports.html.subject import subjects
 
     it = given(model, name)
-    checker = Checker(check_options(board=board, config=config), analyses={})
+    options = replace(check_options(board=board, config=config), max_overhead=max_overhead)
+    checker = Checker(options, analyses={})
     report = checker.report_of(it, why=False)
-    found = subjects(report, checker.analyses or {}, planned, max_overhead)
+    found = subjects(report, checker.analyses or {}, planned, max_overhead is not None)
     return render_report(report, found, date.today().isoformat())

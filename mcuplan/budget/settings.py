@@ -5,6 +5,7 @@ Importing this module costs pydantic: :mod:`mcuplan.budget.config` does so only 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Annotated, Any, Self
 
@@ -69,6 +70,16 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
 
 
+def _factor(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value < math.inf:
+        raise ValueError(f"{value!r} is not a factor: write a number such as 1.1, at least 1")
+    return float(value)
+
+
+Factor = Annotated[float, BeforeValidator(_factor), WithJsonSchema({"type": "number", "minimum": 1})]
+"""How many times as much: ``1.1``."""
+
+
 class ReserveRules(_Strict):
     """Memory of the board that other code takes."""
 
@@ -124,6 +135,13 @@ class Rules(_Strict):
     """Which of the board's RAMs the arena lies in: `psram`; its main one where that is not said."""
     persistent_in: str | None = None
     """Which one the persistent section lies in, in an arena of its own: `dtcm`."""
+    max_overhead: Factor | None = None
+    """Most instructions with patch stages, as a factor: `1.1`, which is also what counts without it."""
+    max_macs: Factor | None = None
+    """Most multiply-accumulates with patch stages, as a factor; without `max_overhead`, time then has no limit."""
+    least: bool | None = None
+    """Whether patch stages take the least arena within these limits, not the knee, behind which little arena costs much
+    time."""
     build: str | None = None
     """How TFLM is compiled: `O2-logs`, `O2` (no log strings) or `Os`."""
     custom_operators: list[str] | None = None

@@ -11,9 +11,6 @@ if TYPE_CHECKING:
     from mcuplan.api.plan import PlanOptions
 
 _F = TypeVar("_F", bound=Callable[..., Any])
-_USUAL = 1.1
-_NO_LIMIT = 1e6
-"""An overhead that no plan has."""
 _GO_WITH = (
     *((name, "fit") for name in ("ram", "arena_size", "flash", "reserve", "reserve_only", "stack")),
     ("advice", "patch"), ("input_rows_streamed", "patch"), ("rows", "patch"), ("least", "patch"),
@@ -39,7 +36,7 @@ def plan_options(function: _F) -> _F:
         click.option("--rows", is_flag=True,
                      help="With --patch: the firmware gives the largest input row by row, so that it "
                      "is never whole in memory."),
-        click.option("--least", is_flag=True,
+        click.option("--least/--no-least", default=None,
                      help="With --patch: the least arena within --max-overhead; else the plan behind "
                      "which little arena costs much time."),
         click.option("--max-macs", type=click.FloatRange(min=1.0), metavar="FACTOR",
@@ -66,7 +63,5 @@ def planned_as(asked: dict[str, Any]) -> PlanOptions:
     for option, needed in _GO_WITH:
         if asked[option] is not None and asked[option] is not False and not asked[needed]:
             raise click.UsageError(f"--{option.replace('_', '-')} goes with --{needed}")
-    if asked["max_overhead"] is None:
-        asked["max_overhead"] = _USUAL if asked["max_macs"] is None else _NO_LIMIT
     asked |= {name: not asked.pop(f"no_{name}") for name in ("clean_up", "alias", "reorder")}
     return PlanOptions(**asked)

@@ -22,14 +22,14 @@ from mcuplan.cli.parameters import COUNT, board_options, examples, limit_options
 @click.option("--macs", type=COUNT, help="Limit on multiply-accumulates: 60M.")
 @click.option("--plan/--no-plan", "planned", default=True, help="Search a plan and draw it beside TFLM's own.")
 @click.option("--patch", is_flag=True, help="Search patch stages too, and draw arena against MACs; may take minutes.")
-@click.option("--max-overhead", type=click.FloatRange(min=1.0), default=1.1, show_default=True,
+@click.option("--max-overhead", type=click.FloatRange(min=1.0), show_default="1.1",
               help="Most instructions with --patch, as a factor; MACs without cost data.")  # fmt: skip
-@click.option("--least", is_flag=True, help="With --patch: the least arena within --max-overhead, not the plan behind "
+@click.option("--least/--no-least", default=None,
+              help="With --patch: the least arena within --max-overhead, not the plan behind "
               "which little arena costs much time.")  # fmt: skip
 @target_options
 def command(
-    models: tuple[str, ...], output: Path, planned: bool, patch: bool, max_overhead: float, least: bool,
-    config: Path | None, **asked: Any,
+    models: tuple[str, ...], output: Path, planned: bool, patch: bool, config: Path | None, **asked: Any,
 ) -> int:  # fmt: skip
     """Write one self-contained HTML file: verdict per board, arena map, memory per operator and block, dataflow.
 
@@ -48,6 +48,6 @@ def command(
     report = checker.report(models)
     for sentence in dict.fromkeys(result.error for result in report.results if result.error is not None):
         complain(sentence)
-    found = subjects(report, checker.analyses, planned, max_overhead if patch else None, least)
+    found = subjects(report, checker.analyses, planned, patch)
     write_text(render_report(report, found, date.today().isoformat()), output)
     return report.exit_code

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mcuplan.budget.analysis import Analysis
 from mcuplan.budget.limits import Limit, Limits, Resource
 from mcuplan.budget.need import Need
+from mcuplan.budget.stages import StageLimits
 from mcuplan.budget.verdict import CLOSE, Judgement, figure_for
 from mcuplan.findings.peak import Step, live_steps, lower_bound, peak_step
 
@@ -28,6 +29,8 @@ class Situation:
     board: Board | None = None
     sha256: str = ""
     """SHA-256 of the model as a file, in hexadecimal; empty where nobody worked it out."""
+    stages: StageLimits = field(default_factory=StageLimits)
+    """What patch stages for it may cost."""
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mcuplan.budget.analysis import Analysis
+from mcuplan.budget.stages import NO_OVERHEAD, StageLimits
 from mcuplan.errors import McuplanError
 from mcuplan.findings import plans
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 class Study:
     """What was found for one model; the notes say why there is no plan, or why there are no stages.
 
-    ``patches`` is a plan with patch stages, where one was asked for, at ``max_overhead`` times the work at most.
+    ``patches`` is a plan with patch stages, where one was asked for, within the limits ``stages``.
     """
 
     analysis: Analysis | None
@@ -26,23 +27,26 @@ class Study:
     plan_note: str = ""
     patches: PatchPlan | None = None
     patches_note: str = ""
-    max_overhead: float | None = None
-    least: bool = False
+    stages: StageLimits | None = None
 
 
-def study(
-    analysis: Analysis | None, planned: bool = True, max_overhead: float | None = None, least: bool = False
-) -> Study:
+def study(analysis: Analysis | None, planned: bool = True, stages: StageLimits | None = None) -> Study:
     """Look at one model (None: it could not be analysed).
 
-    With ``planned`` a plan is sought; with ``max_overhead`` patch stages too, at no more than so many times the work:
-    the knee of the front, or the ``least`` arena.
+    With ``planned`` a plan is sought; with ``stages`` patch stages too, within these limits.
     """
     if analysis is None:
         return Study(None)
     plan, plan_note = _plan(analysis) if planned else (None, "")
-    patches, patches_note = (None, "") if max_overhead is None else _patches(analysis, max_overhead, least)
-    return Study(analysis, plan, plan_note, patches, patches_note, max_overhead, least)
+    patches, patches_note = (None, "") if stages is None else _patches(analysis, stages)
+    return Study(analysis, plan, plan_note, patches, patches_note, stages)
+
+
+def _limit(stages: StageLimits) -> str:
+    """Up to which limit nothing was found."""
+    parts = [f"{100 * (stages.max_overhead - 1):.0f}% more instructions"] if stages.max_overhead < NO_OVERHEAD else []
+    parts += [f"{100 * (stages.max_macs - 1):.0f}% more MACs"] if stages.max_macs is not None else []
+    return f"at up to {' and '.join(parts)}" if parts else "at any price"
 
 
 def _plan(analysis: Analysis) -> tuple[Plan | None, str]:
@@ -59,15 +63,14 @@ def _plan(analysis: Analysis) -> tuple[Plan | None, str]:
         return None, f"No plan: {error}"
 
 
-def _patches(analysis: Analysis, max_overhead: float, least: bool) -> tuple[PatchPlan | None, str]:
-    """Patch stages for the model at no more than ``max_overhead`` times the instructions, or why there are none."""
+def _patches(analysis: Analysis, stages: StageLimits) -> tuple[PatchPlan | None, str]:
+    """Patch stages for the model within the limits, or why there are none."""
     try:
-        found = plans.patches(analysis.graph, analysis.target, max_overhead, "fast", least)
+        found = plans.patches(
+            analysis.graph, analysis.target, stages.max_overhead, "fast", stages.least, stages.max_macs
+        )
     except McuplanError as error:
         return None, f"No patch stages: {error}"
     if found is None or found.gain_bytes <= 0:
-        return (
-            None,
-            f"No patch stages make the arena smaller at up to {100 * (max_overhead - 1):.0f}% more instructions.",
-        )
+        return None, f"No patch stages make the arena smaller {_limit(stages)}."
     return found, ""

@@ -162,3 +162,46 @@ def test_a_pass_by_a_baseline_names_it_and_the_real_limit(cli: Any, model: Path)
     assert done.code == 0
     assert "allowed by base.json, over the limit of 1,000 (--ram)" in done.out
     assert json_of(cli, *arguments)["results"][0]["limits"]["rules"][0]["stated"] == 1_000
+
+
+def test_what_patch_stages_may_cost(cli: Any, tmp_path: Path) -> None:
+    """At x1.02 there are other stages than at x1.1; of those at x1.1 the least arena is another plan than the knee."""
+    path = tmp_path / "resnet.tflite"
+    assert cli("zoo", "resnet8", "-o", path).code == 0
+    plan = ("plan", path, "--patch", "--effort", "fast", "--target", "cortex-m4+cmsis-nn")
+    usual, cheap = (json_of(cli, *plan, *more) for more in ((), ("--max-overhead", "1.02")))
+    least, macs = (json_of(cli, *plan, *more) for more in (("--least",), ("--max-macs", "1.0")))
+    assert cheap["after"] != usual["after"]
+    assert least["after"] != usual["after"]
+    configured = tmp_path / "mcuplan.toml"
+    configured.write_text("max_overhead = 1.02\n")
+    assert json_of(cli, *plan)["after"] == cheap["after"]
+    assert json_of(cli, *plan, "--max-overhead", "1.1")["after"] == usual["after"]
+    configured.write_text('least = true\n[[models]]\nfiles = ["r*.tflite"]\nmax_overhead = 1.1\n')
+    assert json_of(cli, *plan)["after"] == least["after"]
+    assert json_of(cli, *plan, "--no-least")["after"] == usual["after"]
+    configured.write_text("max_macs = 1\n")
+    assert json_of(cli, *plan)["after"] == macs["after"]
+
+
+def test_why_and_report_go_by_what_patch_stages_may_cost(cli: Any, tmp_path: Path) -> None:
+    path, page = tmp_path / "resnet.tflite", tmp_path / "page.html"
+    assert cli("zoo", "resnet8", "-o", path).code == 0
+    (tmp_path / "mcuplan.toml").write_text('max_overhead = 1.02\nleast = true\nram = "60kB"\n')
+    plan = json_of(cli, "plan", path, "--patch", "--effort", "fast")
+    told = json_of(cli, "check", path, "--why")["results"][0]["why"]
+    (stages,) = (way for way in told if way["name"] == "patch")
+    assert "--patch --max-overhead 1.02 --least" in stages["command"]
+    assert cli("report", path, "--patch", "-o", page).code == 0
+    text = page.read_text("utf-8")
+    assert "--patch --max-overhead 1.02 --least" in text
+    assert f"{plan['after']['declare_bytes']:,}" in text
+
+
+@pytest.mark.parametrize("wrong", ["0.9", "true", "inf", "nan", '"1.1"'])
+def test_a_factor_is_a_number_from_1(cli: Any, model: Path, wrong: str) -> None:
+    (model.parent / "mcuplan.toml").write_text(f"max_overhead = {wrong}\n")
+    done = cli("plan", model, "--patch")
+    assert done.code == 2
+    assert "key 'max_overhead'" in done.err
+    assert "is not a factor: write a number such as 1.1, at least 1" in done.err

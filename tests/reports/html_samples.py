@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from mcuplan import budget
 from mcuplan.boards import load_board
+from mcuplan.budget.stages import stage_limits
 from mcuplan.findings.situation import Situation
 from mcuplan.graph import Buffer, DType, Graph, Operator, OperatorCode, Quantization, Subgraph, Tensor
 from mcuplan.reports.documents import build
@@ -41,11 +42,11 @@ def html(
     limits = budget.limits_on_board(chosen, budget.Asked()) if chosen else budget.limits_without_board(budget.Asked())
     judged = budget.judge(need, limits, analysis.refusals)
     found = budget.estimate_performance(analysis, chosen, budget.AskedPerformance())
-    situation = Situation(name, analysis, need, limits, judged, chosen)
+    situation = Situation(name, analysis, need, limits, judged, chosen, stages=stage_limits(max_overhead))
     shown = with_performance(build.result_of(situation), found, period=None)
     report = build.report([shown])
     return render_report(
-        report, subjects(report, {(name, chosen.id if chosen else None): situation}, planned, max_overhead)
+        report, subjects(report, {(name, chosen.id if chosen else None): situation}, planned, max_overhead is not None)
     )
 
 

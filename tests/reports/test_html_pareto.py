@@ -68,6 +68,7 @@ def test_a_model_that_cannot_be_patched_says_why() -> None:
 )
 def test_a_plan_says_whether_the_model_then_fits(ram: int, end: str) -> None:
     from mcuplan import budget
+    from mcuplan.budget.stages import StageLimits
     from mcuplan.findings.situation import Situation
     from mcuplan.graph import Graph
     from mcuplan.reports.documents import build as building
@@ -79,9 +80,9 @@ def test_a_plan_says_whether_the_model_then_fits(ram: int, end: str) -> None:
     graph: Graph = read(write(build("resnet8")))
     analysis = budget.analyse(graph, Target.parse("cortex-m4"))
     need, limits = analysis.need(), budget.limits_without_board(budget.Asked(ram=ram))
-    situation = Situation("m", analysis, need, limits, budget.judge(need, limits))
+    situation = Situation("m", analysis, need, limits, budget.judge(need, limits), stages=StageLimits(1.2))
     row = building.result_of(situation)
-    (subject,) = subjects(building.report([row]), {("m", None): situation}, True, 1.2)
+    (subject,) = subjects(building.report([row]), {("m", None): situation}, True, True)
     # 55,008 bytes of arena and 4,600 beside it; patch stages leave some 32,500.
     text = next(tips(subject)).text
     assert text.startswith("patch stages: the arena goes from 55,008")

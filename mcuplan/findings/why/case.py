@@ -17,6 +17,7 @@ from mcuplan.tflm import DEFAULT_BUILD
 if TYPE_CHECKING:
     from mcuplan.boards import Board
     from mcuplan.budget import Analysis
+    from mcuplan.budget.stages import StageLimits
     from mcuplan.findings.situation import Situation
     from mcuplan.graph import Graph
     from mcuplan.patching.arena.search import PatchPlan
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 EFFORT = "fast"
 """Effort of the searches; it stands in the commands, so that they give the very figures that were told."""
-_OVERHEAD = 1.1
-"""Most multiply-accumulates of patch stages, as a factor: what ``mcuplan plan --patch --least`` takes by itself."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +59,11 @@ class Case:
     def stack(self) -> int:
         """Bytes of stack that were counted."""
         return self.need.ram.stack_bytes
+
+    @property
+    def stages(self) -> StageLimits:
+        """What patch stages may cost; of those within it, the ones that leave least arena count."""
+        return replace(self.situation.stages, least=True)
 
     @property
     def need(self) -> Need:
@@ -144,8 +148,11 @@ def patched(case: Case) -> PatchPlan | None:
 
     if plans.operators(case.analysis.graph) > plans.STAGES:
         return None
+    stages = case.stages
     try:
-        found = plans.patches(case.analysis.graph, case.analysis.target, _OVERHEAD, EFFORT, least=True)
+        found = plans.patches(
+            case.analysis.graph, case.analysis.target, stages.max_overhead, EFFORT, stages.least, stages.max_macs
+        )
     except PatchRefusal:
         return None
     return found if found is not None and found.after.declare_bytes < case.planned[1] else None

@@ -60,7 +60,7 @@ def model_ways(case: Case) -> Iterator[Way]:
         patch = case.patch
         if patch is not None:
             yield graph_way(case, "patch", "the first layers in strips of rows", patch_cost(patch), patch.graph,
-                             "--patch --least")  # fmt: skip
+                             " ".join(("--patch", *case.stages.options())))  # fmt: skip
         integer, dropped = int8_io(graph)
         if dropped:
             text = "int8 inputs and outputs: no QUANTIZE and DEQUANTIZE at the ends"
@@ -148,7 +148,7 @@ def together(case: Case) -> Iterator[Way]:
     stripped, _ = strip(patch.graph if patch else case.planned[0])
     costs = [patch_cost(patch)] if patch else []
     build = BUILDS[-1] if code else case.analysis.code.build
-    options = ["--patch", "--least", "--strip"] if patch else ["--strip"]
+    options = ["--patch", *case.stages.options(), "--strip"] if patch else ["--strip"]
     command = case.command("plan", *options, f"--effort {EFFORT}", f"-o {case.planned_file}")
     text = f"{'patch stages' if patch else 'a plan'} and a stripped file"
     if code:

@@ -189,7 +189,8 @@ def _plans(subject: Subject) -> Iterator[tuple[int, Tip]]:
     if patches is not None:
         how = f" at {patches.price}"
         told = _gain("patch stages", patches.before.declare_bytes, patches.after.declare_bytes, limit, how)
-        command += f" --patch --max-overhead {subject.study.max_overhead:g}{' --least' if subject.study.least else ''}"
+        stages = subject.study.stages
+        command += " ".join((" --patch", *(stages.options() if stages is not None else ())))
         yield patches.gain_bytes, Tip(*told, f"{command} -o patched.tflite")
 
 

@@ -39,19 +39,19 @@ def subjects(
     report: Report,
     situations: Mapping[tuple[str, str | None], Situation],
     planned: bool = True,
-    max_overhead: float | None = None,
-    least: bool = False,
+    patch: bool = False,
 ) -> tuple[Subject, ...]:
     """Each model of a report, studied on the board where it is worst off.
 
-    ``situations`` are by model and board id; ``planned``, ``max_overhead`` and ``least`` are what
-    :func:`mcuplan.findings.study.study` seeks.
+    ``situations`` are by model and board id; ``planned`` also seeks a plan, ``patch`` patch stages, within the limits
+    of the situation (:func:`mcuplan.findings.study.study`).
     """
     found = []
     for model in dict.fromkeys(result.model for result in report.results):
         results = tuple(result for result in report.results if result.model == model)
         shown = worst(results)
         situation = situations.get((model, shown.board))
-        looked = study(situation.analysis if situation is not None else None, planned, max_overhead, least)
+        stages = situation.stages if patch and situation is not None else None
+        looked = study(situation.analysis if situation is not None else None, planned, stages)
         found.append(Subject(model, results, shown, looked))
     return tuple(found)
