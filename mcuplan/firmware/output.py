@@ -10,7 +10,6 @@ import contextlib
 import hashlib
 import json
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatch
@@ -117,14 +116,15 @@ def _unchanged(path: Path, digest: str) -> bool:
 
 def _put(folder: Path, texts: Mapping[str, str], stale: Sequence[str]) -> None:
     """All texts first into a folder beside it, so that a full disk leaves what was there as it was."""
-    stage = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
+    with tempfile.TemporaryDirectory(
+        prefix=f".{folder.name}-", dir=folder.parent, ignore_cleanup_errors=True
+    ) as beside:
+        stage = Path(beside, folder.name)
         for name, text in texts.items():
             path = stage / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8", newline="\n")
         if not folder.exists():
-            stage.chmod(0o777 & ~_umask())
             stage.rename(folder)
             return
         for name in texts:
@@ -133,11 +133,3 @@ def _put(folder: Path, texts: Mapping[str, str], stale: Sequence[str]) -> None:
         for name in stale:
             with contextlib.suppress(OSError):
                 (folder / name).unlink()
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -25,7 +25,6 @@ from mcuplan.graph import (
 )
 from mcuplan.tflite.records import (
     field_position,
-    read_bytes,
     read_record,
     read_records,
     read_scalar,
@@ -36,6 +35,7 @@ from mcuplan.tflite.records import (
     read_tables,
     read_target,
     read_union,
+    vector_bytes,
 )
 from mcuplan.tflite.schema import builtin_name, schema
 from mcuplan.tflite.text import decode
@@ -104,7 +104,7 @@ class _Reader:
 
     def text(self, position: int, has: Mapping[str, int], name: str) -> str | None:
         """A string of the table at ``position``; None where it is absent."""
-        return decode(bytes(read_bytes(self.data, position + has[name]))) if name in has else None
+        return decode(bytes(vector_bytes(self.data, position + has[name]))) if name in has else None
 
     def records(self, table: str, position: int, name: str, offset: int) -> tuple[Record, ...]:
         """A vector of tables that a graph keeps as records."""
@@ -166,7 +166,7 @@ class _Reader:
         """The buffer whose table lies at ``at``."""
         has = self.present_at("Buffer", at)
         if "data" in has:
-            return Buffer(read_bytes(self.data, at + has["data"]))
+            return Buffer(vector_bytes(self.data, at + has["data"]))
         if "offset" in has:
             scalar = partial(self.scalar, "Buffer", at)
             place, size = _optional(scalar, has, "offset", 0), _optional(scalar, has, "size", 0)
@@ -278,7 +278,7 @@ class _Reader:
     def custom_options(self, at: int, has: Mapping[str, int], what: str) -> tuple[bytes | None, bool]:
         """The custom options, None where there are none, and whether they lie outside the FlatBuffer."""
         if "custom_options" in has:
-            return bytes(read_bytes(self.data, at + has["custom_options"])), False
+            return bytes(vector_bytes(self.data, at + has["custom_options"])), False
         if "large_custom_options_offset" not in has:
             return None, False
         scalar = partial(self.scalar, "Operator", at)

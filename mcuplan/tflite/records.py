@@ -69,7 +69,7 @@ def read_tables(data: bytes | memoryview, at: int) -> list[int]:
     return [start + 4 * i + offset for i, offset in enumerate(struct.unpack_from(f"<{count}I", data, start))]
 
 
-def read_bytes(data: memoryview, at: int) -> memoryview:
+def vector_bytes(data: memoryview, at: int) -> memoryview:
     """The bytes of the string, or of the vector of bytes, that the offset at ``at`` points to."""
     start, count = _vector(data, at)
     return data[start : start + count]

@@ -432,7 +432,11 @@ class _Ahead:
             return
         self._known = looked_at
         operators = self._lattice.outside.operator_bytes
-        worth = (max(operators) - self._lattice.floor) / self._most_time if 0 < self._most_time < math.inf else 0.0
+        worth = (
+            (max(operators, default=0) - self._lattice.floor) / self._most_time
+            if 0 < self._most_time < math.inf
+            else 0.0
+        )
         prices = (0.0, *(worth * part for part in _PRICES)) if worth > 0 else (0.0,)
         stages = self._lattice.stages
         self._rests = [(price, self._lattice.rest(stages, price, self._most_time)) for price in prices]
