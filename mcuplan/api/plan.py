@@ -25,6 +25,7 @@ from mcuplan.errors import McuplanError
 if TYPE_CHECKING:
     from mcuplan.api.plan_steps import Steps
     from mcuplan.boards import Board
+    from mcuplan.budget.stages import StageLimits
     from mcuplan.estimates.latency import Latency
     from mcuplan.reports.documents.plan import PlanReport
     from mcuplan.tflite import ModelFile
@@ -114,6 +115,8 @@ class PlanResult(Shown):
     """The boards that were named."""
     command: tuple[str, ...] = ()
     """The command that plans the same without patch stages, word by word."""
+    stage_limits: StageLimits | None = None
+    """What patch stages might cost (None: as mcuplan takes them by itself)."""
 
     @property
     def before(self) -> ArenaPrediction:
@@ -196,7 +199,7 @@ class PlanResult(Shown):
             output_bytes=None if output is None else len(self.model),
             savings=tuple(SavingShown(saving.name, saving.bytes) for saving in steps.savings), advice=steps.advice,
             streamed=steps.streamed, no_stages=steps.no_stages, refusals=self.refusals, arenas=self.arenas,
-            rows=rows_shown(steps.graph), times=self._times(), command=self.command,
+            rows=rows_shown(steps.graph), times=self._times(), command=self.command, limits=self.stage_limits,
         )  # fmt: skip
 
     def _times(self) -> tuple[Board, Latency, Latency] | None:
@@ -295,7 +298,8 @@ def plan(
     )  # fmt: skip
     asked = replace(asked, max_overhead=options.max_overhead, max_macs=options.max_macs, least=options.least)
     places = deployments(it.name, asked)
-    options = replace(options, **asdict(places[0].criteria.stages))
+    stages = places[0].criteria.stages
+    options = replace(options, **asdict(stages))
     limits = [(place, place.limits()) for place in places if options.fit]
     if any(place.board is None and not place.criteria.asked.any for place, _ in limits):
         raise McuplanError(
@@ -316,5 +320,5 @@ def plan(
     named = tuple(place.board for place in places if place.board is not None)
     command = plan_command(it.name, board, target, kernels, lean, options)
     return PlanResult(
-        it.name, it.file, tuple(analyses), steps, room, "; ".join(short) or None, refused, named, command
+        it.name, it.file, tuple(analyses), steps, room, "; ".join(short) or None, refused, named, command, stages
     )  # fmt: skip

@@ -179,6 +179,14 @@ def test_the_knee_unless_the_least_arena_is_asked_for(cli: Cli) -> None:
     assert quick["instructions_factor"] <= knee["instructions_factor"] < least["instructions_factor"] <= 1.1
 
 
+def test_the_ends_of_the_front_have_the_limits_that_were_given(cli: Cli) -> None:
+    asked = ("plan", "zoo:resnet8", "--effort", "fast", "--format", "json", "--patch", "--max-overhead", "1.25")
+    least = json.loads(cli(*asked).out)["extremes"][1]
+    assert least["command"] == "mcuplan plan zoo:resnet8 --effort fast --patch --max-overhead 1.25 --least"
+    again = json.loads(cli(*least["command"].split()[1:], "--format", "json").out)
+    assert again["after"]["declare_bytes"] == least["declare_bytes"]
+
+
 def test_time_before_and_after_where_a_board_was_measured(cli: Cli) -> None:
     asked = ("plan", "zoo:resnet8", "--patch", "--effort", "fast", "--board", "arduino-nano-33-ble-sense")
     times = json.loads(cli(*asked, "--format", "json").out)["times"]

@@ -8,9 +8,10 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from mcuplan.budget.stages import StageLimits
 from mcuplan.findings.blocks import blocks
 from mcuplan.findings.planned import block_peaks
 from mcuplan.graph import Graph
@@ -228,16 +229,22 @@ def patch_shown(patch: PatchPlan) -> PatchShown:
     return PatchShown(stages_shown(patch), parts, front, peaks, patch.tried, patch.least_declare_bytes)
 
 
-def extremes_shown(patch: PatchPlan, plain_bytes: int, command: Sequence[str]) -> tuple[ExtremeShown, ...]:
-    """The ends of a plan's front; ``command`` plans the same without stages, which takes ``plain_bytes``."""
+def extremes_shown(
+    patch: PatchPlan, plain_bytes: int, command: Sequence[str], limits: StageLimits
+) -> tuple[ExtremeShown, ...]:
+    """The ends of a plan's front within ``limits``; ``command`` plans the same without stages: ``plain_bytes``."""
     least, fastest = patch.extremes
-    words = [*command, "--patch", "--least"]
+
+    def patched(within: StageLimits) -> list[str]:
+        return [*command, "--patch", *shlex.split(" ".join(within.options()))]
+
+    limits = replace(limits, least=True)
     if fastest.stages:
         factor = max(math.ceil(fastest.time_factor * 1000) / 1000, 1.0)
-        quick = _extreme("least time", fastest, fastest.declare_bytes, [*words, "--max-overhead", f"{factor:g}"])
+        quick = _extreme("least time", fastest, fastest.declare_bytes, patched(replace(limits, max_overhead=factor)))
     else:
         quick = _extreme("least time", fastest, min(fastest.declare_bytes, plain_bytes), command)
-    return quick, _extreme("least arena", least, least.declare_bytes, words)
+    return quick, _extreme("least arena", least, least.declare_bytes, patched(limits))
 
 
 def _extreme(name: str, point: FrontPoint, declare_bytes: int, words: Sequence[str]) -> ExtremeShown:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from mcuplan.budget.stages import StageLimits
 from mcuplan.findings.peak import live_steps, lower_bound
 from mcuplan.findings.planned import flash_bytes, instructions_of_both, macs_factor
 from mcuplan.findings.tool import Tool
@@ -237,17 +238,21 @@ def plan_report(
     rows: RowsShown | None = None,
     times: tuple[Board, Latency, Latency] | None = None,
     command: Sequence[str] = (),
+    limits: StageLimits | None = None,
 ) -> PlanReport:
     """The document for one plan; with ``patch`` the stages that were taken on top of it.
 
-    ``times`` are of the given and the written model on a board, ``command`` plans the same without stages.
+    ``times`` are of the given and the written model on a board, ``command`` plans the same without stages,
+    ``limits`` are what stages might cost (None: as mcuplan takes them by itself).
     """
     told = _planned(model, original, plan)
     if patch is not None:
         told = _patched(told, patch)
     told = _costed(told, original, plan.before, patch.graph if patch else plan.graph, (patch or plan).after)
     fits = None if fit_bytes is None else short is None
-    ends = extremes_shown(patch, plan.after.declare_bytes, command) if patch and command and fits is None else ()
+    ends: tuple[ExtremeShown, ...] = ()
+    if patch and command and fits is None:
+        ends = extremes_shown(patch, plan.after.declare_bytes, command, limits or StageLimits())
     return replace(
         told, savings=savings, fit_bytes=fit_bytes, fits=fits, short_of=short, output=output, output_bytes=output_bytes,
         extremes=ends, times=_times(*times) if times else None,
