@@ -173,7 +173,7 @@ def test_a_zephyr_module_and_its_application() -> None:
 def test_west_reads_its_manifest() -> None:
     manifest = pytest.importorskip("west.manifest")
     read = manifest.validate(files(made("zephyr"))["west.yml"])
-    assert read["self"]["path"] == "person_net"
+    assert read["manifest"]["self"]["path"] == "person_net"
 
 
 def test_kconfig_reads_its_option(tmp_path: Path) -> None:
