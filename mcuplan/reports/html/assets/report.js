@@ -8,7 +8,8 @@
     if (!items.length || !out) continue;
     const before = out.textContent;
     const say = (item) => {
-      out.textContent = item ? item.getAttribute("aria-label") : before;
+      const title = item && item.querySelector("title");
+      out.textContent = title ? title.textContent : item ? item.getAttribute("aria-label") : before;
       out.classList.toggle("on", Boolean(item));
     };
     let current = Math.max(items.findIndex((item) => item.classList.contains("top")), 0);
