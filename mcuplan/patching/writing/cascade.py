@@ -18,7 +18,7 @@ from mcuplan.patching.writing.feed import RowsWriter
 from mcuplan.patching.writing.flow import Flow, chained_flows
 from mcuplan.patching.writing.flow_writer import FlowStrip, FlowWriter
 from mcuplan.patching.writing.rows import StageNet, UnsupportedStageError
-from mcuplan.patching.writing.turns import MOST_FETCHED, Tables, Variables
+from mcuplan.patching.writing.turns import Tables, Variables
 
 _MOST_TIMES = 4
 
@@ -121,14 +121,8 @@ class CascadeWriter(FlowWriter):
         return body.stacked(parts, net.tensors[net.result], f"{net.tensors[net.result].name}/turn")
 
     def _cascade_tables(self, turn: int) -> Tables:
-        """What each turn looks up; together, where the stage's fast form looks up as much as that pays for."""
-        looked_up = list(tables_of(self.cascade))
-        lengths = [len(table[0]) for table in looked_up]
-        together = sum(lengths) if self.parent.fast and sum(lengths) <= MOST_FETCHED else 0
-        tables = Tables(self.body, turn, max([*lengths, together]))
-        if together:
-            tables.fetch(looked_up)
-        return tables
+        """What each turn looks up."""
+        return Tables.of(self.body, turn, list(tables_of(self.cascade)), self.parent.fast)
 
 
 def tables_of(cascade: Cascade) -> Iterator[list[list[int]]]:

@@ -13,7 +13,7 @@ from mcuplan.patching.writing.flow import Flow
 from mcuplan.patching.writing.loop import begin_over_source
 from mcuplan.patching.writing.rows import Layer
 from mcuplan.patching.writing.strips import StripWriter
-from mcuplan.patching.writing.turns import MOST_FETCHED, Tables, Variables
+from mcuplan.patching.writing.turns import Tables, Variables
 
 
 class FlowStrip(StripWriter):
@@ -111,14 +111,8 @@ class FlowWriter:
         return written
 
     def _tables(self, turn: int, gathers: bool) -> Tables:
-        """What each turn looks up; together, where the stage's fast form looks up as much as that pays for."""
-        looked_up = self.flow.tables(gathers, not self.parent.plain)
-        lengths = [len(table[0]) for table in looked_up]
-        together = sum(lengths) if self.parent.fast and sum(lengths) <= MOST_FETCHED else 0
-        tables = Tables(self.body, turn, max([*lengths, together]))
-        if together:
-            tables.fetch(looked_up)
-        return tables
+        """What each turn looks up."""
+        return Tables.of(self.body, turn, self.flow.tables(gathers, not self.parent.plain), self.parent.fast)
 
     def _begun(self) -> int:
         """The result before the loop: over the source's used rows where that is safe, else its own bytes."""

@@ -50,11 +50,6 @@ class Kind(enum.StrEnum):
     CHANNELS = "channels"
     """One convolution in parts by output channels."""
 
-    @property
-    def loops(self) -> bool:
-        """Whether a WHILE runs it: not every TFLM has all that one is written with."""
-        return self in (Kind.BORDERED_LOOP, Kind.LOOP, Kind.HEADED_LOOP, Kind.CASCADE, Kind.PATCHES)
-
 
 @dataclass(frozen=True, slots=True, order=True)
 class StageForm:

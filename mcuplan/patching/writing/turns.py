@@ -29,6 +29,16 @@ class Tables:
         self.step = max(step, 3)
         self._found: dict[tuple[tuple[int, ...], ...], int] = {}
 
+    @classmethod
+    def of(cls, body: SubgraphBuilder, turn: int, looked_up: Sequence[Sequence[Sequence[int]]], fast: bool) -> Tables:
+        """Tables for all that is looked up; together, where a ``fast`` form looks up as much as that pays for."""
+        lengths = [len(table[0]) for table in looked_up]
+        together = sum(lengths) if fast and sum(lengths) <= MOST_FETCHED else 0
+        tables = cls(body, turn, max([*lengths, together]))
+        if together:
+            tables.fetch(looked_up)
+        return tables
+
     def place(self, places: Sequence[tuple[int, int]]) -> int:
         """This turn's place ``(0, row, column, 0)`` in a map, from row and column for each turn."""
         return self.row([(0, row, column, 0) for row, column in places])
