@@ -1,14 +1,11 @@
 """The HTML reports in a real browser: Debian's Chromium, driven by Playwright.
 
-Skipped where either is missing. ``MCUPLAN_CHROMIUM`` names another browser; ``MCUPLAN_AXE`` is the path of axe-core's
-``axe.min.js`` (npm: axe-core), without which accessibility is not checked.
+Skipped where either is missing; :mod:`runtimes.browser` says what names another browser and axe-core.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,19 +13,13 @@ from typing import Any
 
 import pytest
 from html_samples import HOSTILE, hostile, html
+from runtimes.browser import AXE, BROWSER_TESTS, launched, serious_findings
 
 from mcuplan.cli import run
 from mcuplan.tflite import save
 from mcuplan.zoo.builder import Builder
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (the test extra)")
-CHROMIUM = os.environ.get("MCUPLAN_CHROMIUM") or next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (apt-get install chromium)"),
-    pytest.mark.xdist_group("browser"),
-]
+pytestmark = BROWSER_TESTS
 SAMPLES = sorted((Path(__file__).parents[2] / "reports").glob("*.html"))
 WIDTHS = (400, 1_000, 1_600)
 
@@ -59,10 +50,8 @@ class Seen:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as p:
-        chromium = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with launched() as chromium:
         yield chromium
-        chromium.close()
 
 
 @pytest.fixture
@@ -228,19 +217,11 @@ def test_a_difference_opens(browser: Any, seen: Seen, folder: Path) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.stem)
 def test_axe_finds_nothing_serious(browser: Any, sample: Path, scheme: str) -> None:
-    axe = os.environ.get("MCUPLAN_AXE")
-    if not axe:
+    if not AXE:
         pytest.skip("needs axe-core: npm install axe-core, MCUPLAN_AXE=node_modules/axe-core/axe.min.js")
     page = browser.new_page(color_scheme=scheme)
     page.goto(sample.as_uri())
-    page.evaluate(Path(axe).read_text("utf-8"))
-    found = page.evaluate("axe.run()")
-    serious = [
-        f"{violation['id']}: {violation['nodes'][0]['html'][:120]}"
-        for violation in found["violations"]
-        if violation["impact"] in ("serious", "critical")
-    ]
-    assert serious == []
+    assert serious_findings(page) == []
     page.close()
 
 

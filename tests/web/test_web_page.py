@@ -10,7 +10,6 @@ import functools
 import importlib.util
 import json
 import os
-import shutil
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -19,19 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from runtimes.browser import AXE, BROWSER_TESTS, launched, serious_findings
 
 from mcuplan.cli import run
 from mcuplan.tflite import save
 from mcuplan.zoo import build, resolve
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (the test extra)")
-CHROMIUM = os.environ.get("MCUPLAN_CHROMIUM") or next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (apt-get install chromium)"),
-    pytest.mark.xdist_group("browser"),
-]
+pytestmark = BROWSER_TESTS
 WEB = Path(__file__).resolve().parents[2] / "web"
 MODELS = (
     "sine", "ds-cnn", "person-detection", "visual-wake-words", "resnet8", "autoencoder", "micro-speech",
@@ -74,10 +67,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as p:
-        chromium = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with launched() as chromium:
         yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")
@@ -203,9 +194,5 @@ def test_it_is_usable_at_any_width(page: Any, width: int, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 1_000})
     assert page.evaluate("() => document.documentElement.scrollWidth") <= width
-    axe = os.environ.get("MCUPLAN_AXE")
-    if axe:
-        page.evaluate(Path(axe).read_text("utf-8"))
-        found = page.evaluate("() => axe.run('main')")
-        serious = [rule["id"] for rule in found["violations"] if rule["impact"] in ("serious", "critical")]
-        assert serious == []
+    if AXE:
+        assert serious_findings(page, "main") == []
