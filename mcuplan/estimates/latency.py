@@ -14,6 +14,7 @@ from mcuplan.estimates.errors import EstimateError
 from mcuplan.estimates.throughput import Spread, Throughput, cycles, spreads, throughputs
 from mcuplan.estimates.work import Work, invoke_work
 from mcuplan.graph import Graph
+from mcuplan.text import counted
 from mcuplan.tflm import PlannedBuffer
 from mcuplan.tflm.target import Target
 
@@ -134,8 +135,8 @@ def latency_range(
     missing = tuple(dict.fromkeys(row.foreign for row in work.operators if row.foreign))
     low, high = (work.instructions * factor / clock_mhz for factor in (spread.least, spread.most))
     basis = Basis(
-        f"instructions, and {spread.least:.2g} to {spread.most:.2g} cycles for each, as {len(spread.systems)} measured "
-        f"systems of {spread.target} took: {', '.join(spread.systems)}",
+        f"instructions, and {spread.least:.2g} to {spread.most:.2g} cycles for each, as "
+        f"{counted(len(spread.systems), 'measured system')} of {spread.target} took: {', '.join(spread.systems)}",
         "a range over other boards, not a figure for this one: flash, caches and compiler decide where in it",
     )
     return Latency(
@@ -146,7 +147,8 @@ def latency_range(
 
 def latency_basis(throughput: Throughput) -> Basis:
     """Source and error of every latency on a system."""
-    how = "cycles an instruction by kind of operator" if throughput.by_operator else "cycles per MAC of whole networks"
+    rate = "by kind of operator, and for each call" if throughput.by_operator else "of whole networks"
+    how = f"cycles an instruction {rate}"
     off = f"at most {throughput.worst_percent:.0f}% on the {len(throughput.errors)} networks it was fitted to"
     said = f", up to {throughput.worst_left_out_percent:.0f}% on one left out of the fit"
     return Basis(f"{how} on {throughput.system}: {throughput.source}", off + said)

@@ -29,9 +29,9 @@ class ModelError:
 class Throughput:
     """The fitted model for one system.
 
-    ``factors`` are cycles: by kind of operator for each instruction (``all`` for kinds that were not measured, and the
-    interpreter); where only whole networks were measured ``mac`` for each strained MAC and ``all`` for each instruction
-    of operators without MACs.
+    ``factors`` are cycles: for each instruction by kind of operator, for each ``call`` of one, and ``all`` for each
+    instruction of kinds that were not measured and of the interpreter; where only whole networks were measured ``all``
+    stands alone.
     """
 
     id: str
@@ -48,7 +48,7 @@ class Throughput:
     @property
     def by_operator(self) -> bool:
         """Whether operators were measured by themselves."""
-        return "mac" not in self.factors
+        return len(self.factors) > 1
 
     @property
     def worst_percent(self) -> float:
@@ -78,13 +78,8 @@ class Spread:
 
 def cycles(work: Work, factors: Mapping[str, float]) -> tuple[tuple[float, ...], float]:
     """Cycles of each operator, and of one Invoke with the interpreter's share."""
-    rest = factors["all"]
-    if "mac" in factors:
-        own = tuple(
-            row.strained_macs * factors["mac"] if row.macs else row.instructions * rest for row in work.operators
-        )
-    else:
-        own = tuple(row.instructions * factors.get(row.kind, rest) for row in work.operators)
+    rest, call = factors["all"], factors.get("call", 0.0)
+    own = tuple(row.instructions * factors.get(row.kind, rest) + row.calls * call for row in work.operators)
     return own, sum(own) + work.interpreter * rest
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 
 from mcuplan.estimates.instructions import (
     Call,
@@ -20,15 +20,12 @@ from mcuplan.estimates.instructions import (
     planned_addresses,
 )
 from mcuplan.graph import CUSTOM, Graph
-from mcuplan.operators import kinds, model_macs
+from mcuplan.operators import model_macs
 from mcuplan.tflm import PlannedBuffer
 from mcuplan.tflm.target import Target
 
 COUNTED_AS = "cortex-m4+cmsis-nn"
 """The target whose instructions are the measure of work."""
-
-_TALLER = 32
-"""Rows that an operator is made taller by, to see what its rows take once there are many of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +33,8 @@ class OperatorWork:
     """One operator in one Invoke.
 
     ``kind`` tells what its factor goes by: ``conv.1x1``, ``conv.window``, ``depthwise``, ``dense``, ``elementwise``,
-    ``pool`` or ``rest``. ``instructions`` and ``macs`` are of all its calls; ``strained_macs`` weigh MACs by what they
-    take in calls as small as these over what they take in large ones. ``foreign`` names the operator where nothing like
-    it was measured anywhere: float arithmetic, custom kernels.
+    ``pool`` or ``rest``. ``instructions`` and ``macs`` are of all its ``calls``. ``foreign`` names the operator where
+    nothing like it was measured anywhere: float arithmetic, custom kernels.
     """
 
     subgraph: int
@@ -47,7 +43,7 @@ class OperatorWork:
     kind: str
     instructions: float
     macs: int
-    strained_macs: float
+    calls: int
     foreign: str = ""
 
 
@@ -84,18 +80,13 @@ def invoke_work(graph: Graph, plan: Iterable[PlannedBuffer] | None = None) -> Wo
     rows = []
     macs = {(row.subgraph, row.operator): row.macs or 0 for row in model_macs(graph).per_operator}
     for row in found.operators:
-        operator, kind = graph.subgraphs[row.subgraph].operators[row.operator], kinds(graph)[row.subgraph][row.operator]
+        operator = graph.subgraphs[row.subgraph].operators[row.operator]
         call = known_call(graph, row.subgraph, row.operator)
         done = macs[row.subgraph, row.operator] * row.calls
-        strain = 1.0
-        if call is not None and done:
-            strain = _strain(call, model) if kind is None else kind.work.once("strain", partial(_strain, call, model))
         foreign = _foreign(row.name, call, operator.name == CUSTOM, done) if row.calls else ""
         rows.append(
-            OperatorWork(
-                row.subgraph, row.operator, row.name, _kind(call), row.total, done, done * strain, foreign
-            )
-        )  # fmt: skip
+            OperatorWork(row.subgraph, row.operator, row.name, _kind(call), row.total, done, row.calls, foreign)
+        )
     return Work(tuple(rows), found.interpreter, found.exact)
 
 
@@ -122,14 +113,3 @@ def _kind(call: Call | None) -> str:
     if call.operator in ("CONV_2D", "TRANSPOSE_CONV"):
         return "conv.1x1" if call.kernel == (1, 1) else "conv.window"
     return _KINDS.get(call.operator, "rest")
-
-
-def _strain(call: Call, model: CostModel) -> float:
-    """What the call takes over what as many of its rows take in a tall map; 1 where it has no rows."""
-    if len(call.result) != 4 or len(call.source) != 4:
-        return 1.0
-    source = (call.source[0], call.source[1] + _TALLER * call.stride[0], *call.source[2:])
-    result = (call.result[0], call.result[1] + _TALLER, *call.result[2:])
-    cost = model.cost(call).instructions
-    row = (model.cost(call._replace(source=source, result=result)).instructions - cost) / _TALLER
-    return max(cost / (row * call.result[1]), 1.0) if row > 0 and call.result[1] else 1.0

@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 from types import ModuleType
 
 import pytest
@@ -50,7 +52,7 @@ def tool() -> ModuleType:
 
 
 def test_work_by_hand() -> None:
-    """Kinds of operators and their MACs; a call of few rows is strained, one of many is not."""
+    """Kinds of operators, their MACs and calls."""
     b = Builder()
     x = b.conv2d(b.input((1, 64, 4, 3)), 8, 3)
     x = b.conv2d(x, 2, 1)
@@ -58,29 +60,36 @@ def test_work_by_hand() -> None:
     work = invoke_work(b.graph([b.softmax(b.fully_connected(b.reshape(x, (1, 512)), 5))]))
     assert [row.kind for row in work.operators] == ["conv.window", "conv.1x1", "depthwise", "rest", "dense", "rest"]
     assert [row.macs for row in work.operators] == [64 * 4 * 8 * 27, 64 * 4 * 16, 64 * 4 * 2 * 9, 0, 2560, 0]
-    assert 1 <= work.operators[0].strained_macs / work.operators[0].macs < 1.01
-    few = Builder()
-    strip = invoke_work(few.graph([few.conv2d(few.input((1, 1, 1, 64)), 64, 1)])).operators[0]
-    assert strip.strained_macs > 2 * strip.macs
+    assert [row.calls for row in work.operators] == [1] * 6
 
 
 def test_latency_by_hand() -> None:
-    """Two cycles for each instruction of a convolution, one for the rest, at 64 MHz."""
+    """Two cycles for each instruction of a convolution, 100 for its call, one for the rest, at 64 MHz."""
     b = Builder()
     graph = b.graph([b.depthwise_conv2d(b.input((1, 4, 4, 2)), 3)])
-    throughput = replace(find_throughput(*NANO), factors={"depthwise": 2.0, "all": 1.0}, macs_range=(288, 288))
+    factors = {"call": 100.0, "depthwise": 2.0, "all": 1.0}
+    throughput = replace(find_throughput(*NANO), factors=factors, macs_range=(288, 288))
     work = invoke_work(graph)
     latency = estimate_latency(graph, throughput)
-    expected = (2 * work.operators[0].instructions + work.interpreter) / 64
+    expected = (2 * work.operators[0].instructions + 100 + work.interpreter) / 64
     assert latency.total_us == pytest.approx(expected)
     assert latency.notes == ()
 
 
-def test_every_fitted_model_is_within_twenty_two_per_cent() -> None:
-    assert {t.id for t in throughputs()} >= {"nrf52840-arduino", "esp32-esp-nn", "stm32l4r5zi-mbed-os"}
+def test_every_fitted_model_is_within_twelve_per_cent_and_twenty_five_left_out() -> None:
+    assert {t.id for t in throughputs()} >= {"nrf52840-arduino", "esp32-esp-nn", "stm32l4r5zi-microtvm", "ra6m4-tflm"}
     for throughput in throughputs():
-        assert 0 < throughput.worst_percent <= 22
-        assert throughput.error_percent >= throughput.worst_percent
+        assert len(throughput.errors) == 4
+        assert 0 < throughput.worst_percent <= 12
+        assert median(abs(e.percent) for e in throughput.errors) <= 10.2
+        assert throughput.worst_left_out_percent <= 25
+        assert throughput.error_percent == max(throughput.worst_percent, throughput.worst_left_out_percent)
+
+
+def test_no_figure_is_from_a_runtime_with_other_kernels() -> None:
+    """Skymizer's and Nuvoton's runs on Mbed OS and Zephyr are ONNC's, as their system descriptions say."""
+    for throughput in throughputs():
+        assert not re.search("skymizer|nuvoton|onnc", throughput.source + throughput.system, re.IGNORECASE)
 
 
 def test_measured_totals() -> None:
@@ -112,7 +121,7 @@ def test_a_board_that_was_not_measured_gets_a_range() -> None:
     graph = build("person-detection")
     spread = find_spread("cortex-m4+cmsis-nn")
     assert spread is not None
-    assert len(spread.systems) >= 4
+    assert set(spread.systems) == {t.id for t in throughputs() if t.target == spread.target}
     latency = find_latency(graph, "STM32F401RE", 84, M4)
     work = invoke_work(graph)
     assert latency.total_us is None
@@ -124,6 +133,19 @@ def test_a_board_that_was_not_measured_gets_a_range() -> None:
         for e in throughput.errors:
             assert e.measured_us > 0
     assert latency_range(build("person-detection-float"), 84, spread).range_us is None
+
+
+def test_a_core_whose_networks_have_no_rate_in_common_gets_a_range() -> None:
+    """Helium runs an instruction of the Cortex-M4 in 0.14 to 0.43 cycles: four networks on one board, no figure."""
+    assert not [t for t in throughputs() if "m85" in t.target]
+    board = load_board("ek-ra8m1", ())
+    latency = find_latency(build("resnet8"), board.soc.name, board.soc.clock_mhz, Target.parse("cortex-m85+cmsis-nn"))
+    assert latency.total_us is None
+    assert latency.range_us is not None
+    low, high = latency.range_us
+    assert low < 8_478 < high  # what ResNet-8 took on the EK-RA8D1, the same core and clock
+    assert "1 measured system of" in latency.basis.source
+    assert "range" in latency.basis.error
 
 
 def test_spreads_hold_every_measured_network() -> None:
@@ -175,7 +197,7 @@ def test_totals_only() -> None:
     throughput = find_throughput("STM32L4R5ZI", 120, "cmsis-nn")
     graph = build("person-detection")
     latency = estimate_latency(graph, throughput)
-    assert latency.total_us == pytest.approx(7_157_888 * throughput.factors["mac"] / 120, rel=0.08)
+    assert latency.total_us == pytest.approx(invoke_work(graph).instructions * throughput.factors["all"] / 120)
     assert all(row.microseconds is None for row in latency.operators)
 
 
