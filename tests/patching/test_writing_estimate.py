@@ -113,6 +113,23 @@ def test_a_stage_cut_out_keeps_a_source_that_is_read_later() -> None:
     assert len(cut_out(graph, whole)[0].main.outputs) == 1
 
 
+@pytest.mark.parametrize("kind", [Kind.STRIPS, Kind.BORDERED_LOOP, Kind.LOOP])
+def test_a_source_that_is_read_later_is_counted_beside_the_result(kind: Kind) -> None:
+    """An inverted residual: 16 x 8 x 4 bytes go in and stay for the ADD, as many come out."""
+    b = Builder()
+    x = b.conv2d(b.input((1, 16, 8, 4)), 4, 3, name="x")
+    y = b.conv2d(b.depthwise_conv2d(b.conv2d(x, 24, 1), 3), 4, 1)
+    graph = b.graph([b.add(y, x)])
+    target = Target.parse("cortex-m4+cmsis-nn")
+    reader = StageReader(graph)
+    stage = next(s for s in reader.stages(1) if s.last == 4)
+    form = StageForm(kind, even_cuts(16, 2))
+    cost, trial = stage_cost(reader, stage, form, StagePricer(reader, target, None)), Trials(graph, target)(stage, form)
+    assert trial is not None
+    assert 2 * 16 * 8 * 4 < cost.inside <= trial.inside
+    assert trial.inside <= cost.inside + 2 * 16  # what two small tables are aligned to
+
+
 def test_uneven_strips_need_less() -> None:
     """A map that shrinks to a fourth: with rows recomputed, the strip inside has halos on both sides and gets fewer."""
     b = Builder()

@@ -17,16 +17,21 @@ from mcuplan.patching.writing.patches import Patches
 from mcuplan.patching.writing.rows import StageNet, StripRows, UnsupportedStageError
 
 
-def least_of_strips(net: StageNet, strips: Sequence[StripRows], run: Run | None) -> int:
-    """The least that strips have in use, written out or, with ``run``, partly as one loop."""
+def least_of_strips(net: StageNet, strips: Sequence[StripRows], run: Run | None, stays: bool = False) -> int:
+    """The least that strips have in use, written out or, with ``run``, partly as one loop; a source that ``stays`` is
+    read again behind the stage."""
     if run is None and net.feed is not None:
         steps = [step for strip in strips for step in _turn_steps(net, strip)]
         return max(_live(net, steps, {}, whole=True))
+    source, result = (net.height(t) * net.row_bytes(t) for t in (net.source, net.result))
+    if run is None and stays:
+        steps = [_without(step, net.source) for strip in strips for step in _steps(net, strip)]
+        return source + max(_live(net, steps, {}, whole=True))
     if run is None:
         steps = [step for strip in strips for step in _steps(net, strip)]
         return max(_live(net, steps, {net.source: net.height(net.source)}, whole=True))
-    source, result = (net.height(t) * net.row_bytes(t) for t in (net.source, net.result))
     source = source if net.feed is None else 0
+    both = source + result if stays else max(source, result)
     # A loop's variables are whole, one over the other at best; the result comes when there is a row of it.
     ends: list[int] = []
     steps = []
@@ -36,14 +41,15 @@ def least_of_strips(net: StageNet, strips: Sequence[StripRows], run: Run | None)
         inside = run.first <= j < run.last
         fed = net.feed is not None
         own = list(_turn_steps(net, strip) if inside else _border_steps(net, strip, fed))
-        ends += [max(source, result) if inside else source if j < run.first else result] * len(own)
+        ends += [both if inside else source if j < run.first else both if stays else result] * len(own)
         steps += own
     return max(map(sum, zip(ends, _live(net, steps, {}, whole=False), strict=True)))
 
 
-def least_of_flow(flow: Flow) -> int:
-    """The least that one loop without border strips has in use: its ends, and what a turn holds at most."""
-    return ends_bytes(flow.net, flow.displaced) + max(_turn_bytes(flow))
+def least_of_flow(flow: Flow, over: bool) -> int:
+    """The least that one loop without border strips has in use: its ends, the result ``over`` the source where that is
+    possible, and what a turn holds at most."""
+    return ends_bytes(flow.net, flow.displaced if over else None) + max(_turn_bytes(flow))
 
 
 def least_cascade(net: StageNet, result_rows: int) -> tuple[Cascade, int]:
@@ -86,8 +92,9 @@ def _inner_steps(net: StageNet, strip: StripRows, whole: StageNet) -> Iterator[_
         yield step._replace(inputs=inputs, made=0 if step.output == whole.result else step.made)
 
 
-def least_of_patches(patches: Patches) -> int:
-    """The least that one loop over patches has in use: regions over one another as far as kernels could allow."""
+def least_of_patches(patches: Patches, over: bool) -> int:
+    """The least that one loop over patches has in use: regions over one another as far as kernels could allow, the
+    result ``over`` the source where that is possible."""
     net = patches.net
     size = {t: math.prod(patches.shape(t)) * max((net.tensors[t].dtype.bits or 8) // 8, 1) for t in net.tensors}
     last_reader = {t: i for i, layer in enumerate(net.layers) for t in layer.inputs}
@@ -98,7 +105,7 @@ def least_of_patches(patches: Patches) -> int:
         own = sum(dying) + size[layer.output] if layer.apart else max(sum(dying), size[layer.output])
         most = max(most, sum(held.values()) + own)
         held[layer.output] = size[layer.output]
-    return ends_bytes(net, patches.displaced) + most
+    return ends_bytes(net, patches.displaced if over else None) + most
 
 
 def least_of_channels(net: StageNet, cuts: Sequence[int], scratch: Sequence[int]) -> int:
@@ -147,8 +154,13 @@ def _turn_steps(net: StageNet, strip: StripRows) -> Iterator[_Step]:
 def _border_steps(net: StageNet, strip: StripRows, fed: bool) -> Iterator[_Step]:
     """A strip beside a loop: it reads the source and writes the result where they are, unless it is ``fed``."""
     for step in _turn_steps(net, strip) if fed else _steps(net, strip):
-        inputs = tuple(t for t in step.inputs if fed or t != net.source)
-        yield step._replace(inputs=inputs, made=0 if step.output == net.result else step.made)
+        here = step if fed else _without(step, net.source)
+        yield here._replace(made=0 if step.output == net.result else step.made)
+
+
+def _without(step: _Step, source: int) -> _Step:
+    """The step where the source is counted apart."""
+    return step._replace(inputs=tuple(t for t in step.inputs if t != source))
 
 
 _Rows = tuple[int, int]

@@ -139,14 +139,14 @@ def _rows(reader: StageReader, stage: PatchStage, form: StageForm, pricer: Stage
     over = _is_over(reader, stage)
     if form.kind is Kind.PATCHES:
         patches = _patches(reader, stage, form)
-        inside = least_of_patches(patches)
+        inside = least_of_patches(patches, over)
         return Rows(patches.net, patches.macs, inside, lambda fast: pricer.patches(patches, fast, over))
     if form.kind is Kind.HEADED_LOOP:
         headed = find_headed(reader.net(stage, form.padding), form.cuts[1])
         macs = (
             stage_macs(headed.net, [headed.head]) + stage_macs(headed.flow.net, [headed.flow.strip]) * headed.flow.turns
         )
-        return Rows(headed.net, macs, least_of_flow(headed.flow), lambda fast: pricer.headed(headed, fast))
+        return Rows(headed.net, macs, least_of_flow(headed.flow, over), lambda fast: pricer.headed(headed, fast))
     if form.kind is Kind.CASCADE:
         cascade, inside = least_cascade(reader.net(stage, form.padding), form.cuts[1])
         first, second = (stage_macs(flow.net, [flow.strip]) for flow in (cascade.first, cascade.second))
@@ -157,10 +157,10 @@ def _rows(reader: StageReader, stage: PatchStage, form: StageForm, pricer: Stage
         if reader.plain:
             check_plain(flow)
         macs = stage_macs(flow.net, [flow.strip]) * flow.turns
-        return Rows(flow.net, macs, least_of_flow(flow), lambda fast: pricer.flow(flow, fast, over))
+        return Rows(flow.net, macs, least_of_flow(flow, over), lambda fast: pricer.flow(flow, fast, over))
     net, strips = stage_strips(reader, stage, form)
     run = find_run(net, strips) if form.kind is Kind.BORDERED_LOOP else None
-    inside = least_of_strips(net, strips, run)
+    inside = least_of_strips(net, strips, run, _stays(reader, stage))
     return Rows(net, stage_macs(net, strips), inside, lambda fast: pricer.strips(net, strips, run, fast))
 
 
@@ -176,8 +176,13 @@ def _check(reader: StageReader, stage: PatchStage, form: StageForm) -> None:
 def _is_over(reader: StageReader, stage: PatchStage) -> bool:
     """Whether nobody reads the source behind the stage, so that the result may take its place; not where all of the
     result moves each turn."""
+    return not reader.plain and not _stays(reader, stage)
+
+
+def _stays(reader: StageReader, stage: PatchStage) -> bool:
+    """Whether the source is read, or given out, behind the stage."""
     main = reader.graph.main
-    return not reader.plain and stage.source not in main.outputs and max(main.consumers[stage.source]) < stage.last
+    return stage.source in main.outputs or max(main.consumers[stage.source]) >= stage.last
 
 
 def _whole_macs(net: StageNet) -> int:
@@ -186,7 +191,7 @@ def _whole_macs(net: StageNet) -> int:
 
 def _inside(reader: StageReader, stage: PatchStage, form: StageForm) -> int:
     """Bytes that strips have in use at least."""
-    return least_of_strips(*stage_strips(reader, stage, form), None)
+    return least_of_strips(*stage_strips(reader, stage, form), None, _stays(reader, stage))
 
 
 def balanced(reader: StageReader, stage: PatchStage, form: StageForm) -> StageForm:
