@@ -56,7 +56,8 @@ class Sections:
     plain
         Whether everybody's distance to all above is its size, and its position its offset.
     equal
-        Whether, besides, nobody is fixed, all have the same alignment, and all sizes are multiples of it.
+        Whether, besides, everybody uses all its bytes, nobody is fixed, all have the same alignment, and all sizes are
+        multiples of it: then a stack of bytes in use ends where its buffers do.
     lowest_begin, highest_begin
         How far below and above its position a buffer's bytes can begin in a section, at most (0 for plain buffers).
     bit, over, meets
@@ -98,7 +99,9 @@ class Sections:
             up == self.tops[j] for j, row in enumerate(self.links) for _, up, _ in row
         )
         whole = all(top % self.granule == 0 for top in self.tops)
-        self.equal = self.plain and whole and not any(self.fixed) and all(a == self.granule for a in self.alignments)
+        filled = all(use == top for uses, top in zip(self.uses, self.tops, strict=True) for use in uses)
+        aligned = all(a == self.granule for a in self.alignments)
+        self.equal = self.plain and filled and whole and aligned and not any(self.fixed)
         self.lowest_begin = max((-begin for spans in self.spans for _, _, begin in spans), default=0)
         self.highest_begin = max((begin for spans in self.spans for _, _, begin in spans), default=0)
         self._make_sets()

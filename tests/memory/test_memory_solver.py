@@ -117,6 +117,16 @@ def test_a_bound_raised_without_a_node_is_followed_up() -> None:
     check_against_force(Problem((Buffer("a", 4, 0, 1, windows=window), Buffer("b", 4, 0, 1, windows=window))))
 
 
+def test_a_buffer_with_a_hole_ends_below_the_capacity() -> None:
+    # 4 bytes are in use, but `a` cannot lie on `b` within 4: its last byte would be the fifth. Both orders take 5.
+    holed = (Window(lower=0, upper=1, begin=0, end=1), Window(lower=0, upper=1, begin=2, end=3))
+    problem = Problem((Buffer("a", 3, 0, 1, windows=holed), Buffer("b", 2, 0, 1)))
+    solution = solve(problem)
+    assert (solution.height, solution.lower_bound, solution.optimal) == (5, 5, True)
+    assert solution.nodes < 10
+    check_against_force(problem)
+
+
 def check_against_force(problem: Problem) -> None:
     solution = solve(problem, effort="best")
     assert check(problem, solution.offsets) == ()
