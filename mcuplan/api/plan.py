@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
@@ -299,7 +299,6 @@ def plan(
     asked = replace(asked, max_overhead=options.max_overhead, max_macs=options.max_macs, least=options.least)
     places = deployments(it.name, asked)
     stages = places[0].criteria.stages
-    options = replace(options, **asdict(stages))
     limits = [(place, place.limits()) for place in places if options.fit]
     if any(place.board is None and not place.criteria.asked.any for place, _ in limits):
         raise McuplanError(
@@ -312,7 +311,7 @@ def plan(
         refuse_refused(it.name, analysis)
     room = min((arena_room(analyses[place.target], kept, place.stack) for place, kept in limits), default=None)
     try:
-        steps = find_steps(it.file, tuple(analyses), options, room, progress)
+        steps = find_steps(it.file, tuple(analyses), options, stages, room, progress)
     except RowsError as error:
         raise McuplanError(f"{it.name}: {error}") from None
     short = [told for place, kept in limits if (told := shortage(steps.graph, place, kept)) is not None]

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from mcuplan.api.targets import listed
 from mcuplan.budget.limits import Counted
-from mcuplan.budget.stages import stage_limits
 from mcuplan.deadline import Deadline
 from mcuplan.errors import McuplanError
 from mcuplan.rewriting.origin import PlanOrigin, plan_origin, set_plan_origin
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from mcuplan.api.plan import PlanOptions, PlanProgress
     from mcuplan.api.targets import BoardLike
     from mcuplan.budget import Analysis, Limits
+    from mcuplan.budget.stages import StageLimits
     from mcuplan.graph import Graph
     from mcuplan.patching.arena.search import PatchPlan
     from mcuplan.planning.plan import Plan
@@ -59,9 +59,17 @@ def arena_room(analysis: Analysis, limits: Limits, stack: int) -> int:
 
 
 def find_steps(
-    given: ModelFile, targets: Sequence[Target], options: PlanOptions, fit_bytes: int | None, progress: PlanProgress
+    given: ModelFile,
+    targets: Sequence[Target],
+    options: PlanOptions,
+    stages: StageLimits,
+    fit_bytes: int | None,
+    progress: PlanProgress,
 ) -> Steps:
-    """The plan for a model, and the graph to write; ``fit_bytes`` is the arena at which to stop."""
+    """The plan for a model, and the graph to write.
+
+    ``stages`` are what patch stages may cost, ``fit_bytes`` is the arena at which to stop.
+    """
     from mcuplan.planning import plan as planning
 
     original = start = given.graph
@@ -80,8 +88,8 @@ def find_steps(
         progress.height, deadline,
     )  # fmt: skip
     plan = planning.make_plan(start, targets, asked)
-    patch, no_stages = _patch(start, targets, options, fit_bytes, plan, progress, deadline, rows)
-    streamed = _streamed(start, options.max_macs or _STREAMED_MACS) if options.input_rows_streamed else None
+    patch, no_stages = _patch(start, targets, options, stages, fit_bytes, plan, progress, deadline, rows)
+    streamed = _streamed(start, stages.max_macs or _STREAMED_MACS) if options.input_rows_streamed else None
     graph = patch.graph if patch else plan.graph
     if options.strip or options.strip_signatures:
         from mcuplan.rewriting.strip import strip as stripped
@@ -133,6 +141,7 @@ def _patch(
     graph: Graph,
     targets: Sequence[Target],
     options: PlanOptions,
+    stages: StageLimits,
     fit_bytes: int | None,
     plan: Plan,
     progress: PlanProgress,
@@ -145,7 +154,6 @@ def _patch(
         return None, None
     from mcuplan.patching.arena.search import PatchRefusal, find_patch_plan, no_gain
 
-    stages = stage_limits(options.max_overhead, options.max_macs, options.least)
     try:
         found = find_patch_plan(
             graph,

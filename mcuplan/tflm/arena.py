@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate
+from typing import TypeVar
 
 from mcuplan.graph import Graph
 from mcuplan.tflm.alignment import aligned
@@ -102,6 +103,19 @@ def predict(graph: Graph, target: Target | str = DEFAULT_TARGET, *, recording: b
     return _predict(graph, target, recording)
 
 
+_Found = TypeVar("_Found")
+
+
+def _known(
+    graphs: Sequence[Graph], target: Target | str, one: Callable[[Sequence[Graph], Target], _Found]
+) -> tuple[Target, list[_Found]]:
+    """What ``one`` predicts of some models for a target, or for each of the two that it lies between."""
+    if not graphs:
+        raise ValueError("an arena of no model")
+    target = Target.parse(target) if isinstance(target, str) else target
+    return target, [one(graphs, each) for each in target.bounds or (target,)]
+
+
 def predict_shared(graphs: Sequence[Graph], target: Target | str = DEFAULT_TARGET) -> SharedPrediction:
     """Predict the one arena of several models that use one ``MicroAllocator`` one after the other, in this order.
 
@@ -121,10 +135,7 @@ def predict_shared(graphs: Sequence[Graph], target: Target | str = DEFAULT_TARGE
     >>> both.nonpersistent_bytes, both.used_bytes
     (55296, 82932)
     """
-    if not graphs:
-        raise ValueError("an arena of no model")
-    target = Target.parse(target) if isinstance(target, str) else target
-    known = [_shared(graphs, each) for each in target.bounds or (target,)]
+    target, known = _known(graphs, target, _shared)
     most = max(known, key=lambda p: (p.declare_bytes, p.used_bytes))
     used = max(p.used_bytes for p in known)
     return replace(
@@ -197,10 +208,7 @@ def predict_split(graphs: Sequence[Graph], target: Target | str = DEFAULT_TARGET
     >>> both.persistent_bytes, both.nonpersistent_bytes, both.used_bytes
     (27028, 55296, 82324)
     """
-    if not graphs:
-        raise ValueError("an arena of no model")
-    target = Target.parse(target) if isinstance(target, str) else target
-    known = [_split(graphs, each) for each in target.bounds or (target,)]
+    target, known = _known(graphs, target, _split)
     return replace(
         max(known, key=lambda p: p.used_bytes),
         target=str(target),

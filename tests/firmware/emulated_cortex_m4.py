@@ -21,7 +21,7 @@ LIBRARY = os.environ.get("MCUPLAN_TFLM_LIBRARY", "")
 """TFLM's archive for a Cortex-M4 with CMSIS-NN, built from that checkout."""
 
 HERE = Path(__file__).parent / "emulated"
-LINKER_SCRIPT = Path(__file__).parents[2] / "tools" / "measure_instructions" / "link.ld"
+BOARD = Path(__file__).parents[2] / "tools" / "emulated_board"
 FLAGS = [
     "-std=c++17", "-Os", "-DNDEBUG", "-DTF_LITE_STATIC_MEMORY", "-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16",
     "-mfloat-abi=hard", "-mthumb", "-fno-rtti", "-fno-exceptions", "-fno-threadsafe-statics", "-ffunction-sections",
@@ -76,7 +76,8 @@ def run(folder: Path, library: str = LIBRARY, more: Sequence[str] = ("-DCMSIS_NN
     firmware = folder / "firmware.elf"
     command = [
         "arm-none-eabi-g++", *FLAGS, *more, *(f"-I{p}" for p in paths), "-nostartfiles", "-Wl,--gc-sections",
-        "-T", str(LINKER_SCRIPT), str(HERE / "main.cc"), *map(str, sorted(folder.glob("*.cc"))),
+        "-T", str(BOARD / "link.ld"), str(BOARD / "startup.cc"), str(HERE / "main.cc"),
+        *map(str, sorted(folder.glob("*.cc"))),
         "-Wl,--start-group", library, "-Wl,--end-group", "-lm", "-lc", "--specs=rdimon.specs", "-lrdimon",
         "-o", str(firmware),
     ]  # fmt: skip

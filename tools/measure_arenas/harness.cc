@@ -6,7 +6,6 @@
 
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <new>
 
 #include "tensorflow/lite/micro/micro_allocator.h"
@@ -16,34 +15,11 @@
 #include "tensorflow/lite/schema/schema_generated.h"
 
 extern "C" {
-extern void* __dso_handle;
-extern uint32_t _sidata, _sdata, _edata, _sbss, _ebss, _estack;
-void initialise_monitor_handles(void);
-void Reset_Handler(void);
-int main(void);
-static void Fault(void) {
-  printf("FAULT\n");
-  exit(3);
-}
-__attribute__((section(".vectors"), used)) void (*const vectors[16])(void) = {
-    (void (*)(void))&_estack, Reset_Handler, Fault, Fault, Fault, Fault, Fault};
-void _init(void) {}
-void _fini(void) {}
-void Reset_Handler(void) {
-  *(volatile uint32_t*)0xE000ED88 |= 0xF << 20;  // the FPU
-  __asm volatile("dsb; isb");
-  uint32_t *from = &_sidata, *to = &_sdata;
-  while (to < &_edata) *to++ = *from++;
-  for (to = &_sbss; to < &_ebss;) *to++ = 0;
-  initialise_monitor_handles();
-  exit(main());
-}
 void DebugLog(const char*, va_list) {}
 int DebugVsnprintf(char* buffer, size_t size, const char* format, va_list args) {
   return vsnprintf(buffer, size, format, args);
 }
 }
-void* __dso_handle = nullptr;
 
 namespace {
 using Resolver = tflite::MicroMutableOpResolver<150>;

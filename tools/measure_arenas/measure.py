@@ -24,7 +24,7 @@ from mcuplan.tflite import load
 from mcuplan.tflm import predict
 
 HERE = Path(__file__).parent
-LINK = HERE.parent / "measure_instructions" / "link.ld"
+BOARD = HERE.parent / "emulated_board"
 BATCH, MOST_BYTES, SECONDS = 12, 15_000_000, 240
 FLAGS = """
     -std=c++17 -O1 -w -fno-rtti -fno-exceptions -fno-threadsafe-statics -mthumb -mcpu=cortex-m4 -mfpu=fpv4-sp-d16
@@ -40,8 +40,9 @@ def build(library: Path, includes: Sequence[str], folder: Path) -> Path:
     (folder / "resolver.inc").write_text("".join(f"r.{name}();\n" for name in names))
     firmware = folder / "firmware.elf"
     search = [f"-I{path}" for path in (folder, *includes)]
-    link: list[str | Path] = ["-T", LINK, HERE / "harness.cc", "-Wl,--start-group", library, "-Wl,--end-group"]
-    link += ["-lm", "-lc", "--specs=rdimon.specs", "-lrdimon", "-o", firmware]
+    link: list[str | Path] = ["-T", BOARD / "link.ld", BOARD / "startup.cc", HERE / "harness.cc"]
+    link += ["-Wl,--start-group", library, "-Wl,--end-group", "-lm", "-lc", "--specs=rdimon.specs", "-lrdimon"]
+    link += ["-o", firmware]
     subprocess.run(["arm-none-eabi-g++", *FLAGS.split(), *search, *link], check=True)
     return firmware
 

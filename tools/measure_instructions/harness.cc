@@ -7,31 +7,12 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
-#include <cstdlib>
 #include "tensorflow/lite/micro/micro_interpreter.h"
 #include "tensorflow/lite/micro/micro_mutable_op_resolver.h"
 #include "tensorflow/lite/micro/micro_profiler_interface.h"
 #include "tensorflow/lite/schema/schema_generated.h"
 #include "tensorflow/lite/micro/debug_log.h"
 extern "C" {
-extern void* __dso_handle;
-extern uint32_t _sidata, _sdata, _edata, _sbss, _ebss, _estack;
-void initialise_monitor_handles(void);
-void Reset_Handler(void);
-int main(void);
-static void Fault(void) { printf("FAULT\n"); exit(3); }
-__attribute__((section(".vectors"), used)) void (*const vectors[16])(void) = {
-  (void (*)(void))&_estack, Reset_Handler, Fault, Fault, Fault, Fault, Fault};
-void _init(void){} void _fini(void){}
-void Reset_Handler(void) {
-  *(volatile uint32_t*)0xE000ED88 |= 0xF << 20;
-  __asm volatile("dsb; isb");
-  uint32_t *s = &_sidata, *d = &_sdata;
-  while (d < &_edata) *d++ = *s++;
-  for (d = &_sbss; d < &_ebss;) *d++ = 0;
-  initialise_monitor_handles();
-  exit(main());
-}
 void DebugLog(const char* f, va_list a) { vprintf(f, a); }
 int DebugVsnprintf(char* b, size_t n, const char* f, va_list a) { return vsnprintf(b, n, f, a); }
 }
@@ -60,7 +41,6 @@ struct Prof : tflite::MicroProfilerInterface {
     if (h > 0) stack[h-1].inner += dt;
   }
 };
-void* __dso_handle = nullptr;
 alignas(16) static uint8_t arena[3200*1024];
 alignas(16) static uint8_t place[512];
 int main() {

@@ -7,7 +7,6 @@
 #include <cstdarg>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 
 #include "tensorflow/lite/micro/debug_log.h"
@@ -18,34 +17,11 @@
 #include "includes.inc"
 
 extern "C" {
-extern std::uint32_t _sidata, _sdata, _edata, _sbss, _ebss, _estack;
-void initialise_monitor_handles(void);
-void Reset_Handler(void);
-int main(void);
-static void Fault(void) {
-  std::printf("FAULT\n");
-  std::exit(3);
-}
-__attribute__((section(".vectors"), used)) void (*const vectors[16])(void) = {
-    reinterpret_cast<void (*)(void)>(&_estack), Reset_Handler, Fault, Fault, Fault, Fault, Fault};
-void _init(void) {}
-void _fini(void) {}
-void Reset_Handler(void) {
-  *reinterpret_cast<volatile std::uint32_t*>(0xE000ED88) |= 0xF << 20;  // the FPU
-  __asm volatile("dsb; isb");
-  std::uint32_t *from = &_sidata, *to = &_sdata;
-  while (to < &_edata) *to++ = *from++;
-  for (to = &_sbss; to < &_ebss;) *to++ = 0;
-  initialise_monitor_handles();
-  std::exit(main());
-}
 void DebugLog(const char* format, va_list arguments) { std::vprintf(format, arguments); }
 int DebugVsnprintf(char* buffer, std::size_t size, const char* format, va_list arguments) {
   return std::vsnprintf(buffer, size, format, arguments);
 }
 }
-
-void* __dso_handle = nullptr;
 
 namespace {
 
