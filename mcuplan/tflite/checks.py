@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Container, Iterable, Iterator, Sequence
+from functools import lru_cache
 
 from mcuplan.errors import ModelError
 from mcuplan.graph import DType, Graph, Operator, Quantization, Record, Subgraph, Tensor
@@ -45,7 +46,8 @@ def _problems(graph: Graph, encoded: Container[tuple[int, int]]) -> Iterator[str
         where = f" of subgraph {s}" if len(graph.subgraphs) > 1 else ""
         yield from _subgraph_ends(subgraph, where)
         for t, tensor in enumerate(subgraph.tensors):
-            for problem in _tensor(graph, subgraph, tensor, (s, t) in encoded):
+            problem = _tensor(graph, subgraph, tensor, (s, t) in encoded)
+            if problem:
                 yield f"tensor {t}{where}{_quoted(tensor.name)} {problem}"
         for k, op in enumerate(subgraph.operators):
             for problem in _operator(graph, subgraph, op):
@@ -93,80 +95,88 @@ def _subgraph_ends(subgraph: Subgraph, where: str) -> Iterator[str]:
                 yield f"{what} {i}{where or ' of the model'} refers to tensor {t}, there are {count}"
 
 
-def _tensor(graph: Graph, subgraph: Subgraph, tensor: Tensor, encoded: bool) -> Iterator[str]:
+def _tensor(graph: Graph, subgraph: Subgraph, tensor: Tensor, encoded: bool) -> str:
+    """The first thing that is wrong with a tensor; empty where nothing is (as all below: most networks are sound)."""
     if tensor.buffer >= len(graph.buffers):
-        yield f"refers to buffer {tensor.buffer}, the model has {len(graph.buffers)}"
-    yield from _shape(tensor)
-    yield from _external_reference(graph, tensor)
-    if not encoded:
-        yield from _constant(graph, tensor)
-    if tensor.quantization is not None:
-        yield from _quantization(tensor.quantization, tensor.shape, len(subgraph.tensors))
-    if tensor.sparsity is not None:
-        yield from _sparsity(tensor.sparsity, tensor)
+        return f"refers to buffer {tensor.buffer}, the model has {len(graph.buffers)}"
+    problem = _shape(tensor) or (tensor.external_buffer and _external_reference(graph, tensor))
+    if not problem and not encoded:
+        problem = _constant(graph, tensor)
+    if not problem and tensor.quantization is not None:
+        problem = _quantization(tensor.quantization, tensor.shape, len(subgraph.tensors))
+    if not problem and tensor.sparsity is not None:
+        problem = _sparsity(tensor.sparsity, tensor)
+    return problem or ""
 
 
-def _shape(tensor: Tensor) -> Iterator[str]:
+def _shape(tensor: Tensor) -> str:
     shape, signature = tensor.shape, tensor.shape_signature
-    if max(tensor.rank, len(signature or ())) > _LARGEST_RANK:
-        yield f"has {tensor.rank} dimensions, more than the {_LARGEST_RANK} that make sense"
-        return
-    if min(shape, default=0) < -1:
-        yield f"has a negative dimension in its shape {_shown(shape)}"
-    if min(signature or (), default=0) < -1:
-        yield f"has a negative dimension in its shape signature {_shown(signature or ())}"
-    if signature and shape and len(signature) != len(shape):
-        yield f"has {len(shape)} dimensions in its shape and {len(signature)} in its shape signature"
-    if math.prod(abs(d) for d in shape) > _MOST_ELEMENTS:
-        yield f"has an absurd shape {_shown(shape)}"
+    if len(shape) > _LARGEST_RANK or (signature is not None and len(signature) > _LARGEST_RANK):
+        return f"has {tensor.rank} dimensions, more than the {_LARGEST_RANK} that make sense"
+    if shape and min(shape) < -1:
+        return f"has a negative dimension in its shape {_shown(shape)}"
+    if signature:
+        if min(signature) < -1:
+            return f"has a negative dimension in its shape signature {_shown(signature)}"
+        if shape and len(signature) != len(shape):
+            return f"has {len(shape)} dimensions in its shape and {len(signature)} in its shape signature"
+    if abs(math.prod(shape)) > _MOST_ELEMENTS:
+        return f"has an absurd shape {_shown(shape)}"
+    return ""
 
 
-def _external_reference(graph: Graph, tensor: Tensor) -> Iterator[str]:
-    if tensor.external_buffer and all(e["id"] != tensor.external_buffer for e in graph.external_buffers or ()):
-        yield f"refers to external buffer {tensor.external_buffer}, which the model does not list"
+def _external_reference(graph: Graph, tensor: Tensor) -> str:
+    if all(e["id"] != tensor.external_buffer for e in graph.external_buffers or ()):
+        return f"refers to external buffer {tensor.external_buffer}, which the model does not list"
+    return ""
 
 
-def _constant(graph: Graph, tensor: Tensor) -> Iterator[str]:
+def _constant(graph: Graph, tensor: Tensor) -> str:
     """The constant bytes against shape and type. Sub-byte types may be packed or take a byte each."""
     size = len(graph.buffers[tensor.buffer])
+    if not size:
+        return ""
     expected = tensor.stored_bytes
-    if not size or expected is None or tensor.sparsity is not None:
-        return
+    if expected is None or tensor.sparsity is not None:
+        return ""
     if tensor.is_dynamic:
-        yield f"is constant, but its shape {_shown(tensor.shape)} is unknown"
-    elif size != expected and not (size == tensor.elements and (tensor.dtype.bits or 8) < 8):
-        yield (
+        return f"is constant, but its shape {_shown(tensor.shape)} is unknown"
+    if size != expected and not (size == tensor.elements and (tensor.dtype.bits or 8) < 8):
+        return (
             f"has {size} constant bytes, but its shape {_shown(tensor.shape)} of {tensor.dtype.label} takes {expected}"
         )
+    return ""
 
 
-def _quantization(quantization: Quantization, shape: tuple[int, ...], tensors: int) -> Iterator[str]:
+def _quantization(quantization: Quantization, shape: tuple[int, ...], tensors: int) -> str:
     scales, zero_points = quantization.scales, quantization.zero_points
     if len(zero_points) not in (0, 1, len(scales)):
-        yield f"has {len(scales)} quantization scales and {len(zero_points)} zero points"
+        return f"has {len(scales)} quantization scales and {len(zero_points)} zero points"
     # The sum of float32 numbers is finite as a float64, unless one of them is not.
     if scales and not (math.isfinite(sum(scales)) and min(scales) >= 0):
-        yield "has a quantization scale that is negative or not a number"
-    if quantization.per_channel and shape and min(shape) >= 0:
+        return "has a quantization scale that is negative or not a number"
+    if len(scales) > 1 and shape and min(shape) >= 0:
         dimension = quantization.dimension
         channels = shape[dimension : dimension + 1] if 0 <= dimension < len(shape) else shape
         if len(scales) not in channels:
-            yield f"has {len(scales)} quantization scales for a shape {_shown(shape)} quantized along {dimension}"
+            return f"has {len(scales)} quantization scales for a shape {_shown(shape)} quantized along {dimension}"
     details = quantization.details
-    for field in ("scales", "zero_points"):
+    for field in ("scales", "zero_points") if details is not None else ():
         index = _ABSENT if details is None else details.get(field, _ABSENT)
         if not _ABSENT <= index < tensors:
-            yield f"takes its quantization {field} from tensor {index}, there are {tensors}"
+            return f"takes its quantization {field} from tensor {index}, there are {tensors}"
+    return ""
 
 
-def _sparsity(sparsity: Record, tensor: Tensor) -> Iterator[str]:
+def _sparsity(sparsity: Record, tensor: Tensor) -> str:
     """What TFLite's ParseSparsity demands: one description per traversed dimension, and an order without repeats."""
     order, blocks = sparsity["traversal_order"] or (), sparsity["block_map"] or ()
     dimensions = sparsity["dim_metadata"] or ()
     if len(dimensions) != len(order) or sorted(order) != list(range(len(order))):
-        yield f"has a sparsity that describes {len(dimensions)} dimensions and traverses {_shown(order)}"
+        return f"has a sparsity that describes {len(dimensions)} dimensions and traverses {_shown(order)}"
     if len(order) != tensor.rank + len(blocks) or any(not 0 <= b < tensor.rank for b in blocks):
-        yield f"has a sparsity of {len(order)} dimensions for a shape of {tensor.rank} and {len(blocks)} blocks"
+        return f"has a sparsity of {len(order)} dimensions for a shape of {tensor.rank} and {len(blocks)} blocks"
+    return ""
 
 
 def _operator(graph: Graph, subgraph: Subgraph, op: Operator) -> Iterator[str]:
@@ -188,11 +198,20 @@ def _operator(graph: Graph, subgraph: Subgraph, op: Operator) -> Iterator[str]:
 def _subgraphs_named(op: Operator) -> Iterator[int]:
     """Every subgraph index among the operator's options, whatever operator it is."""
     for options in (op.options, op.options_2):
-        for field, value in options.fields.items() if options is not None else ():
-            if field == "subgraph" or field.endswith("subgraph_index"):
-                yield value
-            elif field.endswith("subgraph_indices"):
-                yield from value or ()
+        if options is None:
+            continue
+        for field in _naming_subgraphs(tuple(options.fields)):
+            if field.endswith("subgraph_indices"):
+                yield from options[field] or ()
+            else:
+                yield options[field]
+
+
+@lru_cache(1024)
+def _naming_subgraphs(fields: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of the fields of a table of options that hold indices of subgraphs."""
+    ends = ("subgraph_index", "subgraph_indices")
+    return tuple(field for field in fields if field == "subgraph" or field.endswith(ends))
 
 
 def _signatures(graph: Graph) -> Iterator[str]:

@@ -6,9 +6,9 @@ package, which look a vtable up anew for every field, and bring more modules (nu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import Any
+from collections.abc import Sequence
+from struct import unpack_from
+from typing import Any, NamedTuple
 
 from mcuplan.errors import ModelError
 from mcuplan.graph import (
@@ -25,24 +25,59 @@ from mcuplan.graph import (
 )
 from mcuplan.tflite.records import (
     field_position,
+    four_bytes,
     read_record,
     read_records,
-    read_scalar,
-    read_scalars,
     read_slots,
-    read_soffset,
     read_start,
     read_tables,
     read_target,
     read_union,
-    vector_bytes,
 )
-from mcuplan.tflite.schema import builtin_name, schema
+from mcuplan.tflite.schema import Table, builtin_name, schema
 from mcuplan.tflite.text import decode
 
-_FIELDS = {(table.name, field.name): field for table in schema().tables.values() for field in table.fields}
 _DTYPES = {int(dtype): dtype for dtype in DType}
 _NO_BUFFER = Buffer()
+
+
+class _Fields(NamedTuple):
+    """The fields of a table that are read here, and their vtable slots."""
+
+    table: Table
+    slots: tuple[int, ...]
+
+
+def _fields(name: str, names: str) -> _Fields:
+    """Fields of a table by their names in the schema, in the order in which the reader takes them apart.
+
+    ``NAME=`` is the value of a union, whose tag is ``NAME``.
+    """
+    table = schema().tables[name]
+    slots = {field.name: field.slot for field in table.fields}
+    return _Fields(table, tuple(slots[each.rstrip("=")] + each.endswith("=") for each in names.split()))
+
+
+_TENSOR = _fields(
+    "Tensor",
+    "name type shape buffer quantization is_variable has_rank shape_signature sparsity variant_tensors external_buffer",
+)
+_QUANTIZATION = _fields("QuantizationParameters", "scale zero_point quantized_dimension min max details details=")
+_OPERATOR = _fields(
+    "Operator",
+    "opcode_index inputs outputs builtin_options builtin_options= builtin_options_2 builtin_options_2= custom_options "
+    "custom_options_format intermediates mutating_variable_inputs debug_metadata_index large_custom_options_offset "
+    "large_custom_options_size",
+)
+_BUFFER = _fields("Buffer", "data offset size")
+_SUBGRAPH = _fields("SubGraph", "tensors operators inputs outputs name debug_metadata_index")
+_CODE = _fields("OperatorCode", "deprecated_builtin_code builtin_code version custom_code")
+_METADATA = _fields("Metadata", "name buffer")
+_MODEL = _fields(
+    "Model",
+    "operator_codes subgraphs buffers metadata signature_defs description version metadata_buffer "
+    "external_buffer_groups external_buffers",
+)
 
 
 def read_verified(data: memoryview, name: str) -> Graph:
@@ -57,122 +92,148 @@ def read_verified(data: memoryview, name: str) -> Graph:
 
 def buffer_positions(data: bytes | memoryview) -> tuple[int, ...]:
     """Where the constant bytes of each buffer begin in ``data``, a FlatBuffer that was read before; -1 for none."""
-    at = field_position(data, read_target(data, 0), _FIELDS["Model", "buffers"].slot)
+    at = field_position(data, read_target(data, 0), _MODEL.slots[2])
     return tuple(_data_position(data, buffer) for buffer in read_tables(data, at)) if at else ()
 
 
 def _data_position(data: bytes | memoryview, buffer: int) -> int:
-    at = field_position(data, buffer, _FIELDS["Buffer", "data"].slot)
+    at = field_position(data, buffer, _BUFFER.slots[0])
     return read_start(data, at) if at else -1
 
 
-def _optional(read: Callable[[str, int], Any], has: Mapping[str, int], name: str, default: Any = None) -> Any:
-    """What ``read`` makes of a field that is present, else ``default``."""
-    return read(name, has[name]) if name in has else default
-
-
 class _Reader:
-    """Reads one file. Only fields that are present are looked at: most are not."""
+    """Reads one file.
+
+    Tables are taken apart by the offsets of their fields, 0 for one that is absent; what was verified is aligned, so
+    that numbers of four bytes are looked up in views of the file as such.
+    """
 
     def __init__(self, data: memoryview, name: str) -> None:
         self.data = data
         self.name = name
         self.codes: tuple[OperatorCode, ...] = ()
-        self.vtables: dict[tuple[str, int], Mapping[str, int]] = {}
+        self.words = four_bytes(data, "I")
+        self.ints = four_bytes(data, "i")
+        self.floats = four_bytes(data, "f")
+        self.vtables: dict[str, dict[int, tuple[int, ...]]] = {}
 
     def fail(self, what: str) -> ModelError:
         """The error of a file that the schema cannot express; ``what`` is wrong with it."""
         return ModelError(f"{self.name}: {what}")
 
-    def present_at(self, table: str, position: int) -> Mapping[str, int]:
-        """Offsets, by name, of the fields that the table at ``position`` carries (of unions, those with a tag)."""
-        key = table, position - read_soffset(self.data, position)
-        found = self.vtables.get(key)
+    def offsets(self, fields: _Fields, position: int) -> tuple[int, ...]:
+        """Offsets of the fields in the table at ``position``, 0 for those that it does not carry."""
+        vtable = position - self.ints[position >> 2]
+        known = self.vtables.get(fields.table.name)
+        if known is None:
+            known = self.vtables[fields.table.name] = {}
+        found = known.get(vtable)
         if found is None:
-            spec = schema().tables[table]
-            offsets = read_slots(self.data, position, spec)
-            found = self.vtables[key] = {f.name: offsets[f.slot] for f in spec.fields if offsets[f.slot]}
+            slots = read_slots(self.data, position, fields.table)
+            found = known[vtable] = tuple(slots[slot] for slot in fields.slots)
         return found
 
-    def scalar(self, table: str, position: int, name: str, offset: int) -> Any:
-        """A scalar of the table at ``position``."""
-        return read_scalar(self.data, position + offset, _FIELDS[table, name])
+    def vector(self, at: int) -> tuple[int, int]:
+        """First element's position and the element count of the vector that the offset at ``at`` points to."""
+        position = at + self.words[at >> 2]
+        return position + 4, self.words[position >> 2]
 
-    def numbers(self, table: str, position: int, name: str, offset: int) -> tuple[Any, ...]:
-        """A vector of scalars."""
-        return read_scalars(self.data, position + offset, _FIELDS[table, name])
+    def bytes_at(self, at: int) -> memoryview:
+        """The bytes of the vector that the offset at ``at`` points to."""
+        first, count = self.vector(at)
+        return self.data[first : first + count]
 
-    def text(self, position: int, has: Mapping[str, int], name: str) -> str | None:
-        """A string of the table at ``position``; None where it is absent."""
-        return decode(bytes(vector_bytes(self.data, position + has[name]))) if name in has else None
+    def integers(self, at: int) -> tuple[int, ...]:
+        """The int32 vector that the offset at ``at`` points to."""
+        first = (at + self.words[at >> 2] >> 2) + 1
+        return tuple(self.ints[first : first + self.words[first - 1]])
 
-    def records(self, table: str, position: int, name: str, offset: int) -> tuple[Record, ...]:
+    def reals(self, at: int) -> tuple[float, ...]:
+        """The float32 vector that the offset at ``at`` points to."""
+        first = (at + self.words[at >> 2] >> 2) + 1
+        return tuple(self.floats[first : first + self.words[first - 1]])
+
+    def numbers(self, at: int, code: str) -> tuple[Any, ...]:
+        """The vector of scalars in the ``struct`` format ``code`` that the offset at ``at`` points to."""
+        first, count = self.vector(at)
+        return unpack_from(f"<{count}{code}", self.data, first)
+
+    def text(self, at: int) -> str:
+        """The string that the offset at ``at`` points to."""
+        return decode(bytes(self.bytes_at(at)))
+
+    def table(self, at: int) -> int:
+        """Where the table lies that the offset at ``at`` points to."""
+        return at + self.words[at >> 2]
+
+    def tables(self, at: int) -> list[int]:
+        """Where the tables lie of the vector that the offset at ``at`` points to."""
+        first, count = self.vector(at)
+        return [place + self.words[place >> 2] for place in range(first, first + 4 * count, 4)]
+
+    def records(self, at: int, table: str) -> tuple[Record, ...]:
         """A vector of tables that a graph keeps as records."""
-        return read_records(self.data, position + offset, schema().tables[_FIELDS[table, name].target])
+        return read_records(self.data, at, schema().tables[table])
 
-    def union(self, table: str, position: int, name: str, offset: int) -> Record | None:
-        """The member of a union whose tag is present."""
-        field = _FIELDS[table, name]
-        value = field_position(self.data, position, field.slot + 1)
-        return read_union(self.data, field.target, self.data[position + offset], value)
+    def union(self, position: int, tag: int, value: int, union: str) -> Record | None:
+        """The member of a union by the offsets of its tag and value; None where the tag is absent."""
+        if not tag:
+            return None
+        return read_union(self.data, union, self.data[position + tag], position + value if value else 0)
 
     def graph(self) -> Graph:
         """The whole model. Raises ModelError for what the schema cannot express."""
-        at = read_target(self.data, 0)
-        has = self.present_at("Model", at)
-        tables = partial(self.tables, at, has)
-        numbers, records = partial(self.numbers, "Model", at), partial(self.records, "Model", at)
-        self.codes = tuple(map(self.operator_code, tables("operator_codes")))
+        at = self.table(0)
+        codes, subgraphs, buffers, metadata, signatures, description, version, lists, groups, external = self.offsets(
+            _MODEL, at
+        )
+        self.codes = tuple(map(self.operator_code, self.tables(at + codes) if codes else ()))
         return Graph(
-            subgraphs=tuple(self.subgraph(each, i) for i, each in enumerate(tables("subgraphs"))),
-            buffers=tuple(self.buffer(each, i) for i, each in enumerate(tables("buffers"))),
+            subgraphs=tuple(map(self.subgraph, *_numbered(self.tables(at + subgraphs) if subgraphs else ()))),
+            buffers=tuple(map(self.buffer, *_numbered(self.tables(at + buffers) if buffers else ()))),
             operator_codes=self.codes,
-            metadata=tuple(map(self.metadata, tables("metadata"))),
-            signatures=_optional(records, has, "signature_defs") or (),
-            description=self.text(at, has, "description"),
-            schema_version=_optional(partial(self.scalar, "Model", at), has, "version", 0),
-            metadata_buffers=_optional(numbers, has, "metadata_buffer"),
-            external_buffer_groups=_optional(records, has, "external_buffer_groups"),
-            external_buffers=_optional(records, has, "external_buffers"),
+            metadata=tuple(map(self.metadata, self.tables(at + metadata) if metadata else ())),
+            signatures=self.records(at + signatures, "SignatureDef") if signatures else (),
+            description=self.text(at + description) if description else None,
+            schema_version=self.words[at + version >> 2] if version else 0,
+            metadata_buffers=self.integers(at + lists) if lists else None,
+            external_buffer_groups=self.records(at + groups, "ExternalBufferGroup") if groups else None,
+            external_buffers=self.records(at + external, "ExternalBuffer") if external else None,
             file_bytes=len(self.data),
         )
 
-    def tables(self, position: int, has: Mapping[str, int], name: str) -> Sequence[int]:
-        """Where the tables of a vector lie; none where it is absent."""
-        return read_tables(self.data, position + has[name]) if name in has else ()
-
     def operator_code(self, at: int) -> OperatorCode:
         """TFLite takes the greater of the old one-byte code and the new one (``GetBuiltinCode``)."""
-        has, scalar = self.present_at("OperatorCode", at), partial(self.scalar, "OperatorCode", at)
-        deprecated = _optional(scalar, has, "deprecated_builtin_code", 0)
-        extended = _optional(scalar, has, "builtin_code", 0)
+        old, new, version, custom = self.offsets(_CODE, at)
+        deprecated: int = unpack_from("<b", self.data, at + old)[0] if old else 0
+        extended = self.ints[at + new >> 2] if new else 0
         return OperatorCode(
             name=builtin_name(max(deprecated, extended)),
-            version=_optional(scalar, has, "version", 1),
-            custom_code=self.text(at, has, "custom_code"),
+            version=self.ints[at + version >> 2] if version else 1,
+            custom_code=self.text(at + custom) if custom else None,
             deprecated_builtin_code=deprecated,
             builtin_code=extended,
         )
 
     def metadata(self, at: int) -> Metadata:
         """The entry of metadata whose table lies at ``at``."""
-        has = self.present_at("Metadata", at)
-        return Metadata(
-            self.text(at, has, "name") or "",
-            _optional(partial(self.scalar, "Metadata", at), has, "buffer", 0),
-        )
+        name, buffer = self.offsets(_METADATA, at)
+        return Metadata(self.text(at + name) if name else "", self.words[at + buffer >> 2] if buffer else 0)
 
     def buffer(self, at: int, index: int) -> Buffer:
         """The buffer whose table lies at ``at``."""
-        has = self.present_at("Buffer", at)
-        if "data" in has:
-            return Buffer(vector_bytes(self.data, at + has["data"]))
-        if "offset" in has:
-            scalar = partial(self.scalar, "Buffer", at)
-            place, size = _optional(scalar, has, "offset", 0), _optional(scalar, has, "size", 0)
-            outside = self.outside(place, size, f"buffer {index}")
-            return Buffer() if outside is None else Buffer(outside, external=True)
-        return _NO_BUFFER
+        data, offset, size = self.offsets(_BUFFER, at)
+        if data:
+            return Buffer(self.bytes_at(at + data))
+        if not offset:
+            return _NO_BUFFER
+        outside = self.outside(self.long(at, offset), self.long(at, size), f"buffer {index}")
+        return Buffer() if outside is None else Buffer(outside, external=True)
+
+    def long(self, at: int, offset: int) -> int:
+        """The uint64 at ``offset`` of the table at ``at``; 0 where it is absent."""
+        value: int = unpack_from("<Q", self.data, at + offset)[0] if offset else 0
+        return value
 
     def outside(self, offset: int, size: int, what: str) -> memoryview | None:
         """Bytes that lie behind the FlatBuffer; offsets of 0 and 1 mean none, as in TFLite."""
@@ -184,48 +245,51 @@ class _Reader:
             )
         return self.data[offset : offset + size]
 
-    def subgraph(self, position: int, index: int) -> Subgraph:
-        """The subgraph whose table lies at ``position``, its tensors and operators."""
-        has = self.present_at("SubGraph", position)
-        tables = partial(self.tables, position, has)
-        numbers, scalar = partial(self.numbers, "SubGraph", position), partial(self.scalar, "SubGraph", position)
+    def subgraph(self, at: int, index: int) -> Subgraph:
+        """The subgraph whose table lies at ``at``, its tensors and operators."""
+        tensors, operators, inputs, outputs, name, debug = self.offsets(_SUBGRAPH, at)
         return Subgraph(
-            tensors=tuple(self.tensor(at, index, i) for i, at in enumerate(tables("tensors"))),
-            operators=tuple(self.operator(at, index, i) for i, at in enumerate(tables("operators"))),
-            inputs=_optional(numbers, has, "inputs") or (),
-            outputs=_optional(numbers, has, "outputs") or (),
-            name=self.text(position, has, "name"),
-            debug_metadata_index=_optional(scalar, has, "debug_metadata_index", -1),
-            has_tensors="tensors" in has,
-            has_inputs="inputs" in has,
-            has_outputs="outputs" in has,
+            tensors=tuple(
+                self.tensor(each, index, i) for i, each in enumerate(self.tables(at + tensors) if tensors else ())
+            ),
+            operators=tuple(
+                self.operator(each, index, i) for i, each in enumerate(self.tables(at + operators) if operators else ())
+            ),
+            inputs=self.integers(at + inputs) if inputs else (),
+            outputs=self.integers(at + outputs) if outputs else (),
+            name=self.text(at + name) if name else None,
+            debug_metadata_index=self.ints[at + debug >> 2] if debug else -1,
+            has_tensors=tensors > 0,
+            has_inputs=inputs > 0,
+            has_outputs=outputs > 0,
         )
 
     def tensor(self, at: int, subgraph: int, index: int) -> Tensor:
         """The tensor whose table lies at ``at``."""
-        data, has = self.data, self.present_at("Tensor", at)
-        numbers, scalar = partial(self.numbers, "Tensor", at), partial(self.scalar, "Tensor", at)
-        code = _optional(scalar, has, "type", 0)
+        data = self.data
+        (
+            name, kind, shape, buffer, quantization, variable, has_rank, signature, sparsity, variants, external,
+        ) = self.offsets(_TENSOR, at)  # fmt: skip
+        code = data[at + kind] if kind else 0
         dtype = _DTYPES.get(code)
         if dtype is None:
+            code = unpack_from("<b", data, at + kind)[0]
             raise self.fail(
                 f"tensor {index} of subgraph {subgraph} has element type {code}, which no TFLite schema defines"
             )
         return Tensor(
-            name=self.text(at, has, "name") or "",
-            dtype=dtype,
-            shape=_optional(numbers, has, "shape") or (),
-            buffer=_optional(scalar, has, "buffer", 0),
-            quantization=self.quantization(read_target(data, at + has["quantization"]))
-            if "quantization" in has
-            else None,
-            is_variable=_optional(scalar, has, "is_variable", False),
-            has_shape="shape" in has,
-            has_rank=_optional(scalar, has, "has_rank", False),
-            shape_signature=_optional(numbers, has, "shape_signature"),
-            sparsity=self.sparsity(read_target(data, at + has["sparsity"])) if "sparsity" in has else None,
-            variant_tensors=_optional(partial(self.records, "Tensor", at), has, "variant_tensors"),
-            external_buffer=_optional(scalar, has, "external_buffer", 0),
+            self.text(at + name) if name else "",
+            dtype,
+            self.integers(at + shape) if shape else (),
+            self.words[at + buffer >> 2] if buffer else 0,
+            self.quantization(self.table(at + quantization)) if quantization else None,
+            bool(variable and data[at + variable]),
+            shape > 0,
+            bool(has_rank and data[at + has_rank]),
+            self.integers(at + signature) if signature else None,
+            self.sparsity(self.table(at + sparsity)) if sparsity else None,
+            self.records(at + variants, "VariantSubType") if variants else None,
+            self.words[at + external >> 2] if external else 0,
         )
 
     def sparsity(self, at: int) -> Record:
@@ -234,55 +298,51 @@ class _Reader:
 
     def quantization(self, at: int) -> Quantization:
         """The quantization in the table at byte ``at``."""
-        table = "QuantizationParameters"
-        has = self.present_at(table, at)
-        numbers = partial(self.numbers, table, at)
+        scale, zero_point, dimension, least, most, details, value = self.offsets(_QUANTIZATION, at)
         return Quantization(
-            scales=_optional(numbers, has, "scale") or (),
-            zero_points=_optional(numbers, has, "zero_point") or (),
-            dimension=_optional(partial(self.scalar, table, at), has, "quantized_dimension", 0),
-            min=_optional(numbers, has, "min"),
-            max=_optional(numbers, has, "max"),
-            details=_optional(partial(self.union, table, at), has, "details"),
-            has_scales="scale" in has,
-            has_zero_points="zero_point" in has,
+            self.reals(at + scale) if scale else (),
+            self.numbers(at + zero_point, "q") if zero_point else (),
+            self.ints[at + dimension >> 2] if dimension else 0,
+            self.reals(at + least) if least else None,
+            self.reals(at + most) if most else None,
+            self.union(at, details, value, "QuantizationDetails"),
+            scale > 0,
+            zero_point > 0,
         )
 
     def operator(self, at: int, subgraph: int, index: int) -> Operator:
         """The operator whose table lies at ``at``."""
-        has = self.present_at("Operator", at)
-        numbers, union = partial(self.numbers, "Operator", at), partial(self.union, "Operator", at)
-        scalar = partial(self.scalar, "Operator", at)
-        code = _optional(scalar, has, "opcode_index", 0)
-        if code >= len(self.codes):
+        (
+            code, inputs, outputs, options, value, options_2, value_2, custom, custom_format, intermediates, mutating,
+            debug, large, size,
+        ) = self.offsets(_OPERATOR, at)  # fmt: skip
+        number = self.words[at + code >> 2] if code else 0
+        if number >= len(self.codes):
             raise self.fail(
-                f"operator {index} of subgraph {subgraph} has operator code {code}, the model has {len(self.codes)}"
+                f"operator {index} of subgraph {subgraph} has operator code {number}, the model has {len(self.codes)}"
             )
-        custom, outside = self.custom_options(at, has, f"operator {index} of subgraph {subgraph}")
+        outside = None
+        if large and not custom:
+            what = f"the custom options of operator {index} of subgraph {subgraph}"
+            outside = self.outside(self.long(at, large), self.long(at, size), what)
+        own = self.bytes_at(at + custom) if custom else outside
         return Operator(
-            code=self.codes[code],
-            inputs=_optional(numbers, has, "inputs") or (),
-            outputs=_optional(numbers, has, "outputs") or (),
-            options=_optional(union, has, "builtin_options"),
-            options_2=_optional(union, has, "builtin_options_2"),
-            custom_options=custom,
-            custom_options_format=_optional(scalar, has, "custom_options_format", 0),
-            intermediates=_optional(numbers, has, "intermediates"),
-            mutating_variable_inputs=_optional(numbers, has, "mutating_variable_inputs"),
-            debug_metadata_index=_optional(scalar, has, "debug_metadata_index", -1),
-            has_inputs="inputs" in has,
-            has_outputs="outputs" in has,
-            custom_options_external=outside,
+            code=self.codes[number],
+            inputs=self.integers(at + inputs) if inputs else (),
+            outputs=self.integers(at + outputs) if outputs else (),
+            options=self.union(at, options, value, "BuiltinOptions"),
+            options_2=self.union(at, options_2, value_2, "BuiltinOptions2"),
+            custom_options=None if own is None else bytes(own),
+            custom_options_format=unpack_from("<b", self.data, at + custom_format)[0] if custom_format else 0,
+            intermediates=self.integers(at + intermediates) if intermediates else None,
+            mutating_variable_inputs=self.numbers(at + mutating, "?") if mutating else None,
+            debug_metadata_index=self.ints[at + debug >> 2] if debug else -1,
+            has_inputs=inputs > 0,
+            has_outputs=outputs > 0,
+            custom_options_external=outside is not None,
         )
 
-    def custom_options(self, at: int, has: Mapping[str, int], what: str) -> tuple[bytes | None, bool]:
-        """The custom options, None where there are none, and whether they lie outside the FlatBuffer."""
-        if "custom_options" in has:
-            return bytes(vector_bytes(self.data, at + has["custom_options"])), False
-        if "large_custom_options_offset" not in has:
-            return None, False
-        scalar = partial(self.scalar, "Operator", at)
-        offset = _optional(scalar, has, "large_custom_options_offset", 0)
-        size = _optional(scalar, has, "large_custom_options_size", 0)
-        outside = self.outside(offset, size, f"the custom options of {what}")
-        return (None, False) if outside is None else (bytes(outside), True)
+
+def _numbered(tables: Sequence[int]) -> tuple[Sequence[int], range]:
+    """The tables, and their indices."""
+    return tables, range(len(tables))

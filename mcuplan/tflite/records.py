@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import itertools
 import struct
+import sys
+from array import array
+from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from mcuplan.graph import Record
@@ -22,10 +26,14 @@ UNKNOWN = "#"
 """In ``Record.table``: an options table newer than the schema, named ``<union>#<tag>``; see :func:`read_unknown`."""
 
 
-def read_soffset(data: memoryview, position: int) -> int:
-    """How far before the table at ``position`` its vtable lies."""
-    distance: int = _SOFFSET.unpack_from(data, position)[0]
-    return distance
+def four_bytes(data: memoryview, code: str) -> memoryview | array[Any]:
+    """The file as little-endian numbers of four bytes in the ``struct`` format ``code``, a last odd bit left out."""
+    whole = data[: len(data) // 4 * 4]
+    if sys.byteorder == "little":
+        return whole.cast(code)  # type: ignore[call-overload, no-any-return]
+    numbers = array(code, bytes(whole))
+    numbers.byteswap()
+    return numbers
 
 
 def read_slots(data: memoryview, position: int, table: Table) -> tuple[int, ...]:
@@ -69,12 +77,6 @@ def read_tables(data: bytes | memoryview, at: int) -> list[int]:
     return [start + 4 * i + offset for i, offset in enumerate(struct.unpack_from(f"<{count}I", data, start))]
 
 
-def vector_bytes(data: memoryview, at: int) -> memoryview:
-    """The bytes of the string, or of the vector of bytes, that the offset at ``at`` points to."""
-    start, count = _vector(data, at)
-    return data[start : start + count]
-
-
 def read_start(data: bytes | memoryview, at: int) -> int:
     """Where the first element lies of the vector that the offset at ``at`` points to."""
     return _vector(data, at)[0]
@@ -83,15 +85,23 @@ def read_start(data: bytes | memoryview, at: int) -> int:
 def read_record(data: memoryview, position: int, table: Table) -> Record:
     """The table at ``position``, with everything below it."""
     offsets = read_slots(data, position, table)
-    return Record(table.name, {field.name: _read_field(data, position, offsets, field) for field in table.fields})
+    found = dict(_absent(table.name))
+    for field in table.fields:
+        if offsets[field.slot]:
+            found[field.name] = _read_field(data, position, offsets, field)
+    return Record(table.name, found)
+
+
+@cache
+def _absent(table: str) -> Mapping[str, Any]:
+    """What the fields of a table are where the file does not say: scalars their default, all else None."""
+    return {field.name: field.default for field in schema().tables[table].fields}
 
 
 def _read_field(data: memoryview, position: int, offsets: tuple[int, ...], field: Field) -> Any:
     offset = offsets[field.slot]
     if field.kind is Kind.SCALAR:
-        return read_scalar(data, position + offset, field) if offset else field.default
-    if not offset:
-        return None
+        return read_scalar(data, position + offset, field)
     if field.kind is Kind.UNION:
         value = offsets[field.slot + 1]
         return read_union(data, field.target, data[position + offset], position + value if value else 0)
@@ -115,7 +125,7 @@ def read_union(data: memoryview, union: str, tag: int, at: int) -> Record | None
     if member is None:
         return read_unknown(data, f"{union}{UNKNOWN}{tag}", position)
     if not position:
-        return Record(member.name, {field.name: field.default for field in member.fields})
+        return Record(member.name, dict(_absent(member.name)))
     return read_record(data, position, member)
 
 

@@ -10,11 +10,10 @@ schema bounds the depth.
 from __future__ import annotations
 
 import struct
-import sys
-from array import array
 from typing import NamedTuple
 
 from mcuplan.errors import ModelError
+from mcuplan.tflite.records import four_bytes
 from mcuplan.tflite.schema import Field, Kind, Table, schema
 
 _SPARE = 16_384
@@ -46,13 +45,14 @@ class _Plan(NamedTuple):
     """What a vtable says about every table that uses it.
 
     ``size`` is how many bytes from the table's start must lie in the file, ``wide`` the offsets of scalars that
-    need 8-byte alignment, ``references`` the offsets of fields that point elsewhere, ``unions`` the offsets of tags
-    and values (0 where the value is absent).
+    need 8-byte alignment, ``references`` the offsets of fields that point elsewhere (with the bytes of an element of
+    plain vectors and of strings, 0 for what is followed further), ``unions`` the offsets of tags and values (0 where
+    the value is absent).
     """
 
     size: int
     wide: tuple[int, ...]
-    references: tuple[tuple[int, Field], ...]
+    references: tuple[tuple[int, int, Field], ...]
     unions: tuple[tuple[int, int, Field], ...]
 
 
@@ -68,7 +68,7 @@ class _Verifier:
         self.data = data
         self.name = name
         self.end = len(data)
-        self.words = _words(data)
+        self.words = four_bytes(data, "I")
         self.plans: dict[tuple[str, int], _Plan] = {}
         self.tables: dict[str, dict[int, int]] = {}
         self.vectors: dict[tuple[str, int], int] = {}
@@ -118,17 +118,33 @@ class _Verifier:
         if known is not None:
             return known
         self.spend(1)
-        distance = self.words[position >> 2]
+        words, end = self.words, self.end
+        distance = words[position >> 2]
         vtable = position - (distance - 0x1_0000_0000 if distance & 0x8000_0000 else distance)
         plan = self.plans.get((table.name, vtable)) or self.plan(vtable, table)
-        if position + plan.size > self.end:
+        if position + plan.size > end:
             raise self.outside(table.name, position)
         for offset in plan.wide:
             if (position + offset) & 7:
                 raise self.damaged(f"a field of {table.name} at byte {position} is misaligned")
         weight = plan.size
-        for offset, field in plan.references:
-            weight += self.follow(position + offset, field, table)
+        viewed = table.name == _VIEWED
+        for offset, width, field in plan.references:
+            at = position + offset
+            if not width:
+                weight += self.follow(at, field, table)
+                continue
+            # Plain vectors and strings, most of what a file refers to: looked at here, for a call costs as much again.
+            target = at + words[at >> 2]
+            if target + 4 > end or target & 3 or target == at:
+                self.target(at, field.name)
+            length = words[target >> 2] * width
+            is_text = field.kind is Kind.STRING
+            if target + 4 + length + is_text > end:
+                raise self.outside(f"{table.name}.{field.name} ({length // width} elements)", target)
+            if is_text:
+                self.string(target + 4, length, table, field)
+            weight += 4 if viewed else 4 + length
         for tag_offset, value_offset, field in plan.unions:
             tag = self.data[position + tag_offset]
             if tag and value_offset:
@@ -171,27 +187,24 @@ class _Verifier:
             elif not offset:
                 continue
             elif field.kind is not Kind.SCALAR:
-                references.append((offset, field))
+                references.append((offset, _plain_width(field), field))
             elif width == 8:
                 wide.append(offset)
         plan = self.plans[table.name, vtable] = _Plan(end, tuple(wide), tuple(references), tuple(unions))
         return plan
 
     def follow(self, at: int, field: Field, table: Table) -> int:
-        """Check what the field at ``at`` of a ``table`` refers to; its weight."""
-        kind = field.kind
-        if kind is Kind.TABLE:
+        """Check the table, or the vector of tables or strings, that the field at ``at`` of a ``table`` refers to.
+
+        Returns its weight.
+        """
+        if field.kind is Kind.TABLE:
             return self.reference(at, schema().tables[field.target])
         position = self.target(at, field.name)
         count = self.words[position >> 2]
-        width = 1 if kind is Kind.STRING else field.width
         first = position + 4
-        if first + count * width + (kind is Kind.STRING) > self.end:
+        if first + count * _REFERENCE > self.end:
             raise self.outside(f"{table.name}.{field.name} ({count} elements)", position)
-        if kind is Kind.SCALARS:
-            return 4 if table.name == _VIEWED else 4 + count * width
-        if kind is Kind.STRING:
-            return self.string(first, count, table, field)
         known = self.vectors.get((table.name + field.name, position))
         if known is None:
             self.spend(count)
@@ -238,11 +251,6 @@ class _Verifier:
         return 2 * slots + int(inline)
 
 
-def _words(data: memoryview) -> memoryview | array[int]:
-    """The file as 32-bit little-endian words, a last odd bit left out."""
-    whole = data[: len(data) // 4 * 4]
-    if sys.byteorder == "little":
-        return whole.cast("I")
-    words = array("I", bytes(whole))
-    words.byteswap()
-    return words
+def _plain_width(field: Field) -> int:
+    """Bytes of an element of what a field refers to; 0 where elements refer further."""
+    return field.width if field.kind is Kind.SCALARS else int(field.kind is Kind.STRING)
