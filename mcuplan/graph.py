@@ -169,7 +169,7 @@ class Tensor:
     @property
     def is_dynamic(self) -> bool:
         """True where some dimension is only known at run time."""
-        return any(d < 0 for d in self.shape)
+        return min(self.shape, default=0) < 0
 
     @property
     def stored_bytes(self) -> int | None:

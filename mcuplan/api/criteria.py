@@ -209,6 +209,10 @@ class Asking:
         McuplanError
             Where they are wrong: an unknown board, a bad reserve, two targets.
         """
+        return self._stated
+
+    @cached_property
+    def _stated(self) -> Criteria:
         o = self.options
         sources = {name: o.named(name) for name in LIMITED if getattr(o, name) is not None}
         stated = Criteria(
@@ -236,7 +240,7 @@ class Asking:
 
     def criteria(self, model: str) -> Criteria:
         """What one model is held against: the options first, then its configuration."""
-        stated, config = self.stated(), self.config_for(model)
+        stated, config = self._stated, self.config_for(model)
         if config is None:
             return stated
         rules, o = rules_for(config, model), self.options

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from mcuplan.budget.analysis import Analysis
 from mcuplan.budget.limits import Counted, Limits
@@ -36,8 +36,7 @@ class Cost:
     """The model's own name for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Item:
+class _Item(NamedTuple):
     resource: ResourceName
     what: str
     amount: int
@@ -63,17 +62,17 @@ def largest_costs(
     if "ram" in whole:
         items += _ram(analysis, need, live, arena_only=counted.get("ram") is Counted.ARENA)
     elif "arena" in whole:
-        items += (replace(item, resource="arena") for item in _ram(analysis, need, live, arena_only=True))
+        items += (item._replace(resource="arena") for item in _ram(analysis, need, live, arena_only=True))
     if "flash" in whole:
         items += _flash(analysis, need, model_only=counted.get("flash") is Counted.MODEL)
     if "macs" in whole:
         items += _macs(analysis)
-    costs = (
-        Cost(item.resource, item.what, item.amount, round(item.amount / max(whole[item.resource], 1), 4), item.name)
-        for item in items
-        if item.amount > 0
-    )
-    return tuple(sorted(costs, key=lambda cost: (-cost.share, -cost.amount, cost.what))[:count])
+
+    def share(item: _Item) -> float:
+        return round(item.amount / max(whole[item.resource], 1), 4)
+
+    shown = sorted((i for i in items if i.amount > 0), key=lambda i: (-share(i), -i.amount, i.what))[:count]
+    return tuple(Cost(item.resource, item.what, item.amount, share(item), item.name) for item in shown)
 
 
 def _ram(analysis: Analysis, need: Need, live: Sequence[PlannedBuffer], arena_only: bool) -> Iterator[_Item]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from mcuplan.graph import Graph
-from mcuplan.tflm.lifetimes import lifetimes
+from mcuplan.tflm.lifetimes import operator_steps
 from mcuplan.tflm.results import ArenaPrediction, PlannedBuffer
 
 BEFORE = -1
@@ -30,7 +30,7 @@ def live_steps(graph: Graph, arena: ArenaPrediction) -> tuple[Step, ...]:
 
     Step -1 is there only where buffers that nothing touches exist; step 0 holds the inputs before the first operator.
     """
-    owners = lifetimes(graph, ()).operator_steps
+    owners = operator_steps(graph)
     live = _covered(arena) if any(b.offline for b in arena.plan) else _summed(arena)
     first = BEFORE if live[0] else 0
     return tuple(Step(t, *owners.get(t, (0, -1)), live[t - BEFORE]) for t in range(first, arena.steps + 1))

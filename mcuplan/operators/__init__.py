@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mcuplan.operators.call import OperatorCall, all_from_front, from_front
+from mcuplan.operators.call import OperatorCall, all_from_front, call_at, facts_of, from_front
 from mcuplan.operators.calls import called_subgraphs, callees_first, nested_calls, reachable_subgraphs
 from mcuplan.operators.facts import TensorFacts, constant_values
 from mcuplan.operators.geometry import Axis, Window, window, window_axis
@@ -14,7 +14,7 @@ from mcuplan.operators.table import OperatorInfo, Trait, operator_info, operator
 
 __all__ = [
     "Axis", "Kind", "ModelMacs", "OperatorCall", "OperatorInfo", "OperatorMacs", "Options", "TensorFacts", "Trait",
-    "Window", "all_from_front", "called_subgraphs", "callees_first", "constant_values", "from_front", "kinds",
-    "loop_turns", "model_macs", "nested_calls", "never_ends", "operator_info", "operator_macs", "operators_that",
-    "reachable_subgraphs", "sliding", "window", "window_axis",
+    "Window", "all_from_front", "call_at", "called_subgraphs", "callees_first", "constant_values", "facts_of",
+    "from_front", "kinds", "loop_turns", "model_macs", "nested_calls", "never_ends", "operator_info", "operator_macs",
+    "operators_that", "reachable_subgraphs", "sliding", "window", "window_axis",
 ]  # fmt: skip

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from functools import cached_property
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Generic, TypeVar
 
 from mcuplan.graph import Graph, Operator, Subgraph
 from mcuplan.operators.facts import TensorFacts, constant_values
@@ -37,6 +36,24 @@ def all_from_front(axes: Iterable[int], rank: int) -> frozenset[int] | None:
     return None if None in found else frozenset(axis for axis in found if axis is not None)
 
 
+_Value = TypeVar("_Value")
+
+
+class _Kept(Generic[_Value]):
+    """A property worked out once for all views of one call (``functools.cached_property`` would lock, and for one)."""
+
+    def __init__(self, find: Callable[[Any], _Value]) -> None:
+        self.find = find
+        self.__doc__ = find.__doc__
+
+    def __get__(self, call: OperatorCall, owner: type[OperatorCall]) -> _Value:
+        known = call.known
+        if self not in known:
+            known[self] = self.find(call)
+        value: _Value = known[self]
+        return value
+
+
 class OperatorCall(Mapping[str, Any]):
     """One operator where it stands: its tensors, options and geometry. The one view that rooms share.
 
@@ -44,16 +61,20 @@ class OperatorCall(Mapping[str, Any]):
     roles that the operator table gives to inputs (``x`` data, ``w`` filter, ``b`` bias, ...); ``y`` the first output;
     ``kh kw stride_h stride_w dil_h dil_w`` and the padding before (``pad_h pad_w``) and after (``pad_h2 pad_w2``) of
     operators with a window; every option by its schema name. Unknown names raise KeyError.
+
+    ``known`` is what other views of the same call have found out (:func:`facts_of`).
     """
 
-    def __init__(self, graph: Graph, subgraph: Subgraph, operator: Operator) -> None:
+    def __init__(
+        self, graph: Graph, subgraph: Subgraph, operator: Operator, known: dict[Any, Any] | None = None
+    ) -> None:
         self.graph = graph
         self.subgraph = subgraph
         self.operator = operator
         self.info = operator_info(operator.label)
-        self._cache: dict[str, Any] = {}
+        self.known: dict[Any, Any] = {} if known is None else known
 
-    @cached_property
+    @_Kept
     def options(self) -> Options:
         """The options by name and type; all 0 where the file has none or another operator's."""
         return Options(self.operator)
@@ -62,17 +83,17 @@ class OperatorCall(Mapping[str, Any]):
         tensor = self.subgraph.tensors[index] if index >= 0 else None
         return TensorFacts(self.graph, tensor, index)
 
-    @cached_property
+    @_Kept
     def inputs(self) -> tuple[TensorFacts, ...]:
         """All inputs, absent optional ones included."""
         return tuple(self._tensor(i) for i in self.operator.inputs)
 
-    @cached_property
+    @_Kept
     def outputs(self) -> tuple[TensorFacts, ...]:
         """All outputs."""
         return tuple(self._tensor(i) for i in self.operator.outputs)
 
-    @cached_property
+    @_Kept
     def hybrid(self) -> bool:
         """Whether a float operator has integer weights: then it finds one scale for its whole input as it runs.
 
@@ -84,7 +105,7 @@ class OperatorCall(Mapping[str, Any]):
         w: TensorFacts = self["w"]
         return x.dtype.startswith("float") and w.dtype.startswith(("int", "uint"))
 
-    @cached_property
+    @_Kept
     def window(self) -> Window | None:
         """The spatial window, None for operators without one or with shapes that are not NHWC."""
         kind = self.info.window
@@ -103,7 +124,7 @@ class OperatorCall(Mapping[str, Any]):
         source = self["y"].dims if kind == "transpose" else x.dims
         return window(source, kernel, strides, dilations, options.padding) if len(source) == 4 else None
 
-    @cached_property
+    @_Kept
     def axis(self) -> int | None:
         """The axis that is joined, split, packed, unpacked or looked up along, counted from the front.
 
@@ -149,12 +170,24 @@ class OperatorCall(Mapping[str, Any]):
         return own_options(self.operator)[name]
 
     def __getitem__(self, name: str) -> Any:
-        if name not in self._cache:
-            self._cache[name] = self._find(name)
-        return self._cache[name]
+        known = self.known
+        if name not in known:
+            known[name] = self._find(name)
+        return known[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._cache)
+        return (name for name in self.known if isinstance(name, str))
 
     def __len__(self) -> int:
-        return len(self._cache)
+        return sum(1 for _ in self)
+
+
+def facts_of(graph: Graph, index: int, place: int) -> dict[Any, Any]:
+    """What is known of operator ``place`` of subgraph ``index``, for every view of it, as long as its graph lives."""
+    return graph.once(("call", index, place), dict)
+
+
+def call_at(graph: Graph, index: int, place: int) -> OperatorCall:
+    """The call of operator ``place`` of subgraph ``index``, with what was found out of it before."""
+    subgraph = graph.subgraphs[index]
+    return OperatorCall(graph, subgraph, subgraph.operators[place], facts_of(graph, index, place))

@@ -34,6 +34,9 @@ _ALLOWED = (
     ast.GeneratorExp, ast.comprehension, ast.Store,
 )  # fmt: skip
 
+_GLOBALS: dict[str, Any] = {"__builtins__": {}, **FUNCTIONS}
+"""What a formula finds beside its names. No formula can change it: the language has no assignment."""
+
 
 UNFIT = (ArithmeticError, AttributeError, IndexError, KeyError, NameError, TypeError)
 """What :func:`evaluate` raises on facts that no kernel would take: missing operands, other ranks, sizes of 0."""
@@ -80,4 +83,4 @@ def evaluate(formula: str | int, names: Mapping[str, Any]) -> Any:
     """
     if isinstance(formula, int):
         return formula
-    return eval(compile_formula(formula), {"__builtins__": {}, **FUNCTIONS}, names)
+    return eval(compile_formula(formula), _GLOBALS, names)

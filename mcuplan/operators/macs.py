@@ -13,13 +13,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mcuplan.graph import CUSTOM, Graph, Operator, Subgraph
-from mcuplan.operators.call import OperatorCall
+from mcuplan.operators.call import OperatorCall, call_at
 from mcuplan.operators.calls import called_subgraphs, callees_first
 from mcuplan.operators.formulas import UNFIT, evaluate
 from mcuplan.operators.input_rows import is_rows_operator
-from mcuplan.operators.likeness import kinds
+from mcuplan.operators.likeness import Kind, kinds
 from mcuplan.operators.loops import loop_turns
-from mcuplan.operators.table import operator_info
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +48,17 @@ def operator_macs(graph: Graph, subgraph: Subgraph, operator: Operator) -> int |
 
     Formulas are in ``operators/data/operators.json``.
     """
-    info = operator_info(operator.label)
+    return _macs(OperatorCall(graph, subgraph, operator))
+
+
+def _macs(call: OperatorCall) -> int | None:
+    info, operator = call.info, call.operator
     if not info.known:
         return None if operator.name == CUSTOM and not is_rows_operator(operator) else 0
     if info.macs == 0:
         return 0
     try:
-        count = evaluate(info.macs, OperatorCall(graph, subgraph, operator))
+        count = evaluate(info.macs, call)
     except UNFIT:
         return None
     return count if isinstance(count, int) and count >= 0 else None
@@ -74,7 +77,8 @@ def model_macs(graph: Graph) -> ModelMacs:
 
 
 def _model_macs(graph: Graph) -> ModelMacs:
-    rows = tuple(OperatorMacs(s, i, _known_macs(graph, s, i, op)) for s, i, op in graph.operators())
+    known = kinds(graph)
+    rows = tuple(OperatorMacs(s, i, _known_macs(graph, s, i, known[s][i])) for s, i, _ in graph.operators())
     by_subgraph: dict[int, int] = {}
     for row in rows:
         by_subgraph[row.subgraph] = by_subgraph.get(row.subgraph, 0) + (row.macs or 0)
@@ -82,11 +86,10 @@ def _model_macs(graph: Graph) -> ModelMacs:
     return ModelMacs(total, rows, counted and all(row.macs is not None for row in rows))
 
 
-def _known_macs(graph: Graph, index: int, place: int, operator: Operator) -> int | None:
-    kind, subgraph = kinds(graph)[index][place], graph.subgraphs[index]
+def _known_macs(graph: Graph, index: int, place: int, kind: Kind | None) -> int | None:
     if kind is None:
-        return operator_macs(graph, subgraph, operator)
-    return kind.form.once("macs", lambda: operator_macs(graph, subgraph, operator))
+        return _macs(call_at(graph, index, place))
+    return kind.form.once("macs", lambda: _macs(call_at(graph, index, place)))
 
 
 def _runs(graph: Graph, own: Mapping[int, int]) -> dict[int, tuple[int, bool]]:

@@ -10,7 +10,7 @@ from typing import TypeVar
 from mcuplan.graph import Graph
 from mcuplan.tflm.alignment import aligned
 from mcuplan.tflm.kernels import Tables, object_sizes, tables
-from mcuplan.tflm.lifetimes import NEVER, Lifetimes, lifetimes
+from mcuplan.tflm.lifetimes import NEVER, OPERATOR_STEPS, Lifetimes, lifetimes
 from mcuplan.tflm.offline import ONLINE, read_offline_plan
 from mcuplan.tflm.persistent import (
     OWN_PLANNER_OBJECTS,
@@ -71,7 +71,7 @@ def _unplaced(
 def place(buffers: Sequence[PlannedBuffer]) -> tuple[PlannedBuffer, ...]:
     """The buffers with the offsets that TFLM's planner gives them; offline ones keep theirs."""
     offsets = greedy_offsets([Requirement(b.size, b.first, b.last, b.offset if b.offline else None) for b in buffers])
-    return tuple(replace(b, offset=at) if b.offset != at else b for b, at in zip(buffers, offsets, strict=True))
+    return tuple(b.at(offset) if b.offset != offset else b for b, offset in zip(buffers, offsets, strict=True))
 
 
 def most_live(buffers: Sequence[PlannedBuffer]) -> int:
@@ -316,6 +316,7 @@ def _planned(
 
     def find() -> tuple[int, tuple[PlannedBuffer, ...]]:
         live = lifetimes(graph, [(r.subgraph, r.operator) for r in scratch])
+        graph.once(OPERATOR_STEPS, lambda: live.operator_steps)
         return live.steps, place(list(_unplaced(graph, data, live, scratch, offline)))
 
     return graph.once(("planned", data.alignment, tuple(data.type_bytes.items()), scratch), find)

@@ -12,8 +12,8 @@ from fnmatch import fnmatchcase
 from functools import cache, partial
 from typing import Any
 
-from mcuplan.graph import Graph, Operator, Subgraph
-from mcuplan.operators import OperatorCall, kinds
+from mcuplan.graph import Graph
+from mcuplan.operators import call_at, kinds
 from mcuplan.operators.formulas import evaluate
 from mcuplan.tflm.results import UNNOTICED, Refusal
 from mcuplan.tflm.target import Target
@@ -101,6 +101,13 @@ def _rules_of(target: Target) -> tuple[DatedRule, ...]:
     return tuple(rule for rule in dated_rules() if any(rule.concerns(t) for t in known))
 
 
+@cache
+def _by_label(target: Target, warning: bool) -> Mapping[str, Sequence[DatedRule]]:
+    """The rules that hold for a target, by the names of the operators that they are about."""
+    rules = [rule for rule in _rules_of(target) if rule.warning == warning]
+    return {label: [rule for rule in rules if label in rule.operators] for rule in rules for label in rule.operators}
+
+
 def has_operator(target: Target, name: str, dtype: str = "") -> bool:
     """Whether a target's TFLM has an operator, and takes ``dtype`` for the operand that chooses its kernel.
 
@@ -147,24 +154,22 @@ def warnings(graph: Graph, target: Target) -> tuple[str, ...]:
 
 
 def _matches(graph: Graph, target: Target, warning: bool) -> Iterator[tuple[DatedRule, int, int, str]]:
-    rules = [rule for rule in _rules_of(target) if rule.warning == warning]
-    if not rules:
+    by_label = _by_label(target, warning)
+    if not by_label:
         return
-    by_label = {
-        label: [rule for rule in rules if label in rule.operators] for rule in rules for label in rule.operators
-    }
+    asked, known = ("dated", target, warning), kinds(graph)
     for s, k, op in graph.operators():
-        known, kind = by_label.get(op.label), kinds(graph)[s][k]
-        if not known:
+        concerning, kind = by_label.get(op.label), known[s][k]
+        if not concerning:
             continue
-        first = partial(_first, known, graph, graph.subgraphs[s], op)
-        found = first() if kind is None else kind.work.once(("dated", target, warning), first)
+        first = partial(_first, concerning, graph, s, k)
+        found = first() if kind is None else kind.work.once(asked, first)
         if found is not None:
             yield found, s, k, op.label
 
 
-def _first(rules: Sequence[DatedRule], graph: Graph, subgraph: Subgraph, op: Operator) -> DatedRule | None:
-    facts = OperatorCall(graph, subgraph, op)
+def _first(rules: Sequence[DatedRule], graph: Graph, index: int, place: int) -> DatedRule | None:
+    facts = call_at(graph, index, place)
     return next((rule for rule in rules if rule.holds(facts)), None)
 
 

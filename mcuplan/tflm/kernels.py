@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from mcuplan.operators import OperatorCall, TensorFacts
-from mcuplan.operators.formulas import UNFIT, evaluate
+from mcuplan.operators.formulas import FUNCTIONS, UNFIT, evaluate
 from mcuplan.tflite.schema import schema
 from mcuplan.tflm.target import Target
 from mcuplan.tflm.versions import document
@@ -160,23 +160,23 @@ class NodeNeeds:
     known: bool = True
 
 
-class _Names(Mapping[str, Any]):
-    """Formula names: ``let`` of the kernel, then what the target and the replay add, then the operator's facts."""
+class _Names(dict[str, Any]):
+    """Formula names: what the target and the replay add, ``let`` of the kernel, then the operator's facts."""
 
     def __init__(self, facts: OperatorCall, let: Mapping[str, str], extra: Mapping[str, Any]) -> None:
+        super().__init__(FUNCTIONS, **extra)
         self.facts = facts
         self.let = let
-        self._found = dict(extra)
 
-    def __getitem__(self, name: str) -> Any:
-        if name not in self._found:
-            if name in self.let:
-                self._found[name] = evaluate(self.let[name], self)
-            elif name == "custom":
-                self._found[name] = custom_options(self.facts.operator.custom_options)
-            else:
-                return self._fact(name)
-        return self._found[name]
+    def __missing__(self, name: str) -> Any:
+        if name in self.let:
+            found = evaluate(self.let[name], self)
+        elif name == "custom":
+            found = custom_options(self.facts.operator.custom_options)
+        else:
+            found = self._fact(name)
+        self[name] = found
+        return found
 
     def _fact(self, name: str) -> Any:
         """A fact of the operator; an option that the file does not give reads as 0, as TFLM's parsers leave it."""
@@ -187,12 +187,6 @@ class _Names(Mapping[str, Any]):
             if table is None or all(field.name != name for field in table.fields):
                 raise
             return 0
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._found)
-
-    def __len__(self) -> int:
-        return len(self._found)
 
 
 def custom_options(data: bytes | None) -> SimpleNamespace:

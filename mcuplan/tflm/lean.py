@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mcuplan.graph import Graph
-from mcuplan.operators import OperatorCall, TensorFacts
+from mcuplan.operators import OperatorCall, TensorFacts, call_at
 from mcuplan.operators.formulas import evaluate
 from mcuplan.tflm.alignment import aligned
 from mcuplan.tflm.kernels import node_needs
@@ -69,8 +69,8 @@ def kept(graph: Graph, target: Target) -> tuple[Kept, ...]:
 
 def _kept(graph: Graph, target: Target) -> Iterator[Kept]:
     reached = document(target.version, "lean")["operators"]
-    for s, _, op in graph.operators():
-        call = OperatorCall(graph, graph.subgraphs[s], op)
+    for s, k, op in graph.operators():
+        call = call_at(graph, s, k)
         requests = [r for r in node_needs(call, target).prepare if r.in_flash]
         if requests:
             filter_ = call.inputs[reached[op.label]["filter"]]

@@ -84,6 +84,15 @@ def lifetimes(graph: Graph, scratch_owners: Sequence[tuple[int, int]]) -> Lifeti
     return result
 
 
+OPERATOR_STEPS = "operator steps"
+"""What a graph keeps of its lifetimes: they are the same whatever scratch kernels ask for."""
+
+
+def operator_steps(graph: Graph) -> Mapping[int, tuple[int, int]]:
+    """For each time step that is an operator's its (subgraph, operator)."""
+    return graph.once(OPERATOR_STEPS, lambda: lifetimes(graph, ()).operator_steps)
+
+
 def _mark(
     graph: Graph,
     index: int,

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mcuplan.graph import Graph, Tensor
-from mcuplan.operators import OperatorCall, Options, TensorFacts, kinds
+from mcuplan.operators import Kind, Options, TensorFacts, call_at, kinds
 from mcuplan.tflm.alignment import ARENA_ALIGNMENT, LENT_ALIGNMENT, WORD, aligned
 from mcuplan.tflm.kernels import Sized, node_needs, object_sizes, tables
 from mcuplan.tflm.results import PersistentAllocation, PersistentKind
@@ -190,14 +190,12 @@ class _Asked:
     known: bool
 
 
-def _asked(graph: Graph, index: int, place: int, target: Target, first_assignment: bool) -> _Asked:
-    subgraph = graph.subgraphs[index]
+def _asked(graph: Graph, index: int, place: int, kind: Kind | None, target: Target, first_assignment: bool) -> _Asked:
 
     def find() -> _Asked:
-        needs = node_needs(OperatorCall(graph, subgraph, subgraph.operators[place]), target, first_assignment)
+        needs = node_needs(call_at(graph, index, place), target, first_assignment)
         return _Asked(needs.init, needs.prepare, _temp_bytes(needs.temps, object_sizes(target)), needs.known)
 
-    kind = kinds(graph)[index][place]
     return find() if kind is None else kind.form.once(("asked", target), find)
 
 
@@ -215,9 +213,10 @@ def prepare(graph: Graph, target: Target, objects: Sequence[str] = PLAIN_OBJECTS
     _start_model(graph, target, tail, resources.count, objects)
 
     needs: dict[tuple[int, int], _Asked] = {}
+    known = kinds(graph)
     for s, k, op in graph.operators():
         first = op.name == "ASSIGN_VARIABLE" and resources.first_assignment(s, op.inputs)
-        needs[s, k] = _asked(graph, s, k, target, first)
+        needs[s, k] = _asked(graph, s, k, known[s][k], target, first)
     for (s, k), node in needs.items():
         for asked in node.init:
             tail.take(PersistentKind.OP_DATA, asked.bytes, align, s, k, exact=asked.exact)
@@ -265,11 +264,12 @@ def finish(
     tail.allocations.extend(prepared.allocations)
     tail.used = prepared.tail
     for s, subgraph in enumerate(graph.subgraphs):
-        counted = subgraph_bytes(graph, subgraph, data.type_bytes)
-        for t, tensor in enumerate(subgraph.tensors):
+        variables = [t for t, tensor in enumerate(subgraph.tensors) if tensor.is_variable]
+        counted = subgraph_bytes(graph, subgraph, data.type_bytes) if variables else ()
+        for t in variables:
             # TFLM looks the offline offset up by the index in the subgraph, whatever the subgraph (a bug upstream:
             # micro_allocator.cc, AllocateVariables); predicted as it is.
-            if tensor.is_variable and not (offline and offline[t] != -1):
+            if not (offline and offline[t] != -1):
                 tail.take(PersistentKind.VARIABLES, counted[t], data.alignment, s, tensor=t)
     planning_tail = tail.used
     main = graph.main

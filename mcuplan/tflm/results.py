@@ -73,6 +73,13 @@ class PlannedBuffer:
         """First byte behind the buffer."""
         return self.offset + self.size
 
+    def at(self, offset: int) -> PlannedBuffer:
+        """The same buffer at another offset (``dataclasses.replace``, which takes three times as long)."""
+        return PlannedBuffer(
+            offset, self.size, self.bytes, self.first, self.last, self.subgraph, self.tensor, self.operator,
+            self.offline, self.exact,
+        )  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class ArenaPrediction:

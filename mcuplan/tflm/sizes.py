@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from mcuplan.graph import Graph, Subgraph, Tensor
@@ -10,10 +11,7 @@ from mcuplan.operators import OperatorCall
 
 def element_count(tensor: Tensor) -> int:
     """Elements of a tensor; dimensions that the file leaves open count as 1."""
-    count = 1
-    for size in tensor.shape:
-        count *= max(size, 1) if size < 0 else size
-    return count
+    return math.prod(tensor.shape) if not tensor.is_dynamic else math.prod(1 if d < 0 else d for d in tensor.shape)
 
 
 def tensor_bytes(tensor: Tensor, type_bytes: Mapping[str, int]) -> int:

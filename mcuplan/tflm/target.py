@@ -95,6 +95,8 @@ class Target:
     @property
     def bounds(self) -> tuple[Target, ...]:
         """The known targets that this one lies between; empty where its own rules are known."""
+        if not self.tflm.alike and not self.library.alike:
+            return ()
         versions = self.tflm.alike or (self.version,)
         libraries = [_library(self.library.name, v, self.core.name) for v in self.library.alike] or [self.library]
         found = [Target(self.core, library, version, self.lean) for version in versions for library in libraries]

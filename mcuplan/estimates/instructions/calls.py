@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from mcuplan.estimates.instructions.call import Call
 from mcuplan.graph import Graph
-from mcuplan.operators import OperatorCall, TensorFacts, Trait, constant_values, kinds
+from mcuplan.operators import OperatorCall, TensorFacts, Trait, call_at, constant_values, kinds
 from mcuplan.operators.input_rows import ROWS_OPERATOR
 
 Together = Callable[[TensorFacts, TensorFacts], bool]
@@ -75,7 +75,7 @@ def known_call(
     shared = bool(moves and together(op.inputs[0], op.outputs[0]))
 
     def find() -> Call | None:
-        return call_of(OperatorCall(graph, subgraph, op), lambda _a, _b: shared)
+        return call_of(call_at(graph, index, place), lambda _a, _b: shared)
 
     return find() if kind is None else kind.work.once(("call", shared), find)
 

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Collection, Iterator, Sequence
 
 from mcuplan.graph import CUSTOM, DType, Graph, Operator, Subgraph, Tensor
-from mcuplan.operators import kinds, reachable_subgraphs
+from mcuplan.operators import facts_of, kinds, reachable_subgraphs
 from mcuplan.operators.row_calls import misordered, row_calls
 from mcuplan.tflm import history
 from mcuplan.tflm.offline import METADATA_NAME as OFFLINE_PLAN
@@ -335,7 +335,7 @@ class _Verdict:
             yield self._refusal(found, k, op)
         if form:
             return
-        call = KernelCall(self.graph, self.subgraph, op, rule, self.shapes)
+        call = KernelCall(self.graph, self.subgraph, op, rule, self.shapes, facts_of(self.graph, self.index, k))
         mismatch, broken = type_mismatch(call), False
         if mismatch is not None and (dtype := self._dtype(mismatch.finding.tensor)) not in self.table.unsized:
             remedy = self.table.type_remedy(mismatch.finding.rule, dtype, mismatch.accepted)

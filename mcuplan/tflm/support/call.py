@@ -72,8 +72,9 @@ class KernelCall(OperatorCall):
         operator: Operator,
         rule: OperatorRule,
         shapes: Sequence[Shape | None],
+        known: dict[Any, Any] | None = None,
     ) -> None:
-        super().__init__(graph, subgraph, operator)
+        super().__init__(graph, subgraph, operator, known)
         self.rule = rule
         self.shapes = shapes
         self.operands: dict[str, tuple[int, ...]] = {}

@@ -33,15 +33,26 @@ def type_mismatch(call: KernelCall) -> TypeMismatch | None:
     names = [operand.name for operand in (*call.rule.inputs, *call.rule.outputs)]
     anchor = call.rule.anchor or next((name for name in names if call.operands.get(name)), "")
     nearest: tuple[tuple[bool, int, int], list[_Misfit]] | None = None
+    types = [[call.subgraph.tensors[i].dtype for i in call.operands.get(name, ())] for name in names]
+    if any(_fits(types, row) for row in call.rule.rows):
+        return None
     for row in call.rule.rows:
         misfits = _misfits(call, names, row)
-        if not misfits:
-            return None
         # The combination that was meant: the operand that chooses it fits, and few others do not.
         cost = (any(m.operand == anchor for m in misfits), sum(m.column.checked for m in misfits), len(misfits))
         if nearest is None or cost < nearest[0]:
             nearest = cost, misfits
     return _explain(call, names, anchor, nearest[1]) if nearest else None
+
+
+def _fits(types: Sequence[Sequence[DType]], row: Sequence[Column]) -> bool:
+    """Whether a row takes the types of all operands."""
+    return all(
+        dtype in column.types
+        for given, column in zip(types, row, strict=False)
+        if column.types is not None
+        for dtype in given
+    )
 
 
 def _misfits(call: KernelCall, names: Sequence[str], row: Sequence[Column]) -> list[_Misfit]:
