@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from mcuplan.frozen import quick
+
 if TYPE_CHECKING:
     import networkx as nx
 
@@ -92,6 +94,7 @@ class Record:
         return self.fields.get(name, default)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Quantization:
     """How integers stand for reals: ``real = scale * (q - zero_point)``.
@@ -115,6 +118,7 @@ class Quantization:
         return len(self.scales) > 1
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Buffer:
     """Constant bytes that tensors and metadata refer to by index.
@@ -134,6 +138,7 @@ class Buffer:
         return 0 if self.data is None else len(self.data)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Tensor:
     """One tensor of a subgraph.
@@ -194,6 +199,7 @@ class OperatorCode:
     builtin_code: int = 0
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Operator:
     """One operator: what it is, which tensors it reads and writes, and its options."""

@@ -13,12 +13,14 @@ from mcuplan.estimates.basis import Basis
 from mcuplan.estimates.errors import EstimateError
 from mcuplan.estimates.throughput import Spread, Throughput, cycles, spreads, throughputs
 from mcuplan.estimates.work import Work, invoke_work
+from mcuplan.frozen import quick
 from mcuplan.graph import Graph
 from mcuplan.text import counted
 from mcuplan.tflm import PlannedBuffer
 from mcuplan.tflm.target import Target
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class OperatorLatency:
     """One operator's microseconds in one inference, over all its calls; None where only totals were measured."""

@@ -19,6 +19,7 @@ from mcuplan.estimates.instructions import (
     model_instructions,
     planned_addresses,
 )
+from mcuplan.frozen import quick
 from mcuplan.graph import CUSTOM, Graph
 from mcuplan.operators import model_macs
 from mcuplan.tflm import PlannedBuffer
@@ -28,6 +29,7 @@ COUNTED_AS = "cortex-m4+cmsis-nn"
 """The target whose instructions are the measure of work."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class OperatorWork:
     """One operator in one Invoke.

@@ -8,6 +8,7 @@ from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
+from mcuplan.frozen import quick
 from mcuplan.operators import OperatorCall, TensorFacts
 from mcuplan.operators.formulas import FUNCTIONS, UNFIT, evaluate
 from mcuplan.tflite.schema import schema
@@ -137,6 +138,7 @@ def _tables(version: str, library: str) -> Tables:
     )
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Sized:
     """A request with its bytes worked out; ``exact`` is False for an upper bound.

@@ -9,7 +9,10 @@ from bisect import bisect_left, insort
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mcuplan.frozen import quick
 
+
+@quick
 @dataclass(frozen=True, slots=True)
 class Requirement:
     """A buffer to place: ``size`` bytes over the closed time steps ``[first, last]``, at ``offset`` if not None."""

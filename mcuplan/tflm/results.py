@@ -5,6 +5,8 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+from mcuplan.frozen import quick
+
 UNNOTICED = "; TFLM does not notice and goes wrong when it runs"
 """How the reason of a refusal ends that TFLM itself would not report."""
 
@@ -26,6 +28,7 @@ class PersistentKind(enum.StrEnum):
     VERSION_MARGIN = "margin for an older TFLM"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class PersistentAllocation:
     """One allocation from the arena's tail, in the order TFLM makes them.
@@ -49,6 +52,7 @@ class PersistentAllocation:
         return self.used - self.size
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class PlannedBuffer:
     """One buffer of the non-persistent section: a tensor (``tensor >= 0``) or an operator's scratch request.

@@ -2,7 +2,7 @@
 
 Run it: python tests/benchmarks/bench_candidates.py
 
-- ``check`` of person detection on a board: once with nothing remembered, once as a search meets it;
+- ``check`` of person detection on a board: with nothing remembered, and known already;
 - a search that changes one block of a network at a time: milliseconds and candidates a second in one process and with
   a pool of two; and how much of it is reading;
 - chains of 1,000 to 10,000 operators: the time an operator must not grow (at most twice that of 1,000).
@@ -81,8 +81,8 @@ def main() -> int:
     person = write(build("person-detection"))
     verdict(person)
     first, again = milliseconds(person, True), milliseconds(person, False)
-    print(f"person detection, nothing remembered  {first:6.1f} ms")
-    print(f"person detection, as a search meets it {again:5.1f} ms  (goal: at most {GOAL_MS:g})")
+    print(f"person detection, nothing remembered  {first:6.1f} ms  (goal of all three: below {GOAL_MS:g})")
+    print(f"person detection, known already       {again:6.1f} ms")
 
     candidates = search(CANDIDATES)
     likeness._met.clear()
@@ -105,7 +105,7 @@ def main() -> int:
 
     chains = {count: chain(count) for count in (1_000, 3_000, 10_000)}
     print("chains: " + ", ".join(f"{count:,} operators {us:.0f} us each" for count, us in chains.items()))
-    return int(max(each, again) > GOAL_MS or chains[10_000] > 2 * chains[1_000])
+    return int(max(first, each, again) >= GOAL_MS or chains[10_000] > 2 * chains[1_000])
 
 
 if __name__ == "__main__":

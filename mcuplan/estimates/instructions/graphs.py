@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from mcuplan.estimates.instructions._copies import run
 from mcuplan.estimates.instructions.calls import known_call
 from mcuplan.estimates.instructions.model import Cost, CostModel, cost_model
+from mcuplan.frozen import quick
 from mcuplan.graph import CUSTOM, Graph, Operator, Subgraph
 from mcuplan.operators import TensorFacts, called_subgraphs, callees_first, loop_turns
 from mcuplan.operators.formulas import UNFIT_SHAPES
@@ -19,6 +20,7 @@ Address = Callable[[int, int], int | None]
 """The arena offset of a tensor, by subgraph and index; None where it lies elsewhere or that is not known."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class OperatorInstructions:
     """One operator: instructions of one call without dispatch, and calls in one Invoke.

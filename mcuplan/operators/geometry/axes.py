@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mcuplan.frozen import quick
+
 SAME, VALID = 0, 1
 """Codes of the TFLite schema's ``Padding``."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Axis:
     """A sliding window along one spatial axis (rows or columns).
