@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from functools import cache
 
 from mcuplan.estimates.instructions import (
+    Address,
     Call,
     CostModel,
     addresses,
     cost_model,
+    in_place,
     known_call,
     model_instructions,
     planned_addresses,
@@ -78,6 +80,14 @@ def invoke_work(graph: Graph, plan: Iterable[PlannedBuffer] | None = None) -> Wo
     """
     target, model = _counting()
     address = planned_addresses(graph, target) if plan is None else addresses(plan)
+    if len(graph.subgraphs) != 1:
+        return _work(graph, model, address)
+    # Boards with other targets have other plans, of which most networks' work does not depend.
+    moved = tuple(in_place(graph, address))
+    return graph.once(("work", moved), lambda: _work(graph, model, address))
+
+
+def _work(graph: Graph, model: CostModel, address: Address) -> Work:
     found = model_instructions(graph, model, address)
     rows = []
     macs = {(row.subgraph, row.operator): row.macs or 0 for row in model_macs(graph).per_operator}

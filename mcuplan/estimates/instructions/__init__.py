@@ -10,9 +10,11 @@ from __future__ import annotations
 from mcuplan.estimates.instructions.call import Call
 from mcuplan.estimates.instructions.calls import call_of, known_call
 from mcuplan.estimates.instructions.graphs import (
+    Address,
     ModelInstructions,
     OperatorInstructions,
     addresses,
+    in_place,
     invoke_instructions,
     model_instructions,
     planned_addresses,
@@ -20,6 +22,7 @@ from mcuplan.estimates.instructions.graphs import (
 from mcuplan.estimates.instructions.model import Control, Cost, CostModel, cost_model, loop_instructions
 
 __all__ = [
-    "Call", "Control", "Cost", "CostModel", "ModelInstructions", "OperatorInstructions", "addresses", "call_of",
-    "cost_model", "invoke_instructions", "known_call", "loop_instructions", "model_instructions", "planned_addresses",
+    "Address", "Call", "Control", "Cost", "CostModel", "ModelInstructions", "OperatorInstructions", "addresses",
+    "call_of", "cost_model", "in_place", "invoke_instructions", "known_call", "loop_instructions", "model_instructions",
+    "planned_addresses",
 ]  # fmt: skip

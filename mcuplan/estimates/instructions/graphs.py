@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mcuplan.estimates.instructions._copies import run
-from mcuplan.estimates.instructions.calls import known_call
+from mcuplan.estimates.instructions.calls import IN_PLACE, known_call
 from mcuplan.estimates.instructions.model import Cost, CostModel, cost_model
 from mcuplan.frozen import quick
 from mcuplan.graph import CUSTOM, Graph, Operator, Subgraph
@@ -141,8 +141,7 @@ class _Counter:
             return None
 
     def _together(self, a: tuple[int, int], b: tuple[int, int]) -> bool:
-        place = self.address(*a)
-        return place is not None and place == self.address(*b)
+        return _share(self.address, a, b)
 
     def _control(self, index: int, subgraph: Subgraph, op: Operator) -> float:
         """WHILE: variables to the condition and to the result, then for each turn to the body, back, and on. IF:
@@ -174,6 +173,21 @@ class _Counter:
     def _bytes(self, at: tuple[int, int]) -> int:
         subgraph = self.graph.subgraphs[at[0]]
         return TensorFacts(self.graph, subgraph.tensors[at[1]], at[1]).bytes if at[1] >= 0 else -1
+
+
+def _share(address: Address, a: tuple[int, int], b: tuple[int, int]) -> bool:
+    place = address(*a)
+    return place is not None and place == address(*b)
+
+
+def in_place(graph: Graph, address: Address) -> Iterator[bool]:
+    """All that the main subgraph's own instructions depend on of a memory plan.
+
+    For each operator that moves nothing where its input and output share an address, whether they do.
+    """
+    for op in graph.main.operators:
+        if op.label in IN_PLACE and op.inputs and op.outputs:
+            yield _share(address, (0, op.inputs[0]), (0, op.outputs[0]))
 
 
 def addresses(plan: Iterable[PlannedBuffer]) -> Address:
