@@ -7,7 +7,7 @@ and replayed as TFLM would plan them, until no other combination can be better t
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -23,6 +23,7 @@ from mcuplan.graph import Graph
 from mcuplan.operators import model_macs
 from mcuplan.operators.streamed import rows_buffer_bytes
 from mcuplan.patching.arena.lattice import Lattice, Limits, Path, Progress, StageChoice
+from mcuplan.patching.arena.near import Near
 from mcuplan.patching.arena.parts import InParts, in_parts
 from mcuplan.patching.arena.placing import DraftProblem, PlannedDraft
 from mcuplan.patching.arena.rows import rows_refusal
@@ -232,6 +233,9 @@ _EFFORT_IN_PARTS = {"fast": "fast", "default": "fast", "best": "default"}
 """Effort of each further search, with convolutions in parts, by that of the first one."""
 
 
+_NEAR = 4
+"""How often a first combination is sought, each time for the less time the more the last one took."""
+
 _RELAXED = 3
 """How often, and how many each time, plans are placed that make use of gaps."""
 
@@ -405,7 +409,7 @@ class _Search:
 
     def _least(self) -> tuple[_Placed | None, int | None]:
         """The least arena of those placed, and what every combination takes at least."""
-        best: _Placed | None = None
+        best = min(self._near(), key=_Placed.rank, default=None)
         bound: int | None = None
         tries = 0.0
         for least, path in self.walk:
@@ -426,6 +430,17 @@ class _Search:
             self._place(found.path, self.effort.solver)
         self._relaxed(min(self.placed.values(), key=_Placed.rank))
         return self._first_that_stands(), bound
+
+    def _near(self) -> Iterator[_Placed]:
+        """What is found soon, placed: for the time allowed and, where it took more than its rows told, for less."""
+        near = Near(self.lattice, self.limits.extra_macs, self.below)
+        for _ in range(_NEAR):
+            path = near.best(self.limits.extra_time / self.dearer)
+            if path is None:
+                return
+            yield (found := self._place(path))
+            if found.allowed:
+                return
 
     def _relaxed(self, best: _Placed) -> None:
         """Place what adds less where stages may have in use all that the best one takes once it is placed, gaps too."""

@@ -1,7 +1,7 @@
 """Bytes in use while a stage runs, at least, from its rows alone: which forms are worth writing out.
 
-Counted are rows that are read later and maps that the running operator writes; offsets, scratch and small tables are
-left out. A stage as it is written takes more, never less.
+Counted are rows that are read later, maps that the running operator writes, and its scratch, by main operators; offsets
+and small tables are left out. A stage as it is written takes more, never less.
 """
 
 from __future__ import annotations
@@ -16,19 +16,22 @@ from mcuplan.patching.writing.loop import Run, ends_bytes
 from mcuplan.patching.writing.patches import Patches
 from mcuplan.patching.writing.rows import StageNet, StripRows, UnsupportedStageError
 
+Scratch = Mapping[int, int]
+"""Scratch of main operators, at least, by operator."""
 
-def least_of_strips(net: StageNet, strips: Sequence[StripRows], run: Run | None, stays: bool = False) -> int:
+
+def least_of_strips(net: StageNet, strips: Sequence[StripRows], run: Run | None, stays: bool, scratch: Scratch) -> int:
     """The least that strips have in use, written out or, with ``run``, partly as one loop; a source that ``stays`` is
     read again behind the stage."""
     if run is None and net.feed is not None:
-        steps = [step for strip in strips for step in _turn_steps(net, strip)]
+        steps = [step for strip in strips for step in _turn_steps(net, strip, scratch)]
         return max(_live(net, steps, {}, whole=True))
     source, result = (net.height(t) * net.row_bytes(t) for t in (net.source, net.result))
     if run is None and stays:
-        steps = [_without(step, net.source) for strip in strips for step in _steps(net, strip)]
+        steps = [_without(step, net.source) for strip in strips for step in _steps(net, strip, scratch)]
         return source + max(_live(net, steps, {}, whole=True))
     if run is None:
-        steps = [step for strip in strips for step in _steps(net, strip)]
+        steps = [step for strip in strips for step in _steps(net, strip, scratch)]
         return max(_live(net, steps, {net.source: net.height(net.source)}, whole=True))
     source = source if net.feed is None else 0
     both = source + result if stays else max(source, result)
@@ -40,44 +43,45 @@ def least_of_strips(net: StageNet, strips: Sequence[StripRows], run: Run | None,
             continue  # turns are alike: two of them and the last one tell all
         inside = run.first <= j < run.last
         fed = net.feed is not None
-        own = list(_turn_steps(net, strip) if inside else _border_steps(net, strip, fed))
+        own = list(_turn_steps(net, strip, scratch) if inside else _border_steps(net, strip, fed, scratch))
         ends += [both if inside else source if j < run.first else both if stays else result] * len(own)
         steps += own
     return max(map(sum, zip(ends, _live(net, steps, {}, whole=False), strict=True)))
 
 
-def least_of_flow(flow: Flow, over: bool) -> int:
+def least_of_flow(flow: Flow, over: bool, scratch: Scratch) -> int:
     """The least that one loop without border strips has in use: its ends, the result ``over`` the source where that is
     possible, and what a turn holds at most."""
-    return ends_bytes(flow.net, flow.displaced if over else None) + max(_turn_bytes(flow))
+    return ends_bytes(flow.net, flow.displaced if over else None) + max(_turn_bytes(flow, scratch))
 
 
-def least_cascade(net: StageNet, result_rows: int) -> tuple[Cascade, int]:
-    """Of the cascades of a stage the one that takes the fewest bytes in all, and the least that it has in use.
+def least_cascade(net: StageNet, result_rows: int) -> Cascade:
+    """Of the cascades of a stage the one that takes the fewest bytes in all, scratch left out.
 
     Raises
     ------
     UnsupportedStageError
         Where there is none.
     """
-    found = [(cascade, _of_cascade(cascade)) for cascade in find_cascades(net, result_rows)]
+    found = [(least_of_cascade(cascade, {}), cascade) for cascade in find_cascades(net, result_rows)]
     if not found:
         raise UnsupportedStageError("no layer makes more than one row for a row of the result")
-    return min(found, key=lambda each: each[1] + _CLONE * each[0].times * len(each[0].first.net.layers))
+    return min(found, key=lambda each: each[0] + _CLONE * each[1].times * len(each[1].first.net.layers))[1]
 
 
 _CLONE = 200
 """Persistent bytes of another clone, about: to choose among cascades."""
 
 
-def _of_cascade(cascade: Cascade) -> int:
+def least_of_cascade(cascade: Cascade, scratch: Scratch) -> int:
+    """The least that a cascade has in use."""
     net, first, second = cascade.net, cascade.first, cascade.second
     steps: list[_Step] = []
     turn = 0
     for j in range(3):
         for time in range(cascade.times):
-            steps += _inner_steps(first.net, first.later(j * cascade.times + time), net)
-        steps += _inner_steps(second.net, second.later(j), net)
+            steps += _inner_steps(first.net, first.later(j * cascade.times + time), net, scratch)
+        steps += _inner_steps(second.net, second.later(j), net, scratch)
         turn = turn or len(steps)
     windows = {**second.strip, **first.strip}
     before = {t: window.new for t, window in windows.items() if t not in (net.source, net.result)}
@@ -85,14 +89,14 @@ def _of_cascade(cascade: Cascade) -> int:
     return net.height(net.result) * net.row_bytes(net.result) + max(live[turn : 2 * turn])
 
 
-def _inner_steps(net: StageNet, strip: StripRows, whole: StageNet) -> Iterator[_Step]:
+def _inner_steps(net: StageNet, strip: StripRows, whole: StageNet, scratch: Scratch) -> Iterator[_Step]:
     """The steps of a part of a stage, the rows of its ends left out."""
-    for step in _steps(net, strip):
+    for step in _steps(net, strip, scratch):
         inputs = tuple(t for t in step.inputs if t != whole.source)
         yield step._replace(inputs=inputs, made=0 if step.output == whole.result else step.made)
 
 
-def least_of_patches(patches: Patches, over: bool) -> int:
+def least_of_patches(patches: Patches, over: bool, scratch: Scratch) -> int:
     """The least that one loop over patches has in use: regions over one another as far as kernels could allow, the
     result ``over`` the source where that is possible."""
     net = patches.net
@@ -103,7 +107,7 @@ def least_of_patches(patches: Patches, over: bool) -> int:
     for i, layer in enumerate(net.layers):
         dying = [held.pop(t) for t in set(layer.inputs) if last_reader[t] == i]
         own = sum(dying) + size[layer.output] if layer.apart else max(sum(dying), size[layer.output])
-        most = max(most, sum(held.values()) + own)
+        most = max(most, sum(held.values()) + own + scratch.get(layer.operator, 0))
         held[layer.output] = size[layer.output]
     return ends_bytes(net, patches.displaced if over else None) + most
 
@@ -122,7 +126,7 @@ def least_of_channels(net: StageNet, cuts: Sequence[int], scratch: Sequence[int]
 
 class _Step(NamedTuple):
     """One layer in one strip: rows ``[begin, end)`` that it reads of each input, its new rows ``[new, high)``, and how
-    many it makes in all; ``over`` where it may be written over what it reads."""
+    many it makes in all; ``over`` where it may be written over what it reads, ``scratch`` what its kernel asks for."""
 
     inputs: tuple[int, ...]
     output: int
@@ -132,28 +136,31 @@ class _Step(NamedTuple):
     high: int
     made: int
     over: bool
+    scratch: int = 0
 
 
-def _steps(net: StageNet, strip: StripRows) -> Iterator[_Step]:
+def _steps(net: StageNet, strip: StripRows, scratch: Scratch) -> Iterator[_Step]:
     for layer in net.layers:
         window = strip[layer.output]
         if window.new < window.high:
             span = layer.span(window.new, window.high)
+            own = scratch.get(layer.operator, 0)
             yield _Step(
-                layer.inputs, layer.output, span.begin, span.end, window.new, window.high, span.made, layer.pointwise
-            )
+                layer.inputs, layer.output, span.begin, span.end, window.new, window.high, span.made, layer.pointwise,
+                own,
+            )  # fmt: skip
 
 
-def _turn_steps(net: StageNet, strip: StripRows) -> Iterator[_Step]:
+def _turn_steps(net: StageNet, strip: StripRows, scratch: Scratch) -> Iterator[_Step]:
     """A turn of a loop: its rows of the source are copied out of it first."""
     window = strip[net.source]
     yield _Step((), net.source, 0, 0, window.low, window.high, window.high - window.low, False)
-    yield from _steps(net, strip)
+    yield from _steps(net, strip, scratch)
 
 
-def _border_steps(net: StageNet, strip: StripRows, fed: bool) -> Iterator[_Step]:
+def _border_steps(net: StageNet, strip: StripRows, fed: bool, scratch: Scratch) -> Iterator[_Step]:
     """A strip beside a loop: it reads the source and writes the result where they are, unless it is ``fed``."""
-    for step in _turn_steps(net, strip) if fed else _steps(net, strip):
+    for step in _turn_steps(net, strip, scratch) if fed else _steps(net, strip, scratch):
         here = step if fed else _without(step, net.source)
         yield here._replace(made=0 if step.output == net.result else step.made)
 
@@ -195,13 +202,13 @@ def _live(net: StageNet, steps: Sequence[_Step], there: Mapping[int, int], whole
     need, behind = _needs(steps)
     held = {t: max(min(need.get(t, (0, 0))[1], rows) - need.get(t, (0, 0))[0], 0) * row[t] for t, rows in there.items()}
     total = sum(held.values())
-    for (inputs, out, _, _, _, high, rows, over), later in zip(steps, behind, strict=True):
+    for (inputs, out, _, _, _, high, rows, over, scratch), later in zip(steps, behind, strict=True):
         made = rows * row[out]
         if over:
             # An element-wise result takes the place of an operand that nobody reads afterwards.
             needed = {t for t, rest in later if rest is not None}
             made = max(made - max((held[t] for t in inputs if t not in needed and t in held), default=0), 0)
-        yield total + made
+        yield total + made + scratch
         have[out] = high
         for t, rest in later:
             if t == result:
@@ -212,7 +219,7 @@ def _live(net: StageNet, steps: Sequence[_Step], there: Mapping[int, int], whole
             held[t] = size
 
 
-def _turn_bytes(flow: Flow) -> Iterator[int]:
+def _turn_bytes(flow: Flow, scratch: Scratch) -> Iterator[int]:
     """Bytes that a turn holds beside the loop's ends, at each of its steps.
 
     Rows stay from when they are made until the last reader is behind them, in this turn or a later one.
@@ -220,7 +227,7 @@ def _turn_bytes(flow: Flow) -> Iterator[int]:
     net, row, strip = flow.net, flow.net.row_sizes, flow.strip
     window = strip[net.source]
     new_rows = window.high - window.new
-    steps = [_Step((), net.source, 0, 0, window.new, window.high, new_rows, False), *_steps(net, strip)]
+    steps = [_Step((), net.source, 0, 0, window.new, window.high, new_rows, False), *_steps(net, strip, scratch)]
     # What the next turn reads of rows that are there; strides may leave some that nobody ever reads.
     need = {t: (w.low + flow.rows[t], w.high) for t, w in strip.items()}
     behind: list[list[tuple[int, _Rows]]] = []
@@ -236,7 +243,7 @@ def _turn_bytes(flow: Flow) -> Iterator[int]:
         if step.over:
             gone = {t for t, (begin, end) in later if begin >= end}
             made = max(made - max((held[t] for t in step.inputs if t in gone), default=0), 0)
-        yield total + made
+        yield total + made + step.scratch
         for t, (begin, end) in later:
             if t != net.result:
                 size = max(min(end, strip[t].high) - begin, 0) * row[t]

@@ -14,6 +14,7 @@ from mcuplan.patching.writing.cascade import CascadeWriter
 from mcuplan.patching.writing.channels import check_channels, write_channels
 from mcuplan.patching.writing.estimate import (
     least_cascade,
+    least_of_cascade,
     least_of_channels,
     least_of_flow,
     least_of_patches,
@@ -133,34 +134,37 @@ def _rows(reader: StageReader, stage: PatchStage, form: StageForm, pricer: Stage
     if form.kind is Kind.CHANNELS:
         check_channels(reader.graph, stage, form.cuts)
         net = reader.net(stage, "crop")
-        taken, scratch = pricer.keeps.parts(stage, form.cuts)
-        inside = least_of_channels(net, form.cuts, scratch)
+        taken, each = pricer.keeps.parts(stage, form.cuts)
+        inside = least_of_channels(net, form.cuts, each)
         return Rows(net, _whole_macs(net), inside, lambda _: pricer.channels(stage, form.cuts, taken))
-    over = _is_over(reader, stage)
+    over, scratch = _is_over(reader, stage), pricer.keeps.scratch
     if form.kind is Kind.PATCHES:
         patches = _patches(reader, stage, form)
-        inside = least_of_patches(patches, over)
+        inside = least_of_patches(patches, over, scratch)
         return Rows(patches.net, patches.macs, inside, lambda fast: pricer.patches(patches, fast, over))
     if form.kind is Kind.HEADED_LOOP:
         headed = find_headed(reader.net(stage, form.padding), form.cuts[1])
         macs = (
             stage_macs(headed.net, [headed.head]) + stage_macs(headed.flow.net, [headed.flow.strip]) * headed.flow.turns
         )
-        return Rows(headed.net, macs, least_of_flow(headed.flow, over), lambda fast: pricer.headed(headed, fast))
+        inside = least_of_flow(headed.flow, over, scratch)
+        return Rows(headed.net, macs, inside, lambda fast: pricer.headed(headed, fast))
     if form.kind is Kind.CASCADE:
-        cascade, inside = least_cascade(reader.net(stage, form.padding), form.cuts[1])
+        cascade = least_cascade(reader.net(stage, form.padding), form.cuts[1])
         first, second = (stage_macs(flow.net, [flow.strip]) for flow in (cascade.first, cascade.second))
         macs = (first * cascade.times + second) * cascade.second.turns
+        inside = least_of_cascade(cascade, scratch)
         return Rows(cascade.net, macs, inside, lambda fast: pricer.cascade(cascade, fast))
     if form.kind is Kind.LOOP:
         flow = find_flow(reader.net(stage, form.padding), form.cuts[1], form.fast)
         if reader.plain:
             check_plain(flow)
         macs = stage_macs(flow.net, [flow.strip]) * flow.turns
-        return Rows(flow.net, macs, least_of_flow(flow, over), lambda fast: pricer.flow(flow, fast, over))
+        inside = least_of_flow(flow, over, scratch)
+        return Rows(flow.net, macs, inside, lambda fast: pricer.flow(flow, fast, over))
     net, strips = stage_strips(reader, stage, form)
     run = find_run(net, strips) if form.kind is Kind.BORDERED_LOOP else None
-    inside = least_of_strips(net, strips, run, _stays(reader, stage))
+    inside = least_of_strips(net, strips, run, _stays(reader, stage), scratch)
     return Rows(net, stage_macs(net, strips), inside, lambda fast: pricer.strips(net, strips, run, fast))
 
 
@@ -191,7 +195,7 @@ def _whole_macs(net: StageNet) -> int:
 
 def _inside(reader: StageReader, stage: PatchStage, form: StageForm) -> int:
     """Bytes that strips have in use at least."""
-    return least_of_strips(*stage_strips(reader, stage, form), None, _stays(reader, stage))
+    return least_of_strips(*stage_strips(reader, stage, form), None, _stays(reader, stage), {})
 
 
 def balanced(reader: StageReader, stage: PatchStage, form: StageForm) -> StageForm:
@@ -244,7 +248,7 @@ def write_stage(draft: Draft, stage: PatchStage, form: StageForm) -> Draft:
         headed = find_headed(reader.net(stage, form.padding), form.cuts[1])
         loops = HeadedWriter(parent, builder, headed, stage).write()
     elif form.kind is Kind.CASCADE:
-        cascade, _ = least_cascade(reader.net(stage, form.padding), form.cuts[1])
+        cascade = least_cascade(reader.net(stage, form.padding), form.cuts[1])
         loops = CascadeWriter(parent, builder, cascade, stage).write()
     elif form.kind is Kind.LOOP:
         flow = find_flow(reader.net(stage, form.padding), form.cuts[1], form.fast)

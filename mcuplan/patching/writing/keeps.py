@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 from mcuplan.graph import DType, Graph, Quantization, Subgraph, Tensor
+from mcuplan.operators import OperatorCall
 from mcuplan.operators.geometry.stages import PatchStage
 from mcuplan.patching.writing.build import Draft, GraphBuilder, SubgraphBuilder
 from mcuplan.patching.writing.channels import write_channels
@@ -29,6 +31,8 @@ _OPTIONS: Mapping[str, str | None] = {
     "DYNAMIC_UPDATE_SLICE": "DynamicUpdateSliceOptions", "FILL": "FillOptions", "WHILE": "WhileOptions",
 }  # fmt: skip
 
+_RANK = 4
+
 
 class Keeps:
     """What operators of one graph take on one target, its own and those that stages add."""
@@ -40,7 +44,7 @@ class Keeps:
         self.tensor = sizes["TfLiteEvalTensor"]
         self.subgraph = sizes["SubgraphAllocations"]
         self.node, self._handle = sizes["NodeAndRegistration"], sizes["ScratchBufferHandle"]
-        self._least, self._most, _ = self._taken(graph)
+        self._least, self._most, self._scratch = self._taken(graph)
         self._added: dict[tuple[str, DType], int] = {}
 
     def clone(self, operator: int) -> int:
@@ -68,6 +72,35 @@ class Keeps:
         added = self.tensor * (len(b.tensors) - len(main.tensors))
         away = self._most[stage.first] + self.constants([stage.first])
         return sum(operators) + added - away, scratch[: len(cuts) - 1]
+
+    @cached_property
+    def scratch(self) -> Mapping[int, int]:
+        """Scratch of main operators that clones of theirs have at least, whether they make all rows or one."""
+        _, _, single = self._taken(self._single_rows())
+        pairs = zip(self._scratch, single, strict=True)
+        return {k: size for k, pair in enumerate(pairs) if (size := min(pair))}
+
+    def _single_rows(self) -> Graph:
+        """The graph with each operator on one row of its maps, or as many as a window has."""
+        main = self._graph.main
+        tensors, operators = list(main.tensors), []
+        for op in main.operators:
+            window = OperatorCall(self._graph, main, op).window
+            rows = window.rows.extent if window is not None else 1
+            sides = []
+            for numbers, height in ((op.inputs, rows), (op.outputs, 1)):
+                sides.append([self._row(tensors, t, height) if t >= 0 else t for t in numbers])
+            operators.append(replace(op, inputs=tuple(sides[0]), outputs=tuple(sides[1])))
+        small = replace(main, tensors=tuple(tensors), operators=tuple(operators))
+        return replace(self._graph, subgraphs=(small, *self._graph.subgraphs[1:]))
+
+    def _row(self, tensors: list[Tensor], t: int, height: int) -> int:
+        """A map of fewer rows beside a map; any other tensor as it is."""
+        tensor = tensors[t]
+        if tensor.rank != _RANK or self._graph.is_constant(tensor) or tensor.shape[1] <= height:
+            return t
+        tensors.append(replace(tensor, shape=(tensor.shape[0], height, *tensor.shape[2:]), shape_signature=None))
+        return len(tensors) - 1
 
     def added(self, name: str, dtype: DType = DType.INT8) -> int:
         """An operator that stages add, with its result but without the constants that it reads."""
