@@ -59,7 +59,7 @@ class Comparing:
                     diffs[target] = diff(name, a.analysis, name, b.analysis, self.growth)
                 found = diffs[target]
                 first = first or found
-            changes.append(_board(was, now, found, b))
+            changes.append(_board(was, now, found, a, b))
         return tuple(changes), first
 
     def _side(self, name: str, model: ModelFile | None, why: bool) -> _Side:
@@ -182,7 +182,9 @@ def _file(path: str | None) -> _Load:
     return None if path is None else lambda: load_file(path)
 
 
-def _board(was: Result | None, now: Result | None, found: Diff | None, situation: Situation | None) -> BoardChange:
+def _board(
+    was: Result | None, now: Result | None, found: Diff | None, before: Situation | None, after: Situation | None
+) -> BoardChange:
     shown = now or was
     assert shown is not None
     grew, grew_in = (_grown(found, now) if found is not None else None) or (None, None)
@@ -192,18 +194,23 @@ def _board(was: Result | None, now: Result | None, found: Diff | None, situation
         target=shown.target,
         before=None if was is None else was.verdict,
         after=None if now is None else now.verdict,
-        figures=tuple(_figures(was, now)),
+        figures=tuple(_figures(was, now, before, after)),
         problems=() if now is None else tuple(p.message for p in result_problems(now))[:_PROBLEMS],
         grew=grew,
         grew_in=grew_in,
-        remedies=tuple(_remedies(now, situation))[:_REMEDIES],
+        remedies=tuple(_remedies(now, after))[:_REMEDIES],
     )
 
 
-def _figures(was: Result | None, now: Result | None) -> Iterator[FigureChange]:
-    resources: tuple[Held, ...] = ("arena", "ram", "flash", "macs", "latency")
+def _figures(
+    was: Result | None, now: Result | None, before: Situation | None, after: Situation | None
+) -> Iterator[FigureChange]:
+    resources: tuple[Held, ...] = ("arena", "ram", "flash", "macs", "instructions", "latency")
     for resource in resources:
-        old, new = _figure(was, resource), _figure(now, resource)
+        if resource == "instructions":
+            old, new = _instructions(before), _instructions(after)
+        else:
+            old, new = _figure(was, resource), _figure(now, resource)
         if old is None and new is None:
             continue
         shown = now or was
@@ -211,6 +218,11 @@ def _figures(was: Result | None, now: Result | None) -> Iterator[FigureChange]:
         limit, strict = rule if rule is not None else (None, False)
         left = None if limit is None or new is None else limit - new - strict
         yield FigureChange(resource, old, new, limit, left)
+
+
+def _instructions(situation: Situation | None) -> float | None:
+    counted = None if situation is None else situation.analysis.instructions
+    return None if counted is None else round(counted.total)
 
 
 def _figure(result: Result | None, resource: Held) -> float | None:

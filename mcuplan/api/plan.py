@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
@@ -204,18 +203,12 @@ class PlanResult(Shown):
 
     def _times(self) -> tuple[Board, Latency, Latency] | None:
         """The first board of which the time is known, before and after; None where no board was measured."""
-        from mcuplan.estimates.errors import EstimateError
-        from mcuplan.estimates.latency import find_latency
+        from mcuplan.findings.planned import latency_on
 
         for board in self.boards:
-            target = next((t for t in self.targets if t.core.name == board.soc.core), self.targets[0])
-            with suppress(EstimateError):
-                before, after = (
-                    find_latency(graph, board.soc.name, board.soc.clock_mhz, target)
-                    for graph in (self.given.graph, self.steps.graph)
-                )
-                if before.total_us is not None and after.total_us is not None:
-                    return board, before, after
+            before, after = (latency_on(g, board, self.targets) for g in (self.given.graph, self.steps.graph))
+            if before and after and before.total_us is not None and after.total_us is not None:
+                return board, before, after
         return None
 
     def _prove(self) -> None:

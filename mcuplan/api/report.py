@@ -18,14 +18,18 @@ def html_report(
     *,
     board: BoardLike | Sequence[BoardLike] | None = None,
     planned: bool = True,
+    patch: bool | None = None,
     max_overhead: float | None = None,
+    max_macs: float | None = None,
+    least: bool | None = None,
     config: str | os.PathLike[str] | None = None,
     name: str | None = None,
 ) -> str:
     """The page that ``mcuplan report`` writes, for one model.
 
-    ``planned`` also seeks a memory plan, ``max_overhead`` (a factor of instructions) patch stages; neither needs numpy.
-    The other parameters are those of :func:`mcuplan.check`.
+    ``planned`` also seeks a memory plan, ``patch`` patch stages (None: where a limit on them is stated), which may cost
+    ``max_overhead`` (a factor of instructions) and ``max_macs`` (a factor of MACs); with ``least`` the least arena
+    counts, not the knee. Neither needs numpy. The other parameters are those of :func:`mcuplan.check`.
 
     Raises
     ------
@@ -36,8 +40,11 @@ def html_report(
     from mcuplan.reports.html.subject import subjects
 
     it = given(model, name)
-    options = replace(check_options(board=board, config=config), max_overhead=max_overhead)
+    options = check_options(board=board, config=config)
+    options = replace(options, max_overhead=max_overhead, max_macs=max_macs, least=least)
+    if patch is None:
+        patch = any(stated is not None for stated in (max_overhead, max_macs, least))
     checker = Checker(options, analyses={})
     report = checker.report_of(it, why=False)
-    found = subjects(report, checker.analyses or {}, planned, max_overhead is not None)
+    found = subjects(report, checker.analyses or {}, planned, patch)
     return render_report(report, found, date.today().isoformat())

@@ -218,6 +218,26 @@ def target_options(function: _F) -> _F:
     return kernel_options(function)
 
 
+def stage_options(needed: str) -> Callable[[_F], _F]:
+    """``--max-overhead``, ``--max-macs`` and ``--least`` of a command whose option ``needed`` seeks patch stages."""
+
+    def decorated(function: _F) -> _F:
+        for option in (
+            click.option("--least/--no-least", default=None,
+                         help=f"With {needed}: the least arena within --max-overhead; else the plan behind which "
+                         "little arena costs much time."),
+            click.option("--max-macs", type=click.FloatRange(min=1.0), metavar="FACTOR",
+                         help=f"Most multiply-accumulates with {needed}, as a factor; alone, time has no limit."),
+            click.option("--max-overhead", type=click.FloatRange(min=1.0), show_default="1.1",
+                         help=f"Most instructions with {needed}, as a factor; MACs where the target has no cost "
+                         "data."),
+        ):  # fmt: skip
+            function = option(function)
+        return function
+
+    return decorated
+
+
 def performance_options(function: _F) -> _F:
     """``--latency``, ``--energy``, ``--power`` and ``--period``."""
     for name, kind, said in (

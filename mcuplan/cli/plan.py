@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 @click.option("--force", is_flag=True, help="Write a model that TFLM refuses all the same.")
 @plan_options
 @click.option("--map/--no-map", "show_map", default=True, help="Show the arena as a map of address and time.")
-@click.option("--format", "format_", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--format", "format_", type=click.Choice(["text", "json", "markdown"]), default="text",
+              show_default=True)  # fmt: skip
 @board_options
 @limit_options
 @target_options
@@ -84,4 +85,8 @@ def _show(found: PlanResult, destination: Path | None, format_: str, show_map: b
     report = found.document(destination)
     if format_ == "json":
         return write_text(to_json(report), None)
+    if format_ == "markdown":
+        from mcuplan.reports.markdown.plan import plan_markdown
+
+        return write_text(plan_markdown(report), None)
     return show(lambda width, glyphs: plan_lines(report, found.steps.graph, found.after, width, glyphs, show_map))

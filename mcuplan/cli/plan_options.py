@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from mcuplan.cli.parameters import stage_options
+
 if TYPE_CHECKING:
     from mcuplan.api.plan import PlanOptions
 
@@ -36,13 +38,7 @@ def plan_options(function: _F) -> _F:
         click.option("--rows", is_flag=True,
                      help="With --patch: the firmware gives the largest input row by row, so that it "
                      "is never whole in memory."),
-        click.option("--least/--no-least", default=None,
-                     help="With --patch: the least arena within --max-overhead; else the plan behind "
-                     "which little arena costs much time."),
-        click.option("--max-macs", type=click.FloatRange(min=1.0), metavar="FACTOR",
-                     help="Most multiply-accumulates with --patch, as a factor; alone, time has no limit."),
-        click.option("--max-overhead", type=click.FloatRange(min=1.0), show_default="1.1",
-                     help="Most instructions with --patch, as a factor; MACs where the target has no cost data."),
+        stage_options("--patch"),
         click.option("--patch", is_flag=True,
                      help="Also run the first layers in strips of rows: less arena, a few more MACs."),
         click.option("--no-order", "no_reorder", is_flag=True, help="Keep the operators in the order of the file."),

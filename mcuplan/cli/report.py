@@ -8,7 +8,15 @@ from typing import Any
 import click
 
 from mcuplan.cli import complain
-from mcuplan.cli.parameters import COUNT, board_options, examples, limit_options, models_argument, target_options
+from mcuplan.cli.parameters import (
+    COUNT,
+    board_options,
+    examples,
+    limit_options,
+    models_argument,
+    stage_options,
+    target_options,
+)
 
 
 @click.command("report", short_help="Write verdicts and pictures as one HTML file.", epilog=examples(
@@ -22,11 +30,7 @@ from mcuplan.cli.parameters import COUNT, board_options, examples, limit_options
 @click.option("--macs", type=COUNT, help="Limit on multiply-accumulates: 60M.")
 @click.option("--plan/--no-plan", "planned", default=True, help="Search a plan and draw it beside TFLM's own.")
 @click.option("--patch", is_flag=True, help="Search patch stages too, and draw arena against MACs; may take minutes.")
-@click.option("--max-overhead", type=click.FloatRange(min=1.0), show_default="1.1",
-              help="Most instructions with --patch, as a factor; MACs without cost data.")  # fmt: skip
-@click.option("--least/--no-least", default=None,
-              help="With --patch: the least arena within --max-overhead, not the plan behind "
-              "which little arena costs much time.")  # fmt: skip
+@stage_options("--patch")
 @target_options
 def command(
     models: tuple[str, ...], output: Path, planned: bool, patch: bool, config: Path | None, **asked: Any,

@@ -14,6 +14,7 @@ from mcuplan.cli.parameters import (
     limit_options,
     models_argument,
     performance_options,
+    stage_options,
 )
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
               "repeated.")  # fmt: skip
 @click.option("--effort", type=click.Choice(["fast", "default", "best"]), default="fast", show_default=True,
               help="How long a plan is sought.")  # fmt: skip
+@stage_options("--plan patch")
 @limit_options
 @click.option("--macs", type=COUNT, help="Limit on multiply-accumulates: 60M.")
 @performance_options
@@ -50,7 +52,8 @@ if TYPE_CHECKING:
               help="Also draw the field, arena against flash by board, as an HTML page.")  # fmt: skip
 def command(
     models: tuple[str, ...], boards: tuple[str, ...], board_dirs: tuple[Path, ...], output: Path,
-    targets: tuple[str, ...], ways: tuple[Any, ...], effort: Any, plot: Path | None, **asked: Any,
+    targets: tuple[str, ...], ways: tuple[Any, ...], effort: Any, max_overhead: float | None, max_macs: float | None,
+    least: bool | None, plot: Path | None, **asked: Any,
 ) -> int:  # fmt: skip
     """Check every MODEL on every --board, and write a row for each: the verdict, and what it takes of what there is.
 
@@ -61,10 +64,11 @@ def command(
     from mcuplan.api.sweep import sweep
     from mcuplan.cli.progress import sweeping
 
+    planning = PlanOptions(effort=effort, max_overhead=max_overhead, max_macs=max_macs, least=least)
     with sweeping() as progress:
         found = sweep(
             models, board=boards, board_dirs=board_dirs, output=output, target=targets, plan=ways or "as-is",
-            planning=PlanOptions(effort=effort), progress=progress, **_in_base_units(asked),
+            planning=planning, progress=progress, **_in_base_units(asked),
         )  # fmt: skip
     if plot is not None:
         from mcuplan.cli.output import write_text

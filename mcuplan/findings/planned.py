@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ from mcuplan.tflm import Target, code_size, predict
 from mcuplan.tflm.results import ArenaPrediction
 
 if TYPE_CHECKING:
+    from mcuplan.boards import Board
+    from mcuplan.estimates.latency import Latency
     from mcuplan.patching.arena.search import PatchPlan
 
 
@@ -72,6 +75,21 @@ def instructions_of_both(
     """Instructions of one ``Invoke`` of both models, each with the plan predicted; None without cost data."""
     old, new = (invoke_instructions(graph, target, arena.plan) for graph, arena in (before, after))
     return None if old is None or new is None or not old.total else (old.total, new.total)
+
+
+def latency_on(graph: Graph, board: Board, targets: Sequence[Target]) -> Latency | None:
+    """Time of one inference on a board with the one of ``targets`` that is for its core; None where nothing is known.
+
+    A board that was not measured may have a range: then there is no total.
+    """
+    from mcuplan.estimates.errors import EstimateError
+    from mcuplan.estimates.latency import find_latency
+
+    target = next((t for t in targets if t.core.name == board.soc.core), targets[0])
+    try:
+        return find_latency(graph, board.soc.name, board.soc.clock_mhz, target)
+    except EstimateError:
+        return None
 
 
 def flash_bytes(graph: Graph, target: str, file_bytes: int = 0) -> tuple[int, int]:

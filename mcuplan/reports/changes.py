@@ -8,14 +8,17 @@ from mcuplan.findings.diff.boards import BoardChange, Changes, FigureChange, Mod
 from mcuplan.reports.documents.performance import show_quantity
 from mcuplan.text import show_bytes, show_count, show_share
 
-LABELS = {"arena": "arena", "ram": "RAM", "flash": "flash", "macs": "MACs", "latency": "time"}
+LABELS = {
+    "arena": "arena", "ram": "RAM", "flash": "flash", "macs": "MACs", "instructions": "instructions", "latency": "time",
+}  # fmt: skip
+_COUNTS = ("macs", "instructions")
 
 
 def show_figure(resource: str, amount: float) -> str:
     """An amount of a resource."""
     if resource == "latency":
         return show_quantity(amount, "us")
-    return show_count(int(amount)) if resource == "macs" else show_bytes(int(amount))
+    return show_count(int(amount)) if resource in _COUNTS else show_bytes(int(amount))
 
 
 def growth(figure: FigureChange) -> str:
@@ -25,7 +28,7 @@ def growth(figure: FigureChange) -> str:
     percent = "" if figure.percent is None else f" ({figure.percent:+.1f}%)"
     if figure.resource == "latency":
         return f"{'-' if figure.change < 0 else '+'}{show_quantity(abs(figure.change), 'us')}{percent}"
-    return f"{figure.change:+,.0f}{'' if figure.resource == 'macs' else ' B'}{percent}"
+    return f"{figure.change:+,.0f}{'' if figure.resource in _COUNTS else ' B'}{percent}"
 
 
 def before_after(figure: FigureChange, arrow: str) -> str:

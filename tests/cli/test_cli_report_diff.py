@@ -78,7 +78,7 @@ def test_check_in_machine_formats_keeps_the_exit_code(cli: Any, models: Path) ->
 def test_diff_tells_the_change(cli: Any) -> None:
     done = cli("diff", "zoo:person-detection", "zoo:visual-wake-words")
     assert done.code == 0
-    assert "arena         82,320 ->       100,720        +18,400" in done.out
+    assert "arena                82,320 ->       100,720        +18,400" in done.out
     assert "+18,432  gaps of the plan" in done.out
 
 

@@ -15,13 +15,13 @@ CHANGES_SCHEMA_VERSION = "1.0"
 _CONFIG: ConfigDict = {"use_attribute_docstrings": True, "json_schema_serialization_defaults_required": True}
 
 Verdict = Literal["pass", "fail", "unsupported", "error"]
-Held = Literal["arena", "ram", "flash", "macs", "latency"]
+Held = Literal["arena", "ram", "flash", "macs", "instructions", "latency"]
 Kind = Literal["added", "removed", "changed"]
 
 
 @dataclass(frozen=True, slots=True)
 class FigureChange:
-    """One figure before and after, in bytes, MACs or microseconds; null where there is none."""
+    """One figure before and after, in bytes, MACs, instructions or microseconds; null where there is none."""
 
     __pydantic_config__ = _CONFIG
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mcuplan.budget.analysis import Analysis
+from mcuplan.findings.diff.boards import BoardChange
 from mcuplan.findings.diff.changes import OperatorChange, QuantizationChange
 from mcuplan.findings.diff.difference import Change, Diff
+from mcuplan.reports.changes import LABELS as LABELS_OF_FIGURES
+from mcuplan.reports.changes import against, before_after, board_name, growth, verdicts
 from mcuplan.reports.html.arena_map import ArenaMap, arena_map, scale_top
 from mcuplan.reports.html.render import render
 from mcuplan.reports.terminal.diff import LABELS, bound_note, growth_sentence, plan_notes, signed
@@ -38,6 +42,18 @@ class ChangeTable:
 
 
 @dataclass(frozen=True, slots=True)
+class BoardLine:
+    """One figure on one board; the verdict stands at its first."""
+
+    board: str
+    verdict: str
+    label: str
+    amounts: str
+    change: str
+    limit: str
+
+
+@dataclass(frozen=True, slots=True)
 class GrowthLine:
     """One limit on growth."""
 
@@ -65,6 +81,7 @@ class DiffPage:
     target: str
     growth: tuple[GrowthLine, ...]
     changes: tuple[ChangeTable, ...]
+    boards: tuple[BoardLine, ...]
     maps: tuple[ArenaMap, ...]
     operators: tuple[ListLine, ...]
     operators_total: int
@@ -82,12 +99,22 @@ def render_diff(found: Diff, old: Analysis, new: Analysis) -> str:
         target="; ".join((f"{found.target}{bound_note(found)}", *plan_notes(found))),
         growth=tuple(GrowthLine("fail" if g.broken else "pass", growth_sentence(g)) for g in found.growth),
         changes=tuple(map(_table, found.changes)),
+        boards=tuple(line for board in found.boards for line in _board(board)),
         maps=(arena_map(old.graph, old.arena, "Old", None, top), arena_map(new.graph, new.arena, "New", None, top)),
         operators=tuple(_line(c.kind, c) for c in found.operators[:_LISTED]),
         operators_total=len(found.operators),
         quantization=tuple(_line(c.role, c) for c in found.quantization[:_LISTED]),
         quantization_total=len(found.quantization),
     ))  # fmt: skip
+
+
+def _board(board: BoardChange) -> Iterator[BoardLine]:
+    for figure in board.figures:
+        first = figure is board.figures[0]
+        yield BoardLine(
+            board_name(board), verdicts(board) if first else "", LABELS_OF_FIGURES[figure.resource],
+            before_after(figure, "→"), growth(figure), against(figure),
+        )  # fmt: skip
 
 
 def _line(kind: str, change: OperatorChange | QuantizationChange) -> ListLine:

@@ -24,6 +24,7 @@ from mcuplan.reports.html.bars import (
     step_columns,
 )
 from mcuplan.reports.html.cards import STATES, Card, Tip, arena_limit, card, shared_card, tips
+from mcuplan.reports.html.costs import CostTable, cost_table
 from mcuplan.reports.html.flow import FlowPicture, flow_picture
 from mcuplan.reports.html.pareto import Alternative, ParetoChart, pareto_chart
 from mcuplan.reports.html.subject import Subject
@@ -63,6 +64,7 @@ class Pictures:
     maps: tuple[ArenaMap, ...]
     plan_note: str
     plan_steps: tuple[str, ...]
+    costs: CostTable | None
     buffers: tuple[BufferLine, ...]
     buffers_total: int
     operators: ColumnChart
@@ -248,6 +250,7 @@ def _pictures(subject: Subject, analysis: Analysis) -> Pictures:
             for step in (subject.study.plan.steps if subject.study.plan else ())
             if step.gain_bytes > 0
         ),
+        costs=cost_table(subject),
         buffers=tuple(map(_buffer_line, buffers[:_BUFFERS])),
         buffers_total=len(buffers),
         operators=operator_columns(operators, peak=peak),

@@ -10,6 +10,7 @@ from mcuplan.findings.study import Study, study
 from mcuplan.reports.documents.report import Report, Result
 
 if TYPE_CHECKING:
+    from mcuplan.boards import Board
     from mcuplan.findings.situation import Situation
 
 
@@ -21,6 +22,8 @@ class Subject:
     results: tuple[Result, ...]
     shown: Result
     study: Study
+    board: Board | None = None
+    """The board of ``shown``; None where there is none."""
 
 
 def worst(results: tuple[Result, ...]) -> Result:
@@ -53,5 +56,5 @@ def subjects(
         situation = situations.get((model, shown.board))
         stages = situation.stages if patch and situation is not None else None
         looked = study(situation.analysis if situation is not None else None, planned, stages)
-        found.append(Subject(model, results, shown, looked))
+        found.append(Subject(model, results, shown, looked, situation.board if situation is not None else None))
     return tuple(found)

@@ -12,9 +12,10 @@ _MARKS = {"pass": "✅", "fail": "❌", "unsupported": "❌", "error": "❌"}
 
 
 def columns_for(boards: Iterable[BoardChange]) -> tuple[Held, ...]:
-    """The figures that a table of these boards has: the time only where some is known."""
-    timed = any(figure.resource == "latency" for board in boards for figure in board.figures)
-    return ("ram", "flash", "macs", "latency") if timed else ("ram", "flash", "macs")
+    """The figures that a table of these boards has: instructions and time only where some are known."""
+    known = {figure.resource for board in boards for figure in board.figures}
+    columns: tuple[Held, ...] = ("ram", "flash", "macs", "instructions", "latency")
+    return tuple(name for name in columns if name in known or name in ("ram", "flash", "macs"))
 
 
 def head(columns: Sequence[Held], *before: str) -> list[str]:

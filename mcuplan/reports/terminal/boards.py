@@ -16,9 +16,10 @@ def board_lines(boards: Sequence[BoardChange], lines: Lines) -> Iterator[Text]:
     for board in boards:
         style = "green" if board.after == "pass" else "red" if board.after else ""
         yield from lines.wrapped(Text(f"{verdicts(board).upper()} on {board_name(board)}", style), indent=2, hang=2)
+        width = max((len(LABELS[figure.resource]) for figure in board.figures), default=0) + 1
         for figure in board.figures:
             told = ", ".join(filter(None, (before_after(figure, "->"), growth(figure), against(figure))))
-            yield from lines.wrapped(Text(f"{LABELS[figure.resource]:<6}{told}"), indent=4, hang=6)
+            yield from lines.wrapped(Text(f"{LABELS[figure.resource]:<{width}}{told}"), indent=4, hang=6)
         for problem in board.problems:
             yield from lines.wrapped(Text(problem), indent=4, hang=2)
         if (grown := grown_most(board)) is not None:

@@ -25,10 +25,11 @@ def diff_lines(found: Diff, width: int) -> Iterator[Text]:
     for said in plan_notes(found):
         yield from lines.wrapped(Text(said), indent=2, hang=2)
     yield Text()
+    width = max(len(LABELS[change.resource]) for change in found.changes) + 1
     for change in found.changes:
         percent = f" {100 * change.change / change.old:+.1f}%" if change.old and change.change else ""
         totals = f"{change.old:>14,} -> {change.new:>13,} {signed(change.change):>14}"
-        yield Text(f"  {LABELS[change.resource]:<6}{totals}{percent}")
+        yield Text(f"  {LABELS[change.resource]:<{width}}{totals}{percent}")
     if found.boards:
         yield Text()
         yield from board_lines(found.boards, lines)
