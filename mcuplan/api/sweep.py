@@ -14,6 +14,7 @@ from mcuplan.api.models import expand
 from mcuplan.api.plan import PlanOptions
 from mcuplan.api.results import Shown, Summary
 from mcuplan.api.stated import check_options
+from mcuplan.api.sweeping.configured import configured
 from mcuplan.api.sweeping.executors import DaskCluster, Executor, InProcess, ProcessPool
 from mcuplan.api.sweeping.items import Item, Settings, digest, prepared
 from mcuplan.api.sweeping.tables import FORMATS, Table, rows_in
@@ -101,8 +102,11 @@ def sweep(
     reserve: Size | None = None,
     reserve_only: Size | None = None,
     stack: Size | None = None,
+    arena_in: str | None = None,
+    persistent_in: str | None = None,
     build: str | None = None,
     custom_operators: Sequence[str] = (),
+    config: str | os.PathLike[str] | None = None,
     board_dirs: Sequence[str | os.PathLike[str]] = (),
     progress: SweepProgress = _UNTOLD,
 ) -> SweepResult:
@@ -133,8 +137,13 @@ def sweep(
         The address of a Dask scheduler, or a client, in place of processes (extra ``dask``).
     restart
         Begin anew, whatever ``output`` holds.
-    ram, arena_size, flash, macs, latency, energy, power, period, reserve, reserve_only, stack, build, custom_operators
+    ram, arena_size, flash, macs, latency, energy, power, period, reserve, reserve_only, stack, arena_in, persistent_in,
+    build, custom_operators
         As in :func:`mcuplan.check`.
+    config
+        ``"auto"``: what is not stated comes from the ``mcuplan.toml`` or ``pyproject.toml`` nearest to the working
+        folder, as on the command line; a path: from that file. One for all models: what it says of single ones is not
+        for a sweep. By default no configuration counts.
 
     Raises
     ------
@@ -151,10 +160,11 @@ def sweep(
     options = check_options(
         board=board, board_dirs=board_dirs, ram=ram, arena_size=arena_size, flash=flash, macs=macs, latency=latency,
         energy=energy, power=power, period=period, reserve=reserve, reserve_only=reserve_only, stack=stack,
-        kernels=kernels, lean=lean, build=build, custom_operators=custom_operators,
+        arena_in=arena_in, persistent_in=persistent_in, kernels=kernels, lean=lean, build=build,
+        custom_operators=custom_operators, config=config,
     )  # fmt: skip
     targets = (target,) if isinstance(target, str) else tuple(target)
-    settings = Settings(options, targets, _ways(plan), planning or PlanOptions(effort="fast"))
+    settings = configured(Settings(options, targets, _ways(plan), planning or PlanOptions(effort="fast")))
     cases = len(prepared(settings).cases)
     found = _given(models)
     progress.total(len(found) * len(settings.ways))

@@ -140,12 +140,6 @@ def one_board_options(function: _F) -> _F:
     return _board_options(function, "Board that it is for: a name from `mcuplan boards`, or a .toml file.")
 
 
-def catalogue_options(function: _F) -> _F:
-    """The same for a command that no configuration is for."""
-    return _board_options(function, "Board to check against: a name from `mcuplan boards`, or a .toml file. May be "
-                          "repeated.")  # fmt: skip
-
-
 def config_option(function: _F) -> _F:
     """``--config``."""
     return click.option(

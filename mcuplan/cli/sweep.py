@@ -9,11 +9,12 @@ import click
 
 from mcuplan.cli.parameters import (
     COUNT,
-    catalogue_options,
+    board_options,
     examples,
     limit_options,
     models_argument,
     performance_options,
+    place_options,
     stage_options,
 )
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     "mcuplan sweep zoo:sine -b sparkfun-edge --plan as-is --plan plan -o planned.jsonl",
 ))  # fmt: skip
 @models_argument()
-@catalogue_options
+@board_options
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False, path_type=Path),
               help="The table: .jsonl, .csv or .parquet. Run again, a sweep that was interrupted goes on.")  # fmt: skip
 @click.option("--target", "targets", multiple=True, metavar="TARGET",
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 @limit_options
 @click.option("--macs", type=COUNT, help="Limit on multiply-accumulates: 60M.")
 @performance_options
+@place_options
 @click.option("--build", type=click.Choice(["O2-logs", "O2", "Os"]), help="How TFLM is compiled.")
 @click.option("--custom-operator", "custom_operators", multiple=True, metavar="NAME",
               help="A custom operator for which your firmware has a kernel. May be repeated.")  # fmt: skip
@@ -53,12 +55,13 @@ if TYPE_CHECKING:
 def command(
     models: tuple[str, ...], boards: tuple[str, ...], board_dirs: tuple[Path, ...], output: Path,
     targets: tuple[str, ...], ways: tuple[Any, ...], effort: Any, max_overhead: float | None, max_macs: float | None,
-    least: bool | None, plot: Path | None, **asked: Any,
+    least: bool | None, plot: Path | None, config: Path | None, **asked: Any,
 ) -> int:  # fmt: skip
     """Check every MODEL on every --board, and write a row for each: the verdict, and what it takes of what there is.
 
-    What cannot be read is a row as well and hides no other, so that the exit code is 0 once every row is written, and
-    2 where the sweep itself could not be made.
+    What is not stated is as the configuration nearest to the working folder has it, the same for all models. What
+    cannot be read is a row as well and hides no other, so that the exit code is 0 once every row is written, and 2
+    where the sweep itself could not be made.
     """
     from mcuplan.api.plan import PlanOptions
     from mcuplan.api.sweep import sweep
@@ -68,7 +71,7 @@ def command(
     with sweeping() as progress:
         found = sweep(
             models, board=boards, board_dirs=board_dirs, output=output, target=targets, plan=ways or "as-is",
-            planning=planning, progress=progress, **_in_base_units(asked),
+            planning=planning, progress=progress, config=config or "auto", **_in_base_units(asked),
         )  # fmt: skip
     if plot is not None:
         from mcuplan.cli.output import write_text

@@ -322,3 +322,92 @@ def test_dask_is_an_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(mcuplan.McuplanError, match=r"pip install 'mcuplan\[dask\]'"):
         mcuplan.sweep("zoo:sine", dask="tcp://127.0.0.1:9")
+
+
+# -- the configuration --------------------------------------------------------------------------------------------
+
+CONFIGURATION = """
+boards = ["sparkfun-edge", "raspberry-pi-pico"]
+ram = "9kB"
+stack = "1KiB"
+lean = true
+reserve = {ram = 1000, flash = "2kB"}
+
+[[models]]
+files = ["net00.tflite"]
+ram = "1B"
+"""
+
+
+@pytest.fixture
+def project(models: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (models / "mcuplan.toml").write_text(CONFIGURATION)
+    monkeypatch.chdir(models)
+    return models
+
+
+def test_no_configuration_counts_unless_it_is_asked_for(project):
+    (row,) = mcuplan.sweep(["net00.tflite"], jobs=1).rows
+    assert (row.board, row.ram_limit) == (None, 250_000)
+
+
+def test_general_rules_of_the_configuration_hold_for_all_models(project):
+    rows = list(mcuplan.sweep(["net00.tflite", "net01.tflite"], jobs=1, config="auto").rows)
+    assert [(row.model, row.board) for row in rows] == [
+        (model, board) for model in ("net00.tflite", "net01.tflite") for board in ("sparkfun-edge", "raspberry-pi-pico")
+    ]
+    assert {row.ram_limit for row in rows} == {9_000}
+    assert all(row.target.endswith("+lean") for row in rows)
+    found = mcuplan.check("net01.tflite", config="auto").results
+    assert [(row.ram_bytes, row.flash_limit, row.verdict) for row in rows[2:]] == [
+        (result.ram.total_bytes, result.limits.flash_bytes, result.verdict) for result in found
+    ]
+
+
+def test_what_is_stated_comes_before_the_configuration(project):
+    (row,) = mcuplan.sweep(
+        ["net01.tflite"], board="arduino-nano-33-ble-sense", ram="1kB", reserve=0, jobs=1, config="mcuplan.toml"
+    ).rows
+    assert (row.board, row.ram_limit) == ("arduino-nano-33-ble-sense", 1_000)
+    check = mcuplan.check(
+        "net01.tflite", board="arduino-nano-33-ble-sense", ram="1kB", reserve=0, config="mcuplan.toml"
+    ).result
+    assert row.flash_limit == check.limits.flash_bytes
+
+
+def test_a_target_of_the_configuration_is_that_of_every_row(project):
+    (project / "mcuplan.toml").write_text('target = "cortex-m7+reference"\n')
+    (row,) = mcuplan.sweep(["net01.tflite"], jobs=1, config="auto").rows
+    assert row.target == "upstream-2026-08/cortex-m7+reference"
+    (row,) = mcuplan.sweep(["net01.tflite"], target="cortex-m0+reference", jobs=1, config="auto").rows
+    assert row.target == "upstream-2026-08/cortex-m0+reference"
+
+
+def test_the_target_of_one_project_is_not_for_a_sweep(project):
+    (project / "mcuplan.toml").write_text('target = "auto"\n')
+    with pytest.raises(mcuplan.McuplanError, match=r"mcuplan\.toml: target 'auto' is that of one firmware project"):
+        mcuplan.sweep(["net01.tflite"], jobs=1, config="auto")
+    assert mcuplan.sweep(["net01.tflite"], target="cortex-m4+reference", jobs=1, config="auto").verdicts["pass"] == 1
+
+
+def test_a_board_that_the_configuration_has_wrong_is_said_of_it(project):
+    (project / "mcuplan.toml").write_text('boards = ["sparkfun-egde"]\n')
+    with pytest.raises(mcuplan.McuplanError, match=r"mcuplan\.toml: .*sparkfun-egde.*sparkfun-edge"):
+        mcuplan.sweep(["net01.tflite"], jobs=1, config="auto")
+
+
+def test_rows_are_another_sweeps_once_the_configuration_changed(project):
+    mcuplan.sweep(["net01.tflite"], output="o.jsonl", jobs=1, config="auto")
+    assert mcuplan.sweep(["net01.tflite"], output="o.jsonl", jobs=1, config="auto").found_done == 1
+    (project / "mcuplan.toml").write_text(CONFIGURATION.replace("9kB", "10kB"))
+    with pytest.raises(mcuplan.McuplanError, match="other boards, options"):
+        mcuplan.sweep(["net01.tflite"], output="o.jsonl", jobs=1, config="auto")
+
+
+def test_arenas_lie_where_the_configuration_says(project):
+    (project / "mcuplan.toml").write_text('boards = ["esp32-s3-eye"]\narena_in = "psram"\n')
+    (row,) = mcuplan.sweep(["net11.tflite"], jobs=1, config="auto").rows
+    found = mcuplan.check("net11.tflite", config="auto").result
+    assert (row.ram_bytes, row.arena_bytes) == (found.ram.total_bytes, found.arena.declare_bytes)
+    (inside,) = mcuplan.sweep(["net11.tflite"], board="esp32-s3-eye", jobs=1).rows
+    assert row.ram_bytes < inside.ram_bytes

@@ -114,3 +114,23 @@ def test_the_example_of_a_search_finds_networks_that_fit():
     )  # fmt: skip
     assert "of 12 networks pass on sparkfun-edge" in done.stdout
     assert "arena" in done.stdout.splitlines()[1]
+
+
+def test_boards_and_limits_of_the_nearest_configuration(cli, models, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mcuplan.toml").write_text('boards = ["sparkfun-edge"]\nram = "20kB"\n')
+    assert cli("sweep", str(models / "deep" / "person.tflite"), "-o", "r.jsonl").code == 0
+    (row,) = map(json.loads, Path("r.jsonl").read_text().splitlines())
+    assert (row["board"], row["ram_limit"], row["verdict"]) == ("sparkfun-edge", 20_000, "fail")
+    (tmp_path / "other.toml").write_text("ram = 90000\n")
+    assert cli("sweep", str(models / "deep" / "person.tflite"), "--config", "other.toml", "-o", "o.jsonl").code == 0
+    (row,) = map(json.loads, Path("o.jsonl").read_text().splitlines())
+    assert (row["board"], row["ram_limit"], row["verdict"]) == (None, 90_000, "pass")
+
+
+def test_a_configuration_that_cannot_be_used_is_one_sentence(cli, tmp_path):
+    outcome = cli("sweep", "zoo:sine", "--config", str(tmp_path / "none.toml"), "-o", str(tmp_path / "r.csv"))
+    assert outcome.code == 2
+    assert outcome.err.count("\n") == 1
+    assert "none.toml" in outcome.err
+    assert not (tmp_path / "r.csv").exists()

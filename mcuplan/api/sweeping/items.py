@@ -13,6 +13,7 @@ from mcuplan.api.checking import sentence
 from mcuplan.api.criteria import Asking, CheckOptions, Deployment
 from mcuplan.api.models import ZOO, Given, given, load_file
 from mcuplan.api.plan import PlanOptions
+from mcuplan.budget.placing import placed
 from mcuplan.errors import McuplanError
 from mcuplan.reports.documents.sweep import SweepRow, Way
 from mcuplan.tflm import Target
@@ -205,8 +206,12 @@ def _taken(item: Item, setup: Prepared, target: Target, model: Given) -> Given |
 
 
 def _judged(item: Item, case: Case, analysis: Analysis) -> SweepRow:
-    need, limits = analysis.need(case.place.stack), case.limits
-    found = budget.estimate_performance(analysis, case.place.board, case.place.criteria.performance)
+    criteria = case.place.criteria
+    need, limits = placed(
+        analysis, analysis.need(case.place.stack), case.limits, case.place.board, criteria.arena_in,
+        criteria.persistent_in,
+    )  # fmt: skip
+    found = budget.estimate_performance(analysis, case.place.board, criteria.performance)
     judged = budget.judge(need, limits, analysis.refusals, found, analysis.plan_faults)
     latency, energy = found.estimate(budget.Quantity.LATENCY), found.estimate(budget.Quantity.ENERGY)
     return SweepRow(
