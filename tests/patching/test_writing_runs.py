@@ -14,6 +14,7 @@ from mcuplan.graph import Graph
 from mcuplan.operators.geometry.stages import PatchStage
 from mcuplan.patching.arena.placing import DraftProblem
 from mcuplan.patching.writing.build import Draft
+from mcuplan.patching.writing.channels import check_channels
 from mcuplan.patching.writing.forms import Kind, StageForm, even_cuts, write_stage
 from mcuplan.patching.writing.reader import StageReader, UnsupportedStageError
 from mcuplan.proof.memory.static_check import static_check
@@ -49,8 +50,13 @@ def _any_rows_are_gathered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mcuplan.patching.writing.build._GATHERED_ELEMENTS", 1)
 
 
-def is_convolution(graph: Graph, stage: PatchStage) -> bool:
-    return stage.last - stage.first == 1 and graph.main.operators[stage.first].name == "CONV_2D"
+def is_split(graph: Graph, stage: PatchStage) -> bool:
+    """Whether a stage is a convolution, or one with operators behind it that take each channel by itself."""
+    try:
+        check_channels(graph, stage, (0, 1, graph.main.tensors[stage.result].shape[3]))
+    except UnsupportedStageError:
+        return False
+    return True
 
 
 def rewritten(seed: int) -> Iterator[tuple[str, Graph, Graph]]:
@@ -62,7 +68,7 @@ def rewritten(seed: int) -> Iterator[tuple[str, Graph, Graph]]:
     if not stages:
         return
     for kind in KINDS:
-        stage = draw.choice([s for s in stages if kind is not Kind.CHANNELS or is_convolution(graph, s)] or stages)
+        stage = draw.choice([s for s in stages if kind is not Kind.CHANNELS or is_split(graph, s)] or stages)
         _, height, width, channels = graph.main.tensors[stage.result].shape
         form = replace(random_form(draw, kind, height, width, channels), fast=seed % 3 > 0)
         try:

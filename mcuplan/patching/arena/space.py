@@ -33,8 +33,8 @@ class Effort:
     heights: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7, 8)
 
 
-_MOST_PARTS = 8
-"""Parts of a convolution by channels: scratch that holds all filters is down to an eighth."""
+_PARTS = (4, 6, 8)
+"""Parts by channels, beside numbers of strips: scratch that holds all filters is down to an eighth."""
 
 _PATCHES = ((2, 1), (4, 1), (1, 2), (1, 4), (2, 2), (3, 3), (4, 4))
 _MORE_PATCHES = (*_PATCHES, (3, 1), (6, 1), (8, 1), (1, 3), (1, 8), (2, 3), (3, 2), (2, 4), (4, 2), (6, 6), (8, 8))
@@ -89,13 +89,17 @@ def _lean_forms(graph: Graph, stage: PatchStage, effort: Effort, priced: bool) -
         rows, columns = (-(-size // part) for size, part in zip((height, width), parts, strict=True))
         if parts[0] <= height and parts[1] <= width:
             yield StageForm(Kind.PATCHES, even_cuts(height, rows), "crop", False, columns)
-    if stage.last - stage.first == 1:
+    if stage.last - stage.first <= _CHANNELWISE and graph.main.operators[stage.first].name == "CONV_2D":
         yield from _by_channels(graph, stage, effort)
 
 
+_CHANNELWISE = 4
+"""Operators in parts by channels, at most: a convolution, PAD, a depthwise one and an activation."""
+
+
 def _by_channels(graph: Graph, stage: PatchStage, effort: Effort) -> Iterator[StageForm]:
-    """A convolution in parts of multiples of 8 channels: kernels take several at once."""
+    """In parts of multiples of 8 channels: kernels take several at once."""
     channels = graph.main.tensors[stage.result].shape[3]
-    sizes = {-(-channels // parts // 8) * 8 for parts in (*effort.strips, _MOST_PARTS)}
+    sizes = {-(-channels // parts // 8) * 8 for parts in (*effort.strips, *_PARTS)}
     for size in sorted(size for size in sizes if size < channels):
         yield StageForm(Kind.CHANNELS, even_cuts(channels, size), "crop", False)

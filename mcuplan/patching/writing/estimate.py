@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from mcuplan.patching.writing.cascade import Cascade, find_cascades
@@ -112,16 +113,28 @@ def least_of_patches(patches: Patches, over: bool, scratch: Scratch) -> int:
     return ends_bytes(net, patches.displaced if over else None) + most
 
 
-def least_of_channels(net: StageNet, cuts: Sequence[int], scratch: Sequence[int]) -> int:
-    """The least that a convolution in parts has in use: parts are whole until they are joined, scratch is theirs alone.
+def least_of_channels(net: StageNet, cuts: Sequence[int], scratch: Sequence[int], stays: bool) -> int:
+    """The least that operators in parts have in use: what each part comes to is whole until all are joined, scratch
+    is an operator's alone; a source that ``stays`` is read again behind the stage.
 
-    The last one may lie over the source.
+    What the last part makes first may lie over the source, and each map of a part over the one before it, but not a
+    padded one.
     """
-    source, result = (net.height(t) * net.row_bytes(t) for t in (net.source, net.result))
-    channel = result // cuts[-1]
-    live = [source + channel * end + own for end, own in zip(cuts[1:-1], scratch[:-1], strict=True)]
-    last = channel * (cuts[-1] - cuts[-2])
-    return max(*live, max(source, last) + result - last + scratch[-1], 2 * result)
+    size = {t: net.height(t) * net.row_bytes(t) for t in net.tensors}
+    source, result, own = size[net.source], size[net.result], iter(scratch)
+    most = 2 * result + source * stays
+    for begin, end in pairwise(cuts):
+        held = result * begin // cuts[-1]
+        for layer in net.layers:
+            first, needed = layer is net.layers[0], stays or end < cuts[-1]
+            made = size[layer.output] * (end - begin) // cuts[-1]
+            given = size[layer.inputs[0]] * (end - begin) // cuts[-1]
+            if first:
+                now = source + made if needed else max(source, made)
+            else:
+                now = source * needed + (given + made if layer.pads else max(given, made))
+            most = max(most, held + now + next(own))
+    return most
 
 
 class _Step(NamedTuple):

@@ -49,7 +49,7 @@ class Kind(enum.StrEnum):
     PATCHES = "patches"
     """One loop over patches in two dimensions."""
     CHANNELS = "channels"
-    """One convolution in parts by output channels."""
+    """A convolution, and what behind it takes each channel by itself, in parts by output channels."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -134,9 +134,9 @@ def _rows(reader: StageReader, stage: PatchStage, form: StageForm, pricer: Stage
     if form.kind is Kind.CHANNELS:
         check_channels(reader.graph, stage, form.cuts)
         net = reader.net(stage, "crop")
-        taken, each = pricer.keeps.parts(stage, form.cuts)
-        inside = least_of_channels(net, form.cuts, each)
-        return Rows(net, _whole_macs(net), inside, lambda _: pricer.channels(stage, form.cuts, taken))
+        taken, own, calls = pricer.keeps.parts(stage, form.cuts)
+        inside = least_of_channels(net, form.cuts, own, _stays(reader, stage))
+        return Rows(net, _whole_macs(net), inside, lambda _: pricer.channels(calls, taken))
     over, scratch = _is_over(reader, stage), pricer.keeps.scratch
     if form.kind is Kind.PATCHES:
         patches = _patches(reader, stage, form)

@@ -34,6 +34,11 @@ _OPTIONS: Mapping[str, str | None] = {
 _RANK = 4
 
 
+def _splits(main: Subgraph, k: int) -> bool:
+    """Whether each part of an operator has constants of its own."""
+    return main.operators[k].name in ("CONV_2D", "DEPTHWISE_CONV_2D")
+
+
 class Keeps:
     """What operators of one graph take on one target, its own and those that stages add."""
 
@@ -61,17 +66,20 @@ class Keeps:
         read = {t for k in operators for t in main.operators[k].inputs if t >= 0}
         return self.tensor * sum(self._graph.is_constant(main.tensors[t]) for t in read)
 
-    def parts(self, stage: PatchStage, cuts: Sequence[int]) -> tuple[int, list[int]]:
-        """What a convolution in parts by output channels adds, each with its own constants, and the parts' scratch."""
+    def parts(self, stage: PatchStage, cuts: Sequence[int]) -> tuple[int, list[int], list[OperatorCall]]:
+        """What a stage in parts by output channels adds, each with its own constants; scratch and call of each operator
+        in turn."""
         main = self._graph.main
         parent = GraphBuilder(Draft(self._graph))
         b = SubgraphBuilder(parent, 0, list(main.tensors))
         write_channels(b, stage, cuts)
         whole = b.finished(main.inputs, main.outputs, None)
-        operators, _, scratch = self._taken(replace(self._graph, buffers=tuple(parent.buffers), subgraphs=(whole,)))
+        graph = replace(self._graph, buffers=tuple(parent.buffers), subgraphs=(whole,))
+        operators, _, scratch = self._taken(graph)
         added = self.tensor * (len(b.tensors) - len(main.tensors))
-        away = self._most[stage.first] + self.constants([stage.first])
-        return sum(operators) + added - away, scratch[: len(cuts) - 1]
+        own = range(stage.first, stage.last)
+        away = sum(self.own(k) for k in own) - self.tensor + self.constants(k for k in own if _splits(main, k))
+        return sum(operators) + added - away, scratch, [OperatorCall(graph, whole, op) for op in whole.operators]
 
     @cached_property
     def scratch(self) -> Mapping[int, int]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from mcuplan.estimates.instructions import Call, CostModel, call_of
 from mcuplan.graph import DType, Tensor
@@ -90,7 +89,7 @@ class StagePricer:
         the loop itself, or another part of a convolution with constants of its own."""
         keeps, last = self.keeps, stage.last - 1
         part = keeps.clone(last)
-        if stage.last - stage.first == 1:
+        if self.reader.graph.main.operators[stage.first].name == "CONV_2D":
             part = min(part, keeps.node + keeps.tensor + keeps.constants([last]))
         if stage.source == self.reader.streamed:
             return 0
@@ -181,19 +180,12 @@ class StagePricer:
         tally.begun(patches.displaced if over else None)
         return tally.price(whole=True)
 
-    def channels(self, stage: PatchStage, cuts: Sequence[int], taken: int) -> Price:
-        """A convolution in parts by output channels, of which it is known what they take for good."""
-        sizes = [end - begin for begin, end in pairwise(cuts)]
+    def channels(self, calls: Sequence[OperatorCall], taken: int) -> Price:
+        """Operators in parts by output channels, of which it is known what they take for good."""
         growth = max(taken - MOST_ROUNDED, 0)
-        call = self._operator(stage.first)
-        if call is None or self.model is None:
-            return Price(0.0, growth)
-        parts = [
-            call._replace(result=(*call.result[:3], size), other=(size, *call.other[1:]) if call.other else ())
-            for size in sizes
-        ]
-        joined = Call("CONCATENATION", call.dtype, parts[0].result, call.result, detail=(3, *sizes))
-        return Price(sum(map(self._instructions, (*parts, joined))), growth)
+        return Price(
+            sum(self._instructions(call_of(call)) for call in calls) if self.model is not None else 0.0, growth
+        )
 
     # -- operators ---------------------------------------------------------------------------------------------------
 

@@ -24,6 +24,53 @@ def split(cuts: tuple[int, ...] = (0, 3, 8), *, kernel: int = 3) -> tuple[Graph,
     return graph, write_stage(Draft(graph), stage, StageForm(Kind.CHANNELS, cuts, "crop", False)).tidy().graph
 
 
+def split_block(kind: str = "", cuts: tuple[int, ...] = (0, 8, 24)) -> tuple[Graph, Graph]:
+    """An inverted residual's widening and depthwise convolution, 24 channels, and the same in parts; then narrowed."""
+    b = Builder()
+    x = b.conv2d(b.relu(b.input((1, 5, 5, 4))), 24, 1)
+    x = b.pad(x, ((0, 0), (1, 1), (0, 2), (0, 0))) if kind == "pad" else b.relu(x) if kind == "relu" else x
+    x = b.depthwise_conv2d(x, 3)
+    x = b.max_pool(x, 2) if kind == "pool" else x
+    last = 4 if kind else 3
+    graph = b.graph([b.conv2d(x, 4, 1)])
+    stage = next(s for s in StageReader(graph).stages(1) if s.last == last)
+    return graph, write_stage(Draft(graph), stage, StageForm(Kind.CHANNELS, cuts, "crop", False)).tidy().graph
+
+
+@pytest.mark.parametrize("kind", ["", "pad", "relu", "pool"])
+@pytest.mark.parametrize("cuts", [(0, 8, 24), (0, 1, 2, 24)])
+def test_operators_by_channel_behind_a_convolution_in_parts(kind: str, cuts: tuple[int, ...]) -> None:
+    original, parts = split_block(kind, cuts)
+    assert sum(op.name == "DEPTHWISE_CONV_2D" for op in parts.main.operators) == len(cuts) - 1
+    assert same_function(original, parts) == ()
+
+
+@pytest.mark.parametrize("position", [0, 1])
+def test_depthwise_parts_whose_filters_are_exchanged_are_seen(position: int) -> None:
+    """Two parts of 12 channels; one filter is another one's, or one reads the other part's map."""
+    original, parts = split_block("", (0, 12, 24))
+    first, second = (k for k, op in enumerate(parts.main.operators) if op.name == "DEPTHWISE_CONV_2D")
+    operators = list(parts.main.operators)
+    inputs = list(operators[first].inputs)
+    inputs[position] = operators[second].inputs[position]
+    operators[first if position else second] = replace(
+        operators[first if position else second],
+        inputs=tuple(inputs) if position else (operators[first].inputs[0], *operators[second].inputs[1:]),
+    )
+    assert same_function(original, replace(parts, subgraphs=(replace(parts.main, operators=tuple(operators)),)))
+
+
+def test_padded_channels_are_not_by_channel() -> None:
+    """A PAD of channels in each part puts them between the parts, and not behind them all."""
+    b = Builder()
+    x = b.input((1, 3, 3, 4))
+    sides = ((0, 0), (0, 0), (0, 0), (0, 1))
+    parts = [b.pad(b.slice(x, (0, 0, 0, at), (1, 3, 3, 2)), sides) for at in (0, 2)]
+    other = Builder()
+    whole = other.pad(other.input((1, 3, 3, 4)), ((0, 0), (0, 0), (0, 0), (0, 2)))
+    assert same_function(other.graph([whole]), b.graph([b.concatenation(parts, 3)]))
+
+
 def changed(graph: Graph, t: int, **facts: object) -> Graph:
     tensors = list(graph.main.tensors)
     tensors[t] = replace(tensors[t], **facts)  # type: ignore[arg-type]
