@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
@@ -15,7 +16,7 @@ from mcuplan.api.targets import choose_target
 from mcuplan.budget import Limits, Need
 from mcuplan.budget.baseline import Allowance, Baseline, Key, allowance, model_key, read_baseline
 from mcuplan.budget.config import Config
-from mcuplan.budget.placing import placed
+from mcuplan.budget.placing import ArenaBytes, arenas_placed, placed
 from mcuplan.errors import McuplanError
 from mcuplan.findings.situation import Situation
 from mcuplan.reports.documents import build as building
@@ -166,6 +167,10 @@ class Checker:
                 self.asking.reserve or configured_reserve(config, group) or configured_reserve(config, config.settings)
             )
             limits = limits_of(board, budget.Asked(group.ram, group.flash, None, sources), reserve)
+            places = [o.arena_in or group.arena_in or config.settings.arena_in,
+                      o.persistent_in or group.persistent_in or config.settings.persistent_in]  # fmt: skip
+            arenas = ArenaBytes(need.ram.arena_bytes, partial(budget.sections_together, analyses, group.arenas))
+            need, limits = arenas_placed(arenas, need, limits, board, *places)
         except McuplanError as error:
             return building.shared_failed(group.name, group.models, group.board, group.arenas, str(error))
         refusals = tuple(refusal for analysis in analyses for refusal in analysis.refusals)

@@ -18,7 +18,7 @@ from mcuplan.budget.limits import (
 )
 from mcuplan.budget.need import DEFAULT_STACK_BYTES, FlashNeed, Need, RamNeed
 from mcuplan.budget.performance import AskedPerformance, Performance, Quantity, estimate_performance
-from mcuplan.budget.sharing import Arenas, together
+from mcuplan.budget.sharing import Arenas, sections_together, together
 from mcuplan.budget.units import UnitError, parse_bytes, parse_count
 from mcuplan.budget.verdict import Judgement, Verdict, Violation, judge
 
@@ -26,5 +26,5 @@ __all__ = [
     "DEFAULT_BUILD", "DEFAULT_STACK_BYTES", "RULE_OF_THUMB", "Analysis", "Arenas", "Asked", "AskedPerformance",
     "Counted", "FlashNeed", "Judgement", "Limit", "LimitError", "Limits", "Need", "Performance", "Quantity", "RamNeed",
     "Reserve", "Resource", "UnitError", "Verdict", "Violation", "analyse", "board_reserve", "estimate_performance",
-    "judge", "limits_on_board", "limits_without_board", "parse_bytes", "parse_count", "together",
+    "judge", "limits_on_board", "limits_without_board", "parse_bytes", "parse_count", "sections_together", "together",
 ]  # fmt: skip

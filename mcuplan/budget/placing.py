@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -30,10 +30,9 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Placing:
-    """Arenas by place: one for both sections, or (``split``) one for each, the persistent one first."""
+    """ArenaBytes by place: one for both sections, or one for each, the persistent one first."""
 
     parts: tuple[Part, ...]
-    split: SplitPrediction | None = None
 
     @property
     def elsewhere_bytes(self) -> int:
@@ -50,7 +49,16 @@ class Fits:
     split: SplitPrediction
 
 
-def chosen_placing(analysis: Analysis, board: Board, arena_in: str | None, persistent_in: str | None) -> Placing:
+@dataclass(frozen=True, slots=True)
+class ArenaBytes:
+    """What there is to place: bytes of one arena for all, and (asked only where it counts) of one for each section."""
+
+    declare_bytes: int
+    sections: Callable[[], tuple[int, int]]
+    """Bytes to declare of the persistent and of the non-persistent arena."""
+
+
+def chosen_placing(arenas: ArenaBytes, board: Board, arena_in: str | None, persistent_in: str | None) -> Placing:
     """The arena, or two, in the places that are asked for; what is not asked for lies in the main RAM.
 
     Raises
@@ -61,21 +69,34 @@ def chosen_placing(analysis: Analysis, board: Board, arena_in: str | None, persi
     arena = find_place(board, arena_in or "internal")
     persistent = find_place(board, persistent_in) if persistent_in is not None else arena
     if persistent == arena:
-        return Placing((Part("arena", analysis.arena.declare_bytes, arena),))
-    split = predict_split([analysis.graph], analysis.target)
-    return Placing(
-        (
-            Part("persistent section", split.persistent_declare_bytes, persistent),
-            Part("non-persistent section", split.nonpersistent_declare_bytes, arena),
-        ),
-        split,
-    )
+        return Placing((Part("arena", arenas.declare_bytes, arena),))
+    kept, planned = arenas.sections()
+    return Placing((Part("persistent section", kept, persistent), Part("non-persistent section", planned, arena)))
 
 
 def placed(
     analysis: Analysis, need: Need, limits: Limits, board: Board | None, arena_in: str | None, persistent_in: str | None
 ) -> tuple[Need, Limits]:
-    """Need and limits with the arena where it is asked for: only what is left in the main RAM counts there.
+    """Need and limits of one model with its arena where it is asked for.
+
+    Raises
+    ------
+    McuplanError
+        Without a board, and for a place that it does not have.
+    """
+
+    def sections() -> tuple[int, int]:
+        split = predict_split([analysis.graph], analysis.target)
+        return split.persistent_declare_bytes, split.nonpersistent_declare_bytes
+
+    whole = ArenaBytes(analysis.arena.declare_bytes, sections)
+    return arenas_placed(whole, need, limits, board, arena_in, persistent_in)
+
+
+def arenas_placed(
+    arenas: ArenaBytes, need: Need, limits: Limits, board: Board | None, arena_in: str | None, persistent_in: str | None
+) -> tuple[Need, Limits]:
+    """Need and limits with arenas where they are asked for: only what is left in the main RAM counts there.
 
     Raises
     ------
@@ -86,7 +107,7 @@ def placed(
         return need, limits
     if board is None:
         raise McuplanError("where an arena lies is a question of a board: name one")
-    placing = chosen_placing(analysis, board, arena_in, persistent_in)
+    placing = chosen_placing(arenas, board, arena_in, persistent_in)
     total = sum(part.bytes for part in placing.parts)
     ram = replace(need.ram, arena_bytes=total, elsewhere_bytes=placing.elsewhere_bytes)
     need = replace(need, ram=ram)

@@ -185,6 +185,10 @@ class SharedBoard(_Strict):
     """Kernel library: `cmsis-nn` or `reference`."""
     lean: bool | None = None
     """Whether the firmware has lean registrations for each of the models; if absent, as the rules for all say."""
+    arena_in: str | None = None
+    """Which of the board's RAMs their arenas lie in: `psram`; as the rules for all say where this does not."""
+    persistent_in: str | None = None
+    """Which one their persistent sections lie in, in arenas of their own: `dtcm`; else as the rules for all say."""
     stack: Bytes | None = None
     """Stack of the thread that runs inference."""
     reserve: ReserveRules | None = None

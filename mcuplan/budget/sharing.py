@@ -63,6 +63,20 @@ def together(analyses: Sequence[Analysis], arenas: Arenas, stack_bytes: int = DE
     )
 
 
+def sections_together(analyses: Sequence[Analysis], arenas: Arenas) -> tuple[int, int]:
+    """Bytes to declare of the persistent and of the non-persistent arenas, where each section lies in a RAM of its own.
+
+    Both add up, or are those of the largest, as one arena for both would.
+    """
+    from mcuplan.tflm.arena import predict_split
+
+    target, graphs = analyses[0].target, [analysis.graph for analysis in analyses]
+    groups = [graphs] if arenas is Arenas.ALLOCATOR else [[graph] for graph in graphs]
+    split = [predict_split(group, target) for group in groups]
+    count = max if arenas is Arenas.LARGEST else sum
+    return count(s.persistent_declare_bytes for s in split), count(s.nonpersistent_declare_bytes for s in split)
+
+
 def _arena_bytes(analyses: Sequence[Analysis], arenas: Arenas) -> int:
     from mcuplan.tflm.arena import predict_shared
 
