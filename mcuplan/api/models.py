@@ -189,7 +189,9 @@ def given(model: ModelLike, name: str | None = None) -> Given:
     if isinstance(model, Graph):
         called = name or "<graph>"
         return Given(called, tflite.parse(tflite.write(model), called))
-    path = os.fspath(model)
+    if not isinstance(model, str | os.PathLike):
+        raise McuplanError(f"{model!r:.60} is no model: give a path, zoo:NAME, the bytes of a .tflite file, or a Graph")
+    path = os.fsdecode(model)
     return Given(name or path, load_file(path))
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import html
 import json
+import pickle
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mcuplan.errors import McuplanError
 from mcuplan.text import shown
+from mcuplan.version import __version__
 
 _CELL = "text-align: left; vertical-align: top"
 
@@ -40,6 +43,10 @@ class Shown(ABC):
         document: dict[str, Any] = json.loads(self.to_json())
         return document
 
+    def __reduce__(self) -> tuple[Any, tuple[str, bytes]]:
+        # What is inside may be other classes in another version: the version is looked at before they are asked for.
+        return unpickled, (__version__, pickle.dumps((type(self), self.__dict__)))
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {shown(self.summary().heading)}>"
 
@@ -54,6 +61,27 @@ class Shown(ABC):
         rows = "".join(f"<tr>{_cells(row)}</tr>" for row in told.rows)
         below = "".join(f"<p>{_html(sentence)}</p>" for sentence in told.sentences)
         return f"<p><b>{_html(told.heading)}</b></p><table><tr>{head}</tr>{rows}</table>{below}"
+
+
+def unpickled(version: str, content: bytes) -> Shown:
+    """A result that mcuplan ``version`` pickled; ``content`` are its class and fields, pickled.
+
+    Raises
+    ------
+    McuplanError
+        Where another mcuplan wrote it, whose results may hold something else.
+    """
+    said = f"a result pickled by mcuplan {version} cannot be read by mcuplan {__version__}"
+    remedy = "ask for it again, or keep results as JSON (to_json)"
+    if version != __version__:
+        raise McuplanError(f"{said}: {remedy}")
+    try:
+        kind, fields = pickle.loads(content)
+    except (AttributeError, ImportError, TypeError) as error:
+        raise McuplanError(f"{said} of another day ({error}): {remedy}") from None
+    result: Shown = object.__new__(kind)
+    result.__dict__.update(fields)
+    return result
 
 
 def _cells(row: Iterable[str]) -> str:

@@ -185,9 +185,15 @@ def _given(models: Models) -> Mapping[str, bytes | None]:
     """Names of models, with the bytes of those that do not lie under their name."""
     if isinstance(models, Mapping):
         return {str(name): bytes(data) for name, data in models.items()}
-    named = [models] if isinstance(models, str | os.PathLike) else models
+    named = models if isinstance(models, Iterable) and not isinstance(models, str | bytes) else [models]
     # What names no model is an item as well: its rows say so.
-    return dict.fromkeys(expand([os.fspath(model) for model in named]))
+    return dict.fromkeys(expand([_path(model) for model in named]))
+
+
+def _path(model: object) -> str:
+    if not isinstance(model, str | os.PathLike):
+        raise McuplanError(f"{model!r:.60} is no path: give paths and zoo:NAME, or models' bytes by name")
+    return os.fsdecode(model)
 
 
 def _items(models: Mapping[str, bytes | None], ways: Sequence[Way]) -> Iterator[Item]:

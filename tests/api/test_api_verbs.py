@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import pickle
 import subprocess
@@ -128,6 +129,36 @@ def test_results_are_frozen_and_pickle() -> None:
         assert repr(again) == repr(result)
         with pytest.raises(FrozenInstanceError):
             result.name = "other"  # type: ignore[attr-defined]
+
+
+def test_a_result_that_another_version_pickled_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    pickled = pickle.dumps(mcuplan.check(MODEL, board=BOARD))
+    gone = pickled.replace(b"CheckResult", b"ChackResult")
+    with pytest.raises(mcuplan.McuplanError, match=r"of another day .*: ask for it again, or keep results as JSON"):
+        pickle.loads(gone)
+    monkeypatch.setattr("mcuplan.api.results.__version__", "99.0")
+    with pytest.raises(
+        mcuplan.McuplanError, match=r"pickled by mcuplan \S+ cannot be read by mcuplan 99\.0: ask for it"
+    ):
+        pickle.loads(pickled)
+
+
+def test_a_result_is_copied() -> None:
+    found = mcuplan.check(MODEL, board=BOARD)
+    assert copy.copy(found) == copy.deepcopy(found) == found
+
+
+@pytest.mark.parametrize("model", [5, None, ["zoo:sine"], object()])
+def test_what_is_no_model_is_one_sentence(model: object) -> None:
+    for verb in (mcuplan.check, mcuplan.plan):
+        with pytest.raises(mcuplan.McuplanError, match="is no model: give a path"):
+            verb(model)  # type: ignore[operator]
+
+
+def test_a_sweep_over_what_is_no_model_is_one_sentence() -> None:
+    for models in (5, b"TFL3", ["zoo:sine", 5]):
+        with pytest.raises(mcuplan.McuplanError, match="is no path: give paths"):
+            mcuplan.sweep(models, jobs=1)  # type: ignore[arg-type]
 
 
 def test_a_pickled_plan_still_proves_and_writes_its_model() -> None:
