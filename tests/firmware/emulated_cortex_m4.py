@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pytest
+from tflm_archive import TFLM, archive, needs
 
 from mcuplan.firmware.names import Words
 from mcuplan.firmware.sources import firmware_sources, write_sources
-
-TFLM = os.environ.get("MCUPLAN_TFLM", "")
-"""A checkout of TFLM with what its Makefile downloads."""
-LIBRARY = os.environ.get("MCUPLAN_TFLM_LIBRARY", "")
-"""TFLM's archive for a Cortex-M4 with CMSIS-NN, built from that checkout."""
 
 HERE = Path(__file__).parent / "emulated"
 BOARD = Path(__file__).parents[2] / "tools" / "emulated_board"
@@ -31,20 +24,17 @@ FLAGS = [
 
 def requires_emulator() -> None:
     """Skip, with a plain reason, where this computer cannot build or run the firmware."""
-    missing = [p for p in ("arm-none-eabi-g++", "qemu-system-arm") if shutil.which(p) is None]
-    for name, value in (("MCUPLAN_TFLM", TFLM), ("MCUPLAN_TFLM_LIBRARY", LIBRARY)):
-        if not value:
-            missing.append(name)
-    if missing:
-        pytest.skip(f"not at hand: {', '.join(missing)}; docs/guide/firmware.md tells how to get a TFLM to run")
+    needs("arm-none-eabi-g++", "qemu-system-arm")
 
 
 @dataclass
 class Ran:
-    """What one model did: hashes of its outputs by seed, used bytes by arena (None: AllocateTensors failed)."""
+    """What one model did: hashes of its outputs by seed, used bytes by arena (None: AllocateTensors failed), and
+    instructions of one Invoke, in steps of 40, where they are counted."""
 
     hashes: dict[int, str] = field(default_factory=dict)
     arenas: dict[int, int | None] = field(default_factory=dict)
+    instructions: int = 0
 
 
 def build(folder: Path, models: Mapping[str, tuple[bytes, str]], kernels: str = "cmsis-nn") -> Path:
@@ -68,8 +58,13 @@ def build(folder: Path, models: Mapping[str, tuple[bytes, str]], kernels: str = 
     return folder
 
 
-def run(folder: Path, library: str = LIBRARY, more: Sequence[str] = ("-DCMSIS_NN",)) -> tuple[dict[str, Ran], str]:
-    """Compile the firmware in ``folder``, run it, and take apart what it prints."""
+def run(
+    folder: Path, library: str = "", more: Sequence[str] = ("-DCMSIS_NN",), count: bool = False
+) -> tuple[dict[str, Ran], str]:
+    """Compile the firmware in ``folder``, run it, and take apart what it prints.
+
+    ``library`` is another TFLM; with ``count`` an instruction is a nanosecond of the emulated time.
+    """
     downloads = Path(TFLM) / "tensorflow/lite/micro/tools/make/downloads"
     paths = (folder, Path(TFLM), downloads / "flatbuffers/include", downloads / "gemmlowp", downloads / "ruy",
              downloads / "cmsis_nn", downloads / "cmsis_nn/Include")  # fmt: skip
@@ -78,21 +73,24 @@ def run(folder: Path, library: str = LIBRARY, more: Sequence[str] = ("-DCMSIS_NN
         "arm-none-eabi-g++", *FLAGS, *more, *(f"-I{p}" for p in paths), "-nostartfiles", "-Wl,--gc-sections",
         "-T", str(BOARD / "link.ld"), str(BOARD / "startup.cc"), str(HERE / "main.cc"),
         *map(str, sorted(folder.glob("*.cc"))),
-        "-Wl,--start-group", library, "-Wl,--end-group", "-lm", "-lc", "--specs=rdimon.specs", "-lrdimon",
+        "-Wl,--start-group", library or archive(), "-Wl,--end-group", "-lm", "-lc", "--specs=rdimon.specs", "-lrdimon",
         "-o", str(firmware),
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     machine = ["qemu-system-arm", "-M", "mps2-an386", "-cpu", "cortex-m4", "-nographic", "-monitor", "none", "-serial",
                "null", "-semihosting-config", "enable=on,target=native", "-kernel", str(firmware)]  # fmt: skip
+    machine += ["-icount", "shift=0"] if count else []
     said = subprocess.run(machine, capture_output=True, text=True, check=False, timeout=900)
     text = said.stdout + said.stderr
     assert text.rstrip().endswith("END"), text[-3000:]
     found: dict[str, Ran] = {}
-    for kind, name, rest in re.findall(r"^([AO]) (\w+) (.*)$", text, re.MULTILINE):
+    for kind, name, rest in re.findall(r"^([AOT]) (\w+) (.*)$", text, re.MULTILINE):
         ran, words = found.setdefault(name, Ran()), rest.split()
         if kind == "O":
             ran.hashes[int(words[0])] = words[1]
+        elif kind == "T":
+            ran.instructions = 40 * int(words[0]) if count else 0
         else:
             ran.arenas[int(words[0])] = int(words[2]) if words[1] == "ok" else None
     return found, text

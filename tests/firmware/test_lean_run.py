@@ -1,6 +1,6 @@
 """Lean registrations on a real TFLM: exported sources on an emulated Cortex-M4, beside TFLM's own registrations.
 
-Skipped without a TFLM to compile (``MCUPLAN_TFLM``, ``MCUPLAN_TFLM_LIBRARY``) and the tools.
+Skipped without a TFLM to compile (``MCUPLAN_TFLM``) and the tools.
 """
 
 from __future__ import annotations

@@ -1,20 +1,19 @@
 """Projects built with a real TFLM and run: on this computer, and on an emulated Cortex-M4.
 
-``MCUPLAN_TFLM`` is a checkout of TFLM with what its Makefile downloads (flatbuffers, gemmlowp, ruy, CMSIS-NN).
-``MCUPLAN_TFLM_LIBRARY`` may name TFLM's archive for a Cortex-M4 with CMSIS-NN, else it is built first, which takes
-minutes. docs/guide/firmware.md tells how to get both.
+``MCUPLAN_TFLM`` is a checkout of TFLM with what its Makefile downloads (flatbuffers, gemmlowp, ruy, CMSIS-NN); TFLM is
+built from it first, which takes minutes (``tflm_archive``). docs/guide/firmware.md tells how to get it.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 from test_rows_sources import by_rows
+from tflm_archive import TFLM, archive, needs
 
 import mcuplan
 from mcuplan import zoo
@@ -22,16 +21,7 @@ from mcuplan.boards import Board, load_board
 from mcuplan.tflm import predict
 from mcuplan.tflm.arena import predict_split
 
-TFLM = os.environ.get("MCUPLAN_TFLM", "")
-LIBRARY = os.environ.get("MCUPLAN_TFLM_LIBRARY", "")
-
 pytestmark = pytest.mark.skipif(not TFLM, reason="MCUPLAN_TFLM names no checkout of TFLM: the projects are not built")
-
-
-def needs(*programs: str) -> None:
-    missing = [name for name in programs if shutil.which(name) is None]
-    if missing:
-        pytest.skip(f"not installed: {', '.join(missing)}")
 
 
 def built(project: Path, build: Path, *options: str) -> str:
@@ -41,7 +31,8 @@ def built(project: Path, build: Path, *options: str) -> str:
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert configured.returncode == 0, configured.stderr[-3000:]
-    made = subprocess.run(["cmake", "--build", str(build)], capture_output=True, text=True, check=False)
+    command = ["cmake", "--build", str(build), "-j", str(os.cpu_count() or 1)]
+    made = subprocess.run(command, capture_output=True, text=True, check=False)
     assert made.returncode == 0, (made.stdout + made.stderr)[-3000:]
     tested = subprocess.run(["ctest", "--test-dir", str(build), "-V"], capture_output=True, text=True, check=False)
     assert tested.returncode == 0, tested.stdout[-3000:]
@@ -50,8 +41,9 @@ def built(project: Path, build: Path, *options: str) -> str:
 
 def on_cortex_m4(project: Path, build: Path) -> str:
     needs("cmake", "arm-none-eabi-g++", "qemu-system-arm")
-    library = [f"-DTFLM_LIBRARY={LIBRARY}"] if LIBRARY else []
-    return built(project, build, "-DCMAKE_TOOLCHAIN_FILE=cmake/arm-none-eabi.cmake", *library)
+    return built(
+        project, build, "-DCMAKE_TOOLCHAIN_FILE=cmake/arm-none-eabi.cmake", f"-DTFLM_LIBRARY={archive()}"
+    )  # fmt: skip
 
 
 def with_dtcm() -> Board:
@@ -150,8 +142,8 @@ def test_rows_on_an_emulated_cortex_m4(tmp_path: Path) -> None:
     assert "rows: output 0 as expected: ok" in said
 
 
-@pytest.mark.skipif(not os.environ.get("MCUPLAN_TFLM_HOST"), reason="MCUPLAN_TFLM_HOST=1 builds TFLM for this computer")
 def test_on_this_computer(tmp_path: Path) -> None:
+    """The whole of TFLM, with its reference kernels, from the project's own CMake files."""
     needs("cmake", "g++")
     mcuplan.export(["zoo:person-detection", "zoo:sine"], tmp_path / "out", project="cmake")
     said = built(tmp_path / "out", tmp_path / "build")

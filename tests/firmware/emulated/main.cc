@@ -1,8 +1,9 @@
 // Firmware for QEMU's mps2-an386 (Cortex-M4F): allocates and runs exported models, and prints what came out.
 //
 // models.inc holds lines RUN(name, Camel, less, resources, seeds), includes.inc the models' headers. For each it prints
-// "A name size ok used" or "A name size failed" for the arena to declare less so many bytes, and "O name seed hash" of
-// the outputs of two calls. The arena has a guard at either end.
+// "A name size ok used" or "A name size failed" for the arena to declare less so many bytes, "O name seed hash" of the
+// outputs of two calls, and "T name ticks" of the last call: the board's counter at 25 MHz, which counts 40 instructions a
+// tick under -icount shift=0. The arena has a guard at either end.
 
 #include <cstdarg>
 #include <cstdint>
@@ -26,7 +27,8 @@ int DebugVsnprintf(char* buffer, std::size_t size, const char* format, va_list a
 namespace {
 
 constexpr std::size_t kGuard = 64;
-alignas(16) std::uint8_t arena[1024 * 1024];
+volatile std::uint32_t* const kTicks = reinterpret_cast<volatile std::uint32_t*>(0x40028018);
+alignas(16) std::uint8_t arena[3 * 1024 * 1024];
 
 void Fill(tflite::MicroInterpreter& interpreter, std::uint32_t seed) {
   std::uint32_t state = seed * 12345;
@@ -69,15 +71,19 @@ void Run(const char* name, const unsigned char* model, std::size_t size, TfLiteS
     std::printf("A %s %u failed\n", name, static_cast<unsigned>(size));
     return;
   }
+  std::uint32_t ticks = 0;
   for (int seed = 1; seed <= seeds; ++seed) {
     std::uint32_t hash = 2166136261u;
     for (int call = 0; call < 2; ++call) {
       Fill(interpreter, static_cast<std::uint32_t>(seed));
+      const std::uint32_t begun = *kTicks;
       if (interpreter.Invoke() != kTfLiteOk) std::printf("I %s failed\n", name);
+      ticks = *kTicks - begun;
       hash = Hashed(interpreter, hash);
     }
     std::printf("O %s %d %08x\n", name, seed, static_cast<unsigned>(hash));
   }
+  if (seeds) std::printf("T %s %u\n", name, static_cast<unsigned>(ticks));
   std::printf("A %s %u ok %u\n", name, static_cast<unsigned>(size), static_cast<unsigned>(interpreter.arena_used_bytes()));
   for (std::size_t i = 0; i < kGuard; ++i) {
     if (arena[i] != 0xA5 || begin[size + i] != 0xA5) std::printf("G %s wrote outside the arena\n", name);
