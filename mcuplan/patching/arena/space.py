@@ -65,10 +65,14 @@ def forms(
         for rows in effort.heights:
             if height % rows and 2 * rows <= height:
                 yield StageForm(Kind.LOOP, even_cuts(height, rows), padding, fast=True)
+    for rows in effort.heights:
+        if 2 * rows <= height:
+            yield StageForm(Kind.LOOP, even_cuts(height, rows), "wide", fast=True)
     for rows in effort.heights if headed else ():
         if 3 * rows <= height:
             yield StageForm(Kind.HEADED_LOOP, even_cuts(height, rows), "pad", fast=True)
             yield StageForm(Kind.CASCADE, even_cuts(height, rows), "pad", fast=True)
+            yield StageForm(Kind.CASCADE, even_cuts(height, rows), "wide", fast=True)
 
 
 def _lean_forms(graph: Graph, stage: PatchStage, effort: Effort, priced: bool) -> Iterator[StageForm]:

@@ -298,11 +298,15 @@ class SubgraphBuilder:
 
 
 def padding_rows(subgraph: SubgraphBuilder, like: Tensor, rows: int) -> int:
-    """Rows of a map that are padding, as a constant: the value that stands for 0 everywhere."""
-    shape = (1, rows, *like.shape[2:])
+    """Rows of a map that are padding, as a constant."""
+    return padding(subgraph, like, (1, rows, *like.shape[2:]))
+
+
+def padding(subgraph: SubgraphBuilder, like: Tensor, shape: Sequence[int]) -> int:
+    """A piece of a map that is padding, as a constant: the value that stands for 0 everywhere."""
     zero = like.quantization.zero_points[0] if like.quantization and like.quantization.zero_points else 0
     data = stored(zero, like.dtype) * math.prod(shape)
-    return subgraph.constant(replace(like, shape=shape, name=f"{like.name}/outside"), data)
+    return subgraph.constant(replace(like, shape=tuple(shape), name=f"{like.name}/outside"), data)
 
 
 def stored(value: int, dtype: DType) -> bytes:

@@ -36,7 +36,8 @@ class Cascade:
         """All of the stage, without ends."""
         tensors = {**self.first.net.tensors, **self.second.net.tensors}
         first, second = self.first.net, self.second.net
-        return StageNet((*first.layers, *second.layers), tensors, first.source, second.result, first.feed)
+        layers = (*first.layers, *second.layers)
+        return StageNet(layers, tensors, first.source, second.result, first.feed, first.wide)
 
     def part(self, values: Sequence[list[int]], time: int) -> list[list[int]]:
         """Of what the first flow looks up each time it runs, what it looks up as the ``time``-th of each turn."""
@@ -60,8 +61,8 @@ def find_cascades(net: StageNet, result_rows: int) -> Iterator[Cascade]:
         read = {t for later in behind for t in later.inputs} - {later.output for later in behind}
         if read != {layer.output} or layer.pads:
             continue
-        first = StageNet(before, net.tensors, net.source, layer.output, net.feed)
-        second = StageNet(behind, net.tensors, layer.output, net.result)
+        first = StageNet(before, net.tensors, net.source, layer.output, net.feed, net.wide)
+        second = StageNet(behind, net.tensors, layer.output, net.result, None, net.wide)
         for times in range(2, _MOST_TIMES + 1):
             try:
                 yield Cascade(*chained_flows(first, second, result_rows, times), times)

@@ -7,7 +7,7 @@ and small tables are left out. A stage as it is written takes more, never less.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -81,8 +81,8 @@ def least_of_cascade(cascade: Cascade, scratch: Scratch) -> int:
     turn = 0
     for j in range(3):
         for time in range(cascade.times):
-            steps += _inner_steps(first.net, first.later(j * cascade.times + time), net, scratch)
-        steps += _inner_steps(second.net, second.later(j), net, scratch)
+            steps += _inner_steps(first, j * cascade.times + time, net, scratch)
+        steps += _inner_steps(second, j, net, scratch)
         turn = turn or len(steps)
     windows = {**second.strip, **first.strip}
     before = {t: window.new for t, window in windows.items() if t not in (net.source, net.result)}
@@ -90,9 +90,9 @@ def least_of_cascade(cascade: Cascade, scratch: Scratch) -> int:
     return net.height(net.result) * net.row_bytes(net.result) + max(live[turn : 2 * turn])
 
 
-def _inner_steps(net: StageNet, strip: StripRows, whole: StageNet, scratch: Scratch) -> Iterator[_Step]:
+def _inner_steps(flow: Flow, turn: int, whole: StageNet, scratch: Scratch) -> Iterator[_Step]:
     """The steps of a part of a stage, the rows of its ends left out."""
-    for step in _steps(net, strip, scratch):
+    for step in _steps(flow.net, flow.later(turn), scratch, flow.inside):
         inputs = tuple(t for t in step.inputs if t != whole.source)
         yield step._replace(inputs=inputs, made=0 if step.output == whole.result else step.made)
 
@@ -152,7 +152,8 @@ class _Step(NamedTuple):
     scratch: int = 0
 
 
-def _steps(net: StageNet, strip: StripRows, scratch: Scratch) -> Iterator[_Step]:
+def _steps(net: StageNet, strip: StripRows, scratch: Scratch, inside: Collection[int] = ()) -> Iterator[_Step]:
+    """The layers; rows of tensors to be ``inside`` maps are gathered anew, and a row of padding is joined to them."""
     for layer in net.layers:
         window = strip[layer.output]
         if window.new < window.high:
@@ -162,6 +163,9 @@ def _steps(net: StageNet, strip: StripRows, scratch: Scratch) -> Iterator[_Step]
                 layer.inputs, layer.output, span.begin, span.end, window.new, window.high, span.made, layer.pointwise,
                 own,
             )  # fmt: skip
+            if layer.output in inside:
+                t, row = layer.output, net.row_sizes[layer.output]
+                yield _Step((), t, 0, 0, window.high, window.high, 0, False, row)
 
 
 def _turn_steps(net: StageNet, strip: StripRows, scratch: Scratch) -> Iterator[_Step]:
@@ -240,7 +244,10 @@ def _turn_bytes(flow: Flow, scratch: Scratch) -> Iterator[int]:
     net, row, strip = flow.net, flow.net.row_sizes, flow.strip
     window = strip[net.source]
     new_rows = window.high - window.new
-    steps = [_Step((), net.source, 0, 0, window.new, window.high, new_rows, False), *_steps(net, strip, scratch)]
+    steps = [
+        _Step((), net.source, 0, 0, window.new, window.high, new_rows, False),
+        *_steps(net, strip, scratch, flow.inside),
+    ]
     # What the next turn reads of rows that are there; strides may leave some that nobody ever reads.
     need = {t: (w.low + flow.rows[t], w.high) for t, w in strip.items()}
     behind: list[list[tuple[int, _Rows]]] = []

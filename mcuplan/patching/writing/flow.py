@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
-from mcuplan.graph import DType
+from mcuplan.graph import DType, Tensor
 from mcuplan.operators import Axis
 from mcuplan.patching.writing.build import GATHERED
 from mcuplan.patching.writing.loop import displacement
@@ -187,6 +187,7 @@ def find_flow(net: StageNet, result_rows: int, gathers: bool = False) -> Flow:
     if height % result_rows and not looked_up:
         raise UnsupportedStageError(f"{result_rows} rows do not divide the result's {height}")
     endless, masked, inside = _with_padding(net, gathers)
+    _check_wide(endless)
     rows = _rates(endless, result_rows)
     phases = range(min(rows[net.source], _PHASES)) if looked_up else range(1)
     ways = [_ending(endless, height, rows, _starts(endless, rows, -earlier)) for earlier in phases]
@@ -201,6 +202,12 @@ def find_flow(net: StageNet, result_rows: int, gathers: bool = False) -> Flow:
     leaving = {t: (a, b) for t, (a, b) in inside.items() if starts[t] < a or starts[t] + turns * rows[t] > b}
     base = _late(rows, starts)
     return Flow(endless, rows, starts, turns, masked, leaving, base, _turn(endless, rows, starts, base))
+
+
+def _check_wide(*nets: StageNet) -> None:
+    """Raise UnsupportedStageError where nothing came of the wish that convolutions make columns of padding."""
+    if nets[0].wide and not any(layer.edges for net in nets for layer in net.layers):
+        raise UnsupportedStageError("no 1x1 convolution makes what is padded")
 
 
 def padded_flow(net: StageNet, result_rows: int, first: int, turns: int) -> Flow:
@@ -224,6 +231,7 @@ def chained_flows(first: StageNet, second: StageNet, result_rows: int, times: in
     The source of the second one counts as one that is nowhere whole.
     """
     ends, masked, insides = zip(*(_with_padding(net, True) for net in (first, second)), strict=True)
+    _check_wide(*ends)
     later = _rates(ends[1], result_rows)
     if any(masked) or later[second.source] % times:
         raise UnsupportedStageError(f"{times} times a turn give no whole rows")
@@ -310,9 +318,11 @@ def _with_padding(net: StageNet, gathers: bool) -> tuple[StageNet, dict[int, int
                 layers.append(_opened(layer, inputs))
                 continue
             tensor = net.tensors[t]
+            if net.wide and tensor.dtype in gathered and layer.pads:
+                layer = _widened(net, layer, layers, tensors)
             if tensor.dtype in gathered and not (layer.pads and layer.output == net.result):
-                before = layer.rows.before if layer.pads else 0
-                known = inside.get(padded := layer.output if layer.pads else t, (0, ENDLESS))
+                before = 0 if layer.crops else layer.rows.before
+                known = inside.get(padded := t if layer.crops else layer.output, (0, ENDLESS))
                 inside[padded] = max(before, known[0]), min(before + tensor.shape[1], known[1])
                 layers.append(_opened(layer, layer.inputs))
                 continue
@@ -325,6 +335,41 @@ def _with_padding(net: StageNet, gathers: bool) -> tuple[StageNet, dict[int, int
             inputs = (masks[t],)
         layers.append(_opened(layer, inputs))
     return replace(net, layers=tuple(layers), tensors=tensors), {m: t for t, m in masks.items()}, inside
+
+
+_WIDE = 1 << 20
+"""Added to a tensor's number for the same with columns of padding."""
+
+
+def _widened(net: StageNet, pad: Layer, layers: list[Layer], tensors: dict[int, Tensor]) -> Layer:
+    """The layer that fills in a PAD's columns where a 1x1 convolution can make them; the PAD itself where none can.
+
+    That convolution, the last of ``layers`` or an earlier one, then reads a map padded with columns: their values come
+    to nothing, but they are there. So what it makes needs no copy that is as large again.
+    """
+    (t,) = pad.inputs
+    readers = sum(t in layer.inputs for layer in net.layers)
+    at = next((i for i, layer in enumerate(layers) if layer.output == t), None)
+    if at is None or readers != 1 or pad.output == net.result or not any(pad.columns):
+        return pad
+    maker = layers[at]
+    (u, *others) = maker.inputs
+    single = maker.valid and maker.apart and maker.rows.stride == 1 and maker.across is not None
+    if not single or others or maker.across is None or maker.across.stride != 1 or (net.feed and u == net.source):
+        return pad
+    narrow, made, extra = tensors[u], tensors[t], sum(pad.columns)
+    columns = narrow.shape[2] + extra
+    wider, wide = _WIDE + t, 2 * _WIDE + t
+    for number, like in ((wider, narrow), (wide, made)):
+        shape = (*like.shape[:2], columns, like.shape[3])
+        tensors[number] = replace(like, name=f"{like.name}/wide", shape=shape, shape_signature=None)
+    open_rows = _open(Axis(narrow.shape[1], 0, 1, 1, 1, 0, 0))
+    macs = maker.row_macs * columns // narrow.shape[2]
+    layers[at : at + 1] = [
+        Layer(-1, (u,), wider, open_rows, pads=True, columns=pad.columns),
+        replace(maker, inputs=(wider,), output=wide, row_macs=macs),
+    ]
+    return replace(pad, inputs=(wide,), pads=False, edges=True, pointwise=True)
 
 
 @lru_cache(maxsize=1 << 12)
@@ -370,7 +415,7 @@ def _starts(net: StageNet, rows: Mapping[int, int], source: int) -> dict[int, in
         end, stride = layer.inner(rows[layer.output]).end, layer.rows.stride
         first = min((starts[t] + rows[t] - end) // stride for t in layer.inputs)
         # Rows before the first new one are there from the beginning: padding, and nothing else. Not so in the result.
-        padded = layer.rows.before if layer.pads and layer.output != net.result else 0
+        padded = layer.rows.before if (layer.pads or layer.edges) and layer.output != net.result else 0
         starts[layer.output] = min(first, padded)
     return starts
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from mcuplan.graph import DType, Quantization, Subgraph, Tensor
 from mcuplan.operators.geometry.stages import PatchStage
-from mcuplan.patching.writing.build import GraphBuilder, SubgraphBuilder, padding_rows, stored
+from mcuplan.patching.writing.build import GraphBuilder, SubgraphBuilder, padding, padding_rows, stored
 from mcuplan.patching.writing.feed import RowsWriter
 from mcuplan.patching.writing.flow import Flow
 from mcuplan.patching.writing.loop import begin_over_source
@@ -34,6 +34,9 @@ class FlowStrip(StripWriter):
         return window
 
     def _operate(self, layer: Layer, source: int, out: int) -> None:
+        if layer.edges:
+            self._fill_edges(layer, source, out)
+            return
         if not layer.masks:
             super()._operate(layer, source, out)
             return
@@ -43,6 +46,20 @@ class FlowStrip(StripWriter):
             self.builder.operation("SELECT_V2", [mask, source, zero], [out])
         else:
             self.builder.operation("MUL", [source, mask], [out], "MulOptions")
+
+    def _fill_edges(self, layer: Layer, source: int, out: int) -> None:
+        """Padding over the columns at both sides of a map, in place."""
+        b, like = self.builder, self.net.tensors[layer.output]
+        _, rows, columns, channels = b.tensors[out].shape
+        before, behind = layer.columns
+        sides = [(at, count) for at, count in ((0, before), (columns - behind, behind)) if count]
+        for i, (at, count) in enumerate(sides):
+            zeros = padding(b, like, (1, rows, count, channels))
+            made = out if i + 1 == len(sides) else b.tensor(b.tensors[out], f"{like.name}/edge")
+            begin = b.integers([0, 0, at, 0])
+            b.operation("DYNAMIC_UPDATE_SLICE", [source, zeros, begin], [made], "DynamicUpdateSliceOptions")
+            b.tie(made, source)
+            source = made
 
 
 class FlowWriter:

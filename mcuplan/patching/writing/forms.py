@@ -154,14 +154,14 @@ def _rows(reader: StageReader, stage: PatchStage, form: StageForm, pricer: Stage
         first, second = (stage_macs(flow.net, [flow.strip]) for flow in (cascade.first, cascade.second))
         macs = (first * cascade.times + second) * cascade.second.turns
         inside = least_of_cascade(cascade, scratch)
-        return Rows(cascade.net, macs, inside, lambda fast: pricer.cascade(cascade, fast))
+        return Rows(reader.net(stage, "pad"), macs, inside, lambda fast: pricer.cascade(cascade, fast))
     if form.kind is Kind.LOOP:
         flow = find_flow(reader.net(stage, form.padding), form.cuts[1], form.fast)
         if reader.plain:
             check_plain(flow)
         macs = stage_macs(flow.net, [flow.strip]) * flow.turns
         inside = least_of_flow(flow, over, scratch)
-        return Rows(flow.net, macs, inside, lambda fast: pricer.flow(flow, fast, over))
+        return Rows(reader.net(stage, form.padding), macs, inside, lambda fast: pricer.flow(flow, fast, over))
     net, strips = stage_strips(reader, stage, form)
     run = find_run(net, strips) if form.kind is Kind.BORDERED_LOOP else None
     inside = least_of_strips(net, strips, run, _stays(reader, stage), scratch)
@@ -173,6 +173,8 @@ def _check(reader: StageReader, stage: PatchStage, form: StageForm) -> None:
     to any place of its result and the TFLM has no operator for that."""
     if reader.plain and form.kind in (Kind.BORDERED_LOOP, Kind.HEADED_LOOP, Kind.CASCADE, Kind.PATCHES):
         raise UnsupportedStageError(f"a {form.kind} is not written without DYNAMIC_UPDATE_SLICE")
+    if form.padding == "wide" and not (form.fast and form.kind in (Kind.LOOP, Kind.CASCADE)):
+        raise UnsupportedStageError(f"a {form.kind} whose rows are not gathered is not made wide")
     if form.kind in (Kind.CHANNELS, Kind.PATCHES) and stage.source == reader.streamed:
         raise UnsupportedStageError("patches and parts by channels read all of their source, which comes by rows")
 

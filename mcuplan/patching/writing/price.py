@@ -205,7 +205,7 @@ class StagePricer:
     def layer(self, layer: Layer, kinds: Mapping[int, int], read: int, made: int, padding: int) -> _One:
         """A layer that makes some rows of some; ``padding`` rows are added by a PAD."""
         given, out = kinds[layer.inputs[0]], kinds[layer.output]
-        key = layer.operator, layer.valid, layer.crops, given, out, read, made, padding
+        key = layer.operator, layer.valid, layer.crops, layer.edges, given, out, read, made, padding
         found = self._known.get(key)
         if found is None:
             like = self._likes[out]
@@ -213,6 +213,8 @@ class StagePricer:
             if layer.pads:
                 sides = (0, 0, padding, 0, *layer.columns, 0, 0)
                 found = self._one(Call("PAD", like.dtype.label, *shapes, detail=sides), self.keeps.added("PAD"))
+            elif layer.edges:
+                found = self._edges(layer, out, made)
             elif layer.masks:
                 name = "SELECT_V2" if like.dtype is DType.FLOAT32 else "MUL"
                 call = Call("MUL", like.dtype.label, *shapes, other=(1, made, 1, 1))
@@ -221,6 +223,17 @@ class StagePricer:
                 found = self._one(self._clone(layer, *shapes), self.keeps.clone(layer.operator))
             self._known[key] = found
         return found
+
+    def _edges(self, layer: Layer, kind: int, rows: int) -> _One:
+        """Columns of padding written over the sides of some rows, in place."""
+        whole, dtype = self.shape(kind, rows), self._likes[kind].dtype
+        instructions, growth = 0.0, 0
+        for count in filter(None, layer.columns):
+            part = (1, rows, count, whole[3])
+            call = Call("DYNAMIC_UPDATE_SLICE", dtype.label, whole, whole, other=part, detail=(1,))
+            one = self._one(call, self.keeps.added("DYNAMIC_UPDATE_SLICE", dtype) + self.keeps.tensor)
+            instructions, growth = instructions + one[0], growth + one[1]
+        return instructions, growth
 
     def rows(self, kind: int, rows: int, fast: bool) -> _One:
         """A copy of some rows."""
@@ -373,6 +386,9 @@ class _Tally:
             self.add(prices.layer(layer, kinds, read, span.made, span.top + span.bottom))
             if layer.pads:
                 self.constant("around", span.top, span.bottom, *layer.columns)
+            for side, count in enumerate(layer.columns if layer.edges else ()):
+                if count:  # where it begins
+                    self.constant("side", side and self.net.tensors[layer.output].shape[2] - count)
             for t in layer.inputs:
                 apart = self.inside or t != net.source or net.feed is not None
                 low, high = (strip[t].low, strip[t].high) if apart else (0, net.height(t))
@@ -545,7 +561,8 @@ class _Tally:
         """The sum; ``whole`` where something is laid down once, ``beside`` where clones are in and beside a loop."""
         net, keeps = self.net, self.prices.keeps
         operators = [layer.operator for layer in net.layers if layer.operator >= 0]
-        padded = keeps.constants(layer.operator for layer in net.layers if layer.pads and layer.operator >= 0)
+        pads = (layer for layer in net.layers if layer.pads or layer.edges)
+        padded = keeps.constants(layer.operator for layer in pads if layer.operator >= 0)
         own = sum(map(keeps.own, operators)) + padded - (keeps.constants(operators) - padded if beside else 0)
         own -= len(self.constants) * keeps.tensor
         ends = (net.source, net.result) if net.feed is None else (net.result,)

@@ -27,8 +27,9 @@ from mcuplan.tflm.support.table import accepted_types
 
 __all__ = ["Form", "StageReader", "UnsupportedStageError"]
 
-Form = Literal["pad", "crop"]
-"""How SAME padding is kept inside strips: an explicit PAD, or rows computed and thrown away."""
+Form = Literal["pad", "crop", "wide"]
+"""How SAME padding is kept inside strips: an explicit PAD, or rows computed and thrown away; or where a 1x1 convolution
+comes before it a PAD of the fewer channels that that reads, whose columns are then overwritten (flows only)."""
 
 WINDOWED = sliding("conv", "pool")
 POINTWISE = operators_that(Trait.POINTWISE) - operators_that(Trait.PARTIAL)
@@ -154,7 +155,7 @@ class StageReader:
         return self._operator(index).inputs if self.supported(index) is None else None
 
     def net(self, stage: PatchStage, form: Form) -> StageNet:
-        """The stage's operators as layers; with form ``pad`` SAME convolutions become PAD and VALID ones.
+        """The stage's operators as layers; with form ``pad`` or ``wide`` SAME convolutions become PAD and VALID ones.
 
         Raises
         ------
@@ -162,7 +163,8 @@ class StageReader:
             Where an operator cannot be cut by rows.
         """
         if (stage, form) not in self._nets:
-            self._nets[stage, form] = self._net(stage, form)
+            wide = form == "wide"
+            self._nets[stage, form] = replace(self.net(stage, "pad"), wide=True) if wide else self._net(stage, form)
         return self._nets[stage, form]
 
     def _net(self, stage: PatchStage, form: Form) -> StageNet:

@@ -66,11 +66,11 @@ class Layer:
     """One operator of a stage as strips see it.
 
     ``operator`` is its index in the main subgraph, -1 for one that the stage adds. ``inputs`` are the tensors it reads
-    by rows. ``pads`` tells a PAD, which adds ``columns`` (before, behind); ``crops`` that the operator keeps its SAME
-    padding and makes rows that are thrown away; ``valid`` that it has no padding; ``masks`` that it clears rows outside
-    the map (for flows); ``pools`` that padding does not count as zeros; ``pointwise`` that each output element needs
-    the input elements at its place only; ``apart`` that it never lies over what it reads. ``row_macs`` are the MACs of
-    one output row.
+    by rows. ``pads`` tells a PAD, which adds ``columns`` (before, behind); ``edges`` one of which these columns are
+    there already and are filled in place; ``crops`` that the operator keeps its SAME padding and makes rows that are
+    thrown away; ``valid`` that it has no padding; ``masks`` that it clears rows outside the map (for flows); ``pools``
+    that padding does not count as zeros; ``pointwise`` that each output element needs the input elements at its place
+    only; ``apart`` that it never lies over what it reads. ``row_macs`` are the MACs of one output row.
     """
 
     operator: int
@@ -78,6 +78,7 @@ class Layer:
     output: int
     rows: Axis
     pads: bool = False
+    edges: bool = False
     columns: tuple[int, int] = (0, 0)
     crops: bool = False
     valid: bool = False
@@ -175,7 +176,8 @@ class StageNet:
 
     Nets are told apart as objects: what is worked out of one is kept by it.
 
-    With a ``feed`` there is no source in memory, and rows above and below it are padding.
+    With a ``feed`` there is no source in memory, and rows above and below it are padding. ``wide`` tells that what 1x1
+    convolutions make is to have the columns of padding that the next operator wants.
     """
 
     layers: tuple[Layer, ...]
@@ -183,6 +185,7 @@ class StageNet:
     source: int
     result: int
     feed: Feed | None = None
+    wide: bool = False
 
     def height(self, tensor: int) -> int:
         """Rows of a tensor."""

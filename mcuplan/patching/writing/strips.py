@@ -86,7 +86,7 @@ class StripWriter:
         out = b.tensor(like, f"{like.name}/{label}", shape)
         if layer.pads:
             self._pad(layer, span, read[layer.inputs[0]], out)
-        elif layer.operator < 0:
+        elif layer.operator < 0 or layer.edges:
             self._operate(layer, read[layer.inputs[0]], out)
         else:
             op = self.operators[layer.operator]
