@@ -1,17 +1,23 @@
 """Projects of each ecosystem: names, manifests and configuration as its own tools want them.
 
 Rules without a package of their own are written out with where they stand; the others are asked of the package, if
-it is installed: west, idf-component-manager, kconfiglib, platformio.
+it is installed: west, idf-component-manager, kconfiglib, platformio. Schemas that are in no package are read from a
+checkout: ``MCUPLAN_ARDUINO_LINT`` of arduino/arduino-lint, ``MCUPLAN_ZEPHYR`` of zephyrproject-rtos/zephyr.
 """
 
 from __future__ import annotations
 
 import configparser
+import json
+import os
 import re
 from pathlib import Path
 
+import jsonschema
 import pytest
 import yaml
+from referencing import Registry
+from referencing.jsonschema import DRAFT7
 
 from mcuplan import tflite, zoo
 from mcuplan.boards import all_boards, load_board
@@ -193,3 +199,37 @@ def test_boards_with_a_name_for_platformio_get_a_project() -> None:
     for board in named:
         assert "platformio" in board.targets
         assert set(board.toolchain_names.values()) != {""}
+
+
+# -- the ecosystems' own schemas, where a checkout of them is named ------------------------------------------------
+
+
+def checkout(variable: str, what: str) -> Path:
+    folder = os.environ.get(variable)
+    if not folder:
+        pytest.skip(f"{variable} names no checkout of {what}")
+    return Path(folder)
+
+
+@pytest.mark.parametrize("strictness", ["permissive-", "", "strict-"])
+@pytest.mark.parametrize("version", ["arduino-2023-02", "chirale-2.0.0"])
+def test_a_library_by_arduino_lint_s_schemas(version: str, strictness: str) -> None:
+    """What arduino-lint holds ``library.properties`` against, in all its modes."""
+    schemas = checkout("MCUPLAN_ARDUINO_LINT", "arduino/arduino-lint") / "etc" / "schemas"
+    known = [json.loads(path.read_text("utf-8")) for path in schemas.glob("*.json")]
+    registry = Registry().with_resources((each["$id"], DRAFT7.create_resource(each)) for each in known)
+    name = f"arduino-library-properties-{strictness}schema.json"
+    schema = next(each for each in known if each["$id"].endswith(f"/{name}"))
+    told = properties(files(made("arduino", target=f"{version}/cortex-m4"))["library.properties"])
+    jsonschema.Draft7Validator(schema, registry=registry).validate(told)
+
+
+def test_a_module_by_zephyr_s_schemas() -> None:
+    """``module.yml`` as zephyr_module.py takes it, ``sample.yaml`` as twister does."""
+    zephyr, core = checkout("MCUPLAN_ZEPHYR", "zephyrproject-rtos/zephyr"), pytest.importorskip("pykwalify.core")
+    script = (zephyr / "scripts" / "zephyr_module.py").read_text("utf-8")
+    module = yaml.safe_load(re.findall(r"METADATA_SCHEMA = (?:'''|\"\"\")(.*?)(?:'''|\"\"\")", script, re.DOTALL)[0])
+    sample = yaml.safe_load((zephyr / "scripts/schemas/twister/testsuite-schema.yaml").read_text("utf-8"))
+    written = files(made("zephyr"))
+    for path, schema in (("zephyr/module.yml", module), ("app/sample.yaml", sample)):
+        core.Core(source_data=yaml.safe_load(written[path]), schema_data=schema).validate()
