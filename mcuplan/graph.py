@@ -13,7 +13,7 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -273,6 +273,13 @@ class Metadata:
     buffer: int
 
 
+def _once(kept: dict[Hashable, Any], what: Hashable, find: Callable[[], _Found]) -> _Found:
+    if what not in kept:
+        kept[what] = find()
+    found: _Found = kept[what]
+    return found
+
+
 @dataclass(frozen=True)
 class Graph:
     """A whole model: subgraphs (the first is the main one), constant buffers, metadata and signatures.
@@ -301,11 +308,17 @@ class Graph:
 
         It must not refer to the graph, whose bytes would then not be freed before a garbage collection.
         """
-        kept: dict[Hashable, Any] = self.__dict__.setdefault("_kept", {})
-        if what not in kept:
-            kept[what] = find()
-        found: _Found = kept[what]
-        return found
+        return _once(self.__dict__.setdefault("_kept", {}), what, find)
+
+    def once_bare(self, what: Hashable, find: Callable[[], _Found]) -> _Found:
+        """The same of what does not depend on the metadata: graphs that differ in these only share what is found."""
+        return _once(self.__dict__.setdefault("_bare", {}), what, find)
+
+    def with_metadata(self, metadata: tuple[Metadata, ...], buffers: tuple[Buffer, ...] | None = None) -> Graph:
+        """The graph with other metadata, and ``buffers`` in which that of no tensor is another one."""
+        twin = replace(self, metadata=metadata, buffers=self.buffers if buffers is None else buffers)
+        twin.__dict__["_bare"] = self.__dict__.setdefault("_bare", {})
+        return twin
 
     def __getstate__(self) -> dict[str, Any]:
         # What was kept is found again by whoever asks.

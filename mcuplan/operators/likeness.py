@@ -70,7 +70,7 @@ def kinds(graph: Graph) -> tuple[tuple[Kind | None, ...], ...]:
     None for control flow, operators with state and input rows, which others decide about; for shapes that are not known
     before run time; and for the rare tables (sparsity, quantization details) that nothing here compares.
     """
-    return graph.once("kinds", lambda: tuple(tuple(_subgraph(graph, subgraph)) for subgraph in graph.subgraphs))
+    return graph.once_bare("kinds", lambda: tuple(tuple(_subgraph(graph, subgraph)) for subgraph in graph.subgraphs))
 
 
 _OTHERS_DECIDE = operators_that(Trait.CONTROL, Trait.STATE)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from mcuplan.deadline import Deadline
 from mcuplan.graph import Graph
@@ -134,14 +135,17 @@ class ArenaProblem:
             for s, subgraph in enumerate(graph.subgraphs)
         ]
         self._safety = Safety(self.graph, self._uses, values, every, self.run.steps)
-        self._runtimes = [
-            _Runtime(self.graph, arena, kernel_rules(target).scratch_alignment)
-            for arena, target in zip(self.stock, self.targets, strict=True)
-        ]
         self._spare = [a.persistent_bytes - min(b.persistent_bytes for b in self.stock) for a in self.stock]
         self._first_index = [0]
         for subgraph in graph.subgraphs:
             self._first_index.append(self._first_index[-1] + len(subgraph.tensors))
+
+    @cached_property
+    def _runtimes(self) -> list[_Runtime]:
+        return [
+            _Runtime(self.graph, arena, kernel_rules(target).scratch_alignment)
+            for arena, target in zip(self.stock, self.targets, strict=True)
+        ]
 
     # -- blocks ------------------------------------------------------------------------------------------------------
 

@@ -36,14 +36,14 @@ def set_metadata(graph: Graph, name: str, data: bytes | None) -> Graph:
     """The graph with the metadata entry ``name`` holding ``data``, instead of any entry of that name; None: without."""
     kept = tuple(entry for entry in graph.metadata if entry.name != name)
     if data is None:
-        return replace(graph, metadata=kept)
+        return graph if len(kept) == len(graph.metadata) else graph.with_metadata(kept)
     old = next((entry.buffer for entry in graph.metadata if entry.name == name), None)
     if old is not None and _buffer_users(graph).get(old, 0) == 1:
         buffers = (*graph.buffers[:old], Buffer(data), *graph.buffers[old + 1 :])
     else:
         old = len(graph.buffers)
         buffers = (*graph.buffers, Buffer(data))
-    return replace(graph, buffers=buffers, metadata=(*kept, Metadata(name, old)))
+    return graph.with_metadata((*kept, Metadata(name, old)), buffers)
 
 
 def set_offline_plan(graph: Graph, offsets: Sequence[int] | None) -> Graph:

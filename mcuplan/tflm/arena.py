@@ -315,11 +315,45 @@ def _planned(
     """Time steps, and the buffers where TFLM's planner places them; many targets ask for the same."""
 
     def find() -> tuple[int, tuple[PlannedBuffer, ...]]:
-        live = lifetimes(graph, [(r.subgraph, r.operator) for r in scratch])
-        graph.once(OPERATOR_STEPS, lambda: live.operator_steps)
-        return live.steps, place(list(_unplaced(graph, data, live, scratch, offline)))
+        steps, buffers = _to_plan(graph, data, scratch, offline)
+        return steps, place(buffers)
 
     return graph.once(("planned", data.alignment, tuple(data.type_bytes.items()), scratch), find)
+
+
+def _to_plan(
+    graph: Graph, data: Tables, scratch: tuple[ScratchRequest, ...], offline: Sequence[int] | None
+) -> tuple[int, tuple[PlannedBuffer, ...]]:
+    """Time steps, and the buffers that TFLM's planner is to place."""
+
+    def find() -> tuple[int, tuple[PlannedBuffer, ...]]:
+        live = lifetimes(graph, [(r.subgraph, r.operator) for r in scratch])
+        graph.once(OPERATOR_STEPS, lambda: live.operator_steps)
+        return live.steps, tuple(_unplaced(graph, data, live, scratch, offline))
+
+    return graph.once(("to plan", data.alignment, tuple(data.type_bytes.items()), scratch), find)
+
+
+def persistent_and_planning(graph: Graph, target: Target) -> tuple[int, int]:
+    """``persistent_bytes`` and ``planning_peak_bytes`` of a :func:`predict` that places no buffer.
+
+    Examples
+    --------
+    >>> from mcuplan.zoo import build
+    >>> persistent_and_planning(build("person-detection"), Target.parse("cortex-m4+cmsis-nn"))
+    (27012, 30536)
+    """
+    if target.bounds:
+        whole = predict(graph, target)
+        return whole.persistent_bytes, whole.planning_peak_bytes
+    data = tables(target)
+    plan = read_offline_plan(graph)
+    offline = plan.offsets if plan and not plan.problem else None
+    prepared = prepare(graph, target)
+    _, buffers = _to_plan(graph, data, prepared.scratch, offline)
+    persistent, tail = finish(graph, target, prepared, offline)
+    planning = _planning_bytes(graph, target, prepared, buffers) + aligned(tail, data.alignment)
+    return sum(a.used for a in persistent), planning
 
 
 def _final_bytes(head: int, planning_tail: int, tail: int, alignment: int) -> int:

@@ -205,6 +205,11 @@ def prepare(graph: Graph, target: Target, objects: Sequence[str] = PLAIN_OBJECTS
     ``objects`` are those of the allocator, by their names in the data. ``taken`` bytes of the tail are those of models
     that used the same allocator before; ``Prepared.tail`` counts them, its allocations do not hold them.
     """
+    asked = "prepared", target, tuple(objects), taken
+    return graph.once_bare(asked, lambda: _prepare(graph, target, objects, taken))
+
+
+def _prepare(graph: Graph, target: Target, objects: Sequence[str], taken: int) -> Prepared:
     data = tables(target)
     sizes = object_sizes(target)
     align = data.alignment

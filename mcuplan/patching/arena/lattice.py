@@ -215,8 +215,13 @@ class Walk:
             known = options.of(candidate)
             self._ahead.sharpen()
             for option in known:
-                if option.tried or not options.exhausted:
+                if option.tried or option.counted or not options.exhausted:
                     self._go(before, candidate, option)
+            return
+        if not label.option.counted:
+            counted = options.counted(candidate, label.option)
+            if counted is not None:
+                self._go(before, candidate, counted)
             return
         tried = options.tried(candidate, label.option)
         for option in options.uneven(candidate, tried):
@@ -261,9 +266,9 @@ class Lattice:
     """All combinations of stages of a graph on a target; remembers what was made exact.
 
     With ``model`` time are instructions, without one MACs. Rows of tensor ``streamed`` come from outside: what reads
-    it must be a stage, and what a source has to hold for it counts as growth. ``stages`` are those that can help, by
-    first operator, ``floor`` the bytes in use that every plan has at least, ``end`` the boundary behind the last
-    operator; ``fed`` tells which operators read the streamed tensor.
+    it must be a stage, and what a source has to hold for it counts as growth. Forms that add more than ``limits`` allow
+    are left out. ``stages`` are those that can help, by first operator, ``floor`` the bytes in use that every plan has
+    at least, ``end`` the boundary behind the last operator; ``fed`` tells which operators read the streamed tensor.
     """
 
     def __init__(
@@ -276,11 +281,15 @@ class Lattice:
         deadline: Deadline | None = None,
         streamed: int | None = None,
         plain: bool = False,
+        limits: Limits | None = None,
     ) -> None:
+        most = limits or Limits(math.inf)
         self.graph = graph
         self.deadline = deadline or Deadline()
         self.outside = Outside(graph, target)
-        self.options = Options(graph, target, effort, model, self.outside, self.deadline, streamed, plain)
+        self.options = Options(
+            graph, target, effort, model, self.outside, self.deadline, streamed, plain, most.extra_time, most.extra_macs
+        )
         self.fed = [streamed in op.inputs for op in graph.main.operators]
         self.end = len(graph.main.operators)
         self._progress = progress

@@ -14,7 +14,7 @@ from mcuplan.operators.geometry.stages import PatchStage
 from mcuplan.patching.arena.outside import Outside
 from mcuplan.patching.arena.space import Effort, forms
 from mcuplan.patching.arena.trials import Trial, Trials
-from mcuplan.patching.writing.forms import Kind, StageCost, StageForm, balanced, stage_cost
+from mcuplan.patching.writing.forms import Kind, StageCost, StageForm, balanced, stage_cost, stage_rows
 from mcuplan.patching.writing.price import StagePricer
 from mcuplan.patching.writing.reader import StageReader, UnsupportedStageError
 from mcuplan.tflm.target import Target
@@ -22,7 +22,8 @@ from mcuplan.tflm.target import Target
 
 class Option(NamedTuple):
     """A form of a stage: bytes in use inside, persistent and planning growth, instructions (MACs where the target has
-    no cost model) and MACs that it adds. At least, until it was ``tried``; then exactly."""
+    no cost model) and MACs that it adds. At least, until it was ``tried``; then exactly. What is ``counted`` was
+    written, and only its bytes in use are those by its rows."""
 
     form: StageForm
     cost: StageCost
@@ -32,6 +33,7 @@ class Option(NamedTuple):
     extra_time: float
     extra_macs: int
     tried: bool = False
+    counted: bool = False
 
     @classmethod
     def of(cls, form: StageForm, cost: StageCost, trial: Trial | None = None) -> Option:
@@ -39,7 +41,9 @@ class Option(NamedTuple):
         found = trial or Trial(cost.inside, cost.growth, 0)
         time = cost.instructions - cost.whole_instructions if cost.instructions else float(cost.extra_macs)
         growth = found.growth + found.buffer  # what a source of rows has to hold is memory as well
-        return cls(form, cost, found.inside, growth, found.planning, time, cost.extra_macs, trial is not None)
+        tried = trial is not None and trial.inside is not None
+        inside = cost.inside if found.inside is None else found.inside
+        return cls(form, cost, inside, growth, found.planning, time, cost.extra_macs, tried, trial is not None)
 
     def beats(self, other: Option) -> bool:
         """Whether the other form, whatever it takes exactly, takes no less of anything."""
@@ -86,10 +90,14 @@ class Candidate:
         )  # fmt: skip
 
 
+_ENDLESS = 1 << 60
+
+
 class Options:
     """The forms of a graph's stages on a target; stages that recur are worked out once.
 
-    ``looked_at`` counts stages of which the forms are known.
+    Forms that add more than ``most_time`` or ``most_macs`` are left out. ``looked_at`` counts stages of which the forms
+    are known.
     """
 
     def __init__(
@@ -102,6 +110,8 @@ class Options:
         deadline: Deadline,
         streamed: int | None = None,
         plain: bool = False,
+        most_time: float = math.inf,
+        most_macs: float = math.inf,
     ) -> None:
         self.streamed = streamed
         self.reader = StageReader(graph, streamed, plain)
@@ -111,8 +121,10 @@ class Options:
         self._effort = effort
         self._outside = outside
         self._deadline = deadline
+        self._most_time = most_time
+        self._most_macs = most_macs
         self._pricer = StagePricer(self.reader, target, model)
-        self._kinds: dict[object, Option | None] = {}
+        self._kinds: dict[tuple[int, StageForm], Option | int | None] = {}
         self.looked_at = 0
 
     @property
@@ -147,33 +159,57 @@ class Options:
             family = form.kind, form.padding, form.stream
             if family in full:
                 continue
-            option = self._option(stage, form)
-            if option is None:
-                continue
-            if option.inside < room:
+            option = self._option(stage, form, room)
+            if isinstance(option, int):
+                if form.kind not in (Kind.PATCHES, Kind.CHANNELS):
+                    full.add(family)  # those that follow are higher
+            elif option is not None and option.extra_time <= self._most_time and option.extra_macs <= self._most_macs:
                 yield option
-            elif form.kind not in (Kind.PATCHES, Kind.CHANNELS):
-                full.add(family)  # those that follow are higher
 
-    def _option(self, stage: PatchStage, form: StageForm) -> Option | None:
-        """A form by its rows alone; None where it cannot be written."""
+    def _option(self, stage: PatchStage, form: StageForm, room: int) -> Option | int | None:
+        """A form by its rows alone; its bytes in use where these are not below ``room``, and None where it cannot be
+        written."""
         key = self.trials.kind(stage), form
-        if key not in self._kinds:
-            try:
-                self._kinds[key] = self._made(stage, form)
-            except UnsupportedStageError:
-                self._kinds[key] = None
-        return self._kinds[key]
+        try:
+            found = self._kinds[key] if key in self._kinds else self._made(stage, form, room)
+            if isinstance(found, int) and found < room:
+                found = self._made(stage, form, room)
+        except UnsupportedStageError:
+            found = None
+        self._kinds[key] = found
+        return found if not isinstance(found, Option) or found.inside < room else found.inside
 
-    def _made(self, stage: PatchStage, form: StageForm) -> Option:
+    def _made(self, stage: PatchStage, form: StageForm, room: int = _ENDLESS) -> Option | int:
+        inside = stage_rows(self.reader, stage, form, self._pricer).inside
+        return self._priced(stage, form) if inside < room else inside
+
+    def _priced(self, stage: PatchStage, form: StageForm) -> Option:
         return Option.of(form, stage_cost(self.reader, stage, form, self._pricer))
+
+    def counted(self, candidate: Candidate, option: Option) -> Option | None:
+        """The option written and its persistent bytes counted, or exact as it is known; None where it is gone."""
+        options = candidate.options or []
+        known = next((o for o in options if o.form == option.form), None)
+        if known is None or known.tried or known.counted:
+            return known
+        if self.exhausted:
+            return None
+        trial = self.trials.sections(candidate.stage, option.form)
+        if trial is not None and trial.inside is not None:
+            return self.tried(candidate, option)
+        found = None if trial is None else Option.of(option.form, option.cost, trial)
+        others = [o for o in options if o is not known]
+        candidate.set_options(others if found is None else [*others, found])
+        return found
 
     def tried(self, candidate: Candidate, option: Option) -> Option | None:
         """The option made exact, if nothing was in the way; the stage's forms lose those that it beats."""
         options = candidate.options or []
         known = next((o for o in options if o.form == option.form), None)
-        if known is None or known.tried or self.exhausted:
-            return known if known is not None and known.tried else None
+        if known is None or known.tried:
+            return known
+        if self.exhausted and not known.counted:
+            return None
         trial = self.trials(candidate.stage, option.form)
         found = None if trial is None else Option.of(option.form, option.cost, trial)
         others = [o for o in options if o.form != option.form and not (found is not None and found.beats(o))]
@@ -194,7 +230,7 @@ class Options:
         form = balanced(self.reader, candidate.stage, tried.form)
         if form != tried.form:
             candidate.balanced.add(form)
-            option = self._made(candidate.stage, form)
+            option = self._priced(candidate.stage, form)
             candidate.set_options([*(candidate.options or []), option])
             yield option
 
@@ -227,8 +263,6 @@ def _alike(known: Option, option: Option) -> bool:
         option.form.kind, option.form.cuts, option.form.fast, option.inside, option.growth, option.extra_time
     )  # fmt: skip
 
-
-_ENDLESS = 1 << 60
 
 _CLEARLY = 1.05
 """By how much a form must need less than another one for that to be left out."""

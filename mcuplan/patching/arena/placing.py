@@ -9,7 +9,7 @@ from mcuplan.deadline import Deadline
 from mcuplan.graph import Graph
 from mcuplan.patching.writing.build import Draft
 from mcuplan.planning.arena_problem import ArenaProblem, Arrangement
-from mcuplan.planning.blocks import TieError
+from mcuplan.planning.blocks import Blocks, TieError
 from mcuplan.planning.plan import worst
 from mcuplan.rewriting.edit import set_offline_plan
 from mcuplan.tflm.aliasing import AliasOption, Relation
@@ -49,7 +49,7 @@ class DraftProblem:
         self.aliases = aliases
         self.problem = ArenaProblem(draft.graph, targets, draft.ties, draft.loops, draft.own, deadline)
         self.every = frozenset(tie.choice for tie in draft.ties if tie.choice)
-        self._blocks = {trails: self.problem.blocks(self._aliases(trails)) for trails in (True, False)}
+        self._blocks: dict[bool, tuple[Blocks, tuple[AliasOption, ...]]] = {}
         self._arranged: dict[tuple[frozenset[str], bool], Arrangement | None] = {}
 
     def _aliases(self, trails: bool) -> list[AliasOption]:
@@ -57,11 +57,16 @@ class DraftProblem:
         every = (o for options in self.problem.options for o in options if self.aliases)
         return sorted((o for o in every if trails or o.at >= 0), key=lambda o: o.relation is Relation.OVERWRITE)
 
+    def _laid(self, trails: bool) -> tuple[Blocks, tuple[AliasOption, ...]]:
+        if trails not in self._blocks:
+            self._blocks[trails] = self.problem.blocks(self._aliases(trails))
+        return self._blocks[trails]
+
     def arrangement(self, choices: frozenset[str], trails: bool = True) -> Arrangement | None:
         """The blocks where rows kept lie in place for the tensors of ``choices``; None where that is contradictory."""
         if (choices, trails) not in self._arranged:
             try:
-                found = self.problem.arrangement(*self._blocks[trails], choices)
+                found = self.problem.arrangement(*self._laid(trails), choices)
             except TieError:
                 if not choices:
                     raise
@@ -83,7 +88,7 @@ class DraftProblem:
         one by one. What comes to the same is told once.
         """
         told: set[tuple[object, ...]] = set()
-        for trails in (True, False) if self._blocks[True][1] != self._blocks[False][1] else (True,):
+        for trails in (True, False) if self._laid(True)[1] != self._laid(False)[1] else (True,):
             for choices in self._choices(trails, thorough):
                 found = self.arrangement(choices, trails)
                 same = () if found is None else tuple((p.buffer, tuple(p.tensors.items())) for p in found.pieces)

@@ -6,6 +6,7 @@ tensors that are live meanwhile. A graph of a few operators is written and count
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass, replace
 
 from mcuplan.deadline import Deadline
@@ -17,17 +18,18 @@ from mcuplan.patching.writing.build import Draft
 from mcuplan.patching.writing.forms import StageForm, write_stage
 from mcuplan.patching.writing.reader import UnsupportedStageError
 from mcuplan.rewriting.edit import keep_tensors
-from mcuplan.tflm.arena import predict
+from mcuplan.tflm.arena import persistent_and_planning
 from mcuplan.tflm.support import unsupported
 from mcuplan.tflm.target import Target
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """Bytes live while the stage runs (its ends whole where they must be, alignment left out), and by how many bytes
-    the persistent section and the peak while TFLM plans grow; ``buffer`` are what a source of its rows has to hold."""
+    """Bytes live while the stage runs (its ends whole where they must be, alignment left out; None before they were
+    counted), and by how many bytes the persistent section and the peak while TFLM plans grow; ``buffer`` are what a
+    source of its rows has to hold."""
 
-    inside: int
+    inside: int | None
     growth: int
     planning: int
     buffer: int = 0
@@ -52,45 +54,75 @@ class Trials:
         self.target = target
         self.tried = 0
         self._stages: dict[PatchStage, tuple[Graph, PatchStage, int, int, int]] = {}
-        self._found: dict[tuple[object, StageForm], Trial | None] = {}
-        self._kinds: dict[PatchStage, object] = {}
+        self._found: dict[tuple[int, StageForm], Trial | None] = {}
+        self._written: OrderedDict[tuple[int, StageForm], Draft] = OrderedDict()
+        self._kinds: dict[PatchStage, int] = {}
+        self._numbers: dict[object, int] = {}
 
-    def kind(self, stage: PatchStage) -> object:
-        """What all stages have in common that cost the same in every form: they differ in constants only."""
+    def kind(self, stage: PatchStage) -> int:
+        """What all stages have in common that cost the same in every form, as a number: they differ in constants
+        only."""
         if stage not in self._kinds:
-            self._kinds[stage] = stage.source == self.streamed, kind_of(*cut_out(self.graph, stage))
+            found = stage.source == self.streamed, kind_of(*cut_out(self.graph, stage))
+            self._kinds[stage] = self._numbers.setdefault(found, len(self._numbers))
         return self._kinds[stage]
 
     def __call__(self, stage: PatchStage, form: StageForm) -> Trial | None:
         """What the stage costs in this form; None where it cannot be written so, or TFLM would refuse it."""
+        found = self.sections(stage, form)
+        if found is not None and found.inside is None:
+            key = self.kind(stage), form
+            found = self._found[key] = self._arranged(stage, form, found)
+        return found
+
+    def sections(self, stage: PatchStage, form: StageForm) -> Trial | None:
+        """The same without bytes live, if these were not counted yet: that is most of the work."""
         key = self.kind(stage), form
         if key not in self._found:
             self.tried += 1
-            self._found[key] = self._try(stage, form)
+            self._found[key] = self._sections(stage, form)
         return self._found[key]
 
-    def _try(self, stage: PatchStage, form: StageForm) -> Trial | None:
+    def _alone(self, stage: PatchStage) -> tuple[Graph, PatchStage, int, int, int]:
+        """The stage's graph, the stage in it, its persistent bytes and planning peak, and how much TFLM refuses."""
         if stage not in self._stages:
             graph, inner = cut_out(self.graph, stage)
-            stock = predict(graph, self.target)
             refused = len(unsupported(graph, self.target))
-            self._stages[stage] = graph, inner, stock.persistent_bytes, stock.planning_peak_bytes, refused
-        graph, inner, persistent, planning, refused = self._stages[stage]
-        try:
+            self._stages[stage] = graph, inner, *persistent_and_planning(graph, self.target), refused
+        return self._stages[stage]
+
+    def _draft(self, stage: PatchStage, form: StageForm) -> Draft:
+        """The stage alone, written; the last ones are kept."""
+        key = self.kind(stage), form
+        draft = self._written.pop(key, None)
+        if draft is None:
+            graph, inner, *_ = self._alone(stage)
             streamed = inner.source if stage.source == self.streamed else None
             draft = write_stage(Draft(graph, streamed=streamed, plain=self.plain), inner, form).tidy()
+        self._written[key] = draft
+        if len(self._written) > _KEPT:
+            self._written.popitem(last=False)
+        return draft
+
+    def _sections(self, stage: PatchStage, form: StageForm) -> Trial | None:
+        _, _, persistent, planning, _ = self._alone(stage)
+        try:
+            draft = self._draft(stage, form)
         except UnsupportedStageError:
             return None
+        taken, peak = persistent_and_planning(draft.graph, self.target)
+        return Trial(None, taken - persistent, peak - planning, rows_buffer_bytes(draft.graph))
+
+    def _arranged(self, stage: PatchStage, form: StageForm, found: Trial) -> Trial | None:
+        draft, refused = self._draft(stage, form), self._alone(stage)[-1]
         if len(unsupported(draft.graph, self.target)) > refused:
             return None
         problem = DraftProblem(draft, self.target, deadline=self.deadline)
-        stock = problem.problem.stock[0]
-        return Trial(
-            problem.lower_bound_bytes,
-            stock.persistent_bytes - persistent,
-            stock.planning_peak_bytes - planning,
-            rows_buffer_bytes(draft.graph),
-        )
+        return replace(found, inside=problem.lower_bound_bytes)
+
+
+_KEPT = 64
+"""Written stages that are kept for when their bytes live are counted."""
 
 
 def cut_out(graph: Graph, stage: PatchStage) -> tuple[Graph, PatchStage]:

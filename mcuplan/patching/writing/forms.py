@@ -109,6 +109,20 @@ class StageCost:
         return self.macs - self.whole_macs
 
 
+def stage_rows(reader: StageReader, stage: PatchStage, form: StageForm, pricer: StagePricer) -> Rows:
+    """What a form's rows tell of it, before they are priced.
+
+    Raises
+    ------
+    UnsupportedStageError
+        Where the stage cannot be written in this form.
+    """
+    key = stage, form.kind, form.cuts, form.padding, form.stream, form.columns, form.kind is Kind.LOOP and form.fast
+    if pricer.recent is None or pricer.recent[0] != key:  # forms that differ in how they are copied follow one another
+        pricer.recent = key, _rows(reader, stage, form, pricer)
+    return pricer.recent[1]
+
+
 def stage_cost(reader: StageReader, stage: PatchStage, form: StageForm, pricer: StagePricer) -> StageCost:
     """What a stage costs in a form, without writing it out.
 
@@ -117,14 +131,10 @@ def stage_cost(reader: StageReader, stage: PatchStage, form: StageForm, pricer: 
     UnsupportedStageError
         Where the stage cannot be written in this form.
     """
-    key = stage, form.kind, form.cuts, form.padding, form.stream, form.columns, form.kind is Kind.LOOP and form.fast
-    found = pricer.recent.get(key)
-    if found is None:  # forms that differ in how they are copied follow one another
-        pricer.recent.clear()
-        found = pricer.recent[key] = _rows(reader, stage, form, pricer)
+    found = stage_rows(reader, stage, form, pricer)
     price = found.price(form.fast)
     return StageCost(
-        _whole_macs(found.net), found.macs, found.inside, price.growth, pricer.whole(stage), price.instructions
+        found.net.whole_macs, found.macs, found.inside, price.growth, pricer.whole(stage), price.instructions
     )
 
 
@@ -136,7 +146,7 @@ def _rows(reader: StageReader, stage: PatchStage, form: StageForm, pricer: Stage
         net = reader.net(stage, "crop")
         taken, own, calls = pricer.keeps.parts(stage, form.cuts)
         inside = least_of_channels(net, form.cuts, own, _stays(reader, stage))
-        return Rows(net, _whole_macs(net), inside, lambda _: pricer.channels(calls, taken))
+        return Rows(net, net.whole_macs, inside, lambda _: pricer.channels(calls, taken))
     over, scratch = _is_over(reader, stage), pricer.keeps.scratch
     if form.kind is Kind.PATCHES:
         patches = _patches(reader, stage, form)
@@ -189,10 +199,6 @@ def _stays(reader: StageReader, stage: PatchStage) -> bool:
     """Whether the source is read, or given out, behind the stage."""
     main = reader.graph.main
     return stage.source in main.outputs or max(main.consumers[stage.source]) >= stage.last
-
-
-def _whole_macs(net: StageNet) -> int:
-    return sum(layer.row_macs * net.height(layer.output) for layer in net.layers)
 
 
 def _inside(reader: StageReader, stage: PatchStage, form: StageForm) -> int:

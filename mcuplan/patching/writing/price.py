@@ -76,13 +76,16 @@ class StagePricer:
         self._kinds: dict[tuple[int, int, DType], int] = {}
         self._likes: list[Tensor] = []
         self._of_net: dict[StageNet, Mapping[int, int]] = {}
-        self.recent: dict[object, Rows] = {}
+        self._whole: dict[PatchStage, float] = {}
+        self.recent: tuple[object, Rows] | None = None
 
     def whole(self, stage: PatchStage) -> float:
         """Instructions of the stage's operators as they are in the model, dispatch included."""
         if self.model is None:
             return 0.0
-        return sum(self._instructions(self._operator(k)) for k in range(stage.first, stage.last))
+        if stage not in self._whole:
+            self._whole[stage] = sum(self._instructions(self._operator(k)) for k in range(stage.first, stage.last))
+        return self._whole[stage]
 
     def least_growth(self, stage: PatchStage) -> int:
         """Persistent bytes that the stage adds in any form: another clone of its last operator and what joins the two,

@@ -204,6 +204,11 @@ class StageNet:
         }
 
     @cached_property
+    def whole_macs(self) -> int:
+        """MACs of the stage run whole."""
+        return sum(layer.row_macs * self.height(layer.output) for layer in self.layers)
+
+    @cached_property
     def free(self) -> frozenset[int]:
         """Tensors that cost no MACs to compute again from the source, the source included."""
         found = {self.source}
