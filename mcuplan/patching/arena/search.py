@@ -343,7 +343,9 @@ class _Search:
         if model is None:
             self.limits = replace(self.limits, extra_time=min(self.limits.extra_time, self.limits.extra_macs))
         self.plain = any(_lacks(target, op) for target in targets for op in LOOPS)
-        self.lattice = Lattice(self.graph, self.target, effort, model, progress, deadline, self.streamed, self.plain, self.limits)
+        self.lattice = Lattice(
+            self.graph, self.target, effort, model, progress, deadline, self.streamed, self.plain, self.limits
+        )
         self.walk = self.lattice.walk(replace(self.limits, below_bytes=self.below))
         self.placed: dict[tuple[StageChoice, ...], _Placed] = {}
         self.tried: set[tuple[tuple[StageChoice, ...], str | None]] = set()

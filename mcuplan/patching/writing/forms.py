@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -26,7 +26,7 @@ from mcuplan.patching.writing.flow_writer import FlowWriter
 from mcuplan.patching.writing.headed import HeadedWriter, find_headed
 from mcuplan.patching.writing.loop import LoopWriter, find_run
 from mcuplan.patching.writing.patches import Patches, PatchWriter, find_patches
-from mcuplan.patching.writing.price import Rows, StagePricer
+from mcuplan.patching.writing.price import Price, Rows, StagePricer
 from mcuplan.patching.writing.reader import Form, StageReader, UnsupportedStageError
 from mcuplan.patching.writing.rows import StageNet, StripRows, stage_macs, strip_windows
 from mcuplan.patching.writing.strips import StripWriter
@@ -175,7 +175,14 @@ def _rows(reader: StageReader, stage: PatchStage, form: StageForm, pricer: Stage
     net, strips = stage_strips(reader, stage, form)
     run = find_run(net, strips) if form.kind is Kind.BORDERED_LOOP else None
     inside = least_of_strips(net, strips, run, _stays(reader, stage), scratch)
-    return Rows(net, stage_macs(net, strips), inside, lambda fast: pricer.strips(net, strips, run, fast))
+    priced: list[Callable[[bool], Price]] = []
+
+    def price(fast: bool) -> Price:
+        if not priced:
+            priced.append(pricer.strips(net, strips, run))
+        return priced[0](fast)
+
+    return Rows(net, stage_macs(net, strips), inside, price)
 
 
 def _check(reader: StageReader, stage: PatchStage, form: StageForm) -> None:

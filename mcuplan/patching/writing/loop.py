@@ -46,16 +46,16 @@ def _likeness(net: StageNet, strip: StripRows, after: StripRows) -> tuple[object
     """What two strips must share to be turns of one loop: all rows counted from their windows' first."""
     spans: list[object] = []
     for layer in net.layers:
-        window = strip[layer.output]
-        if window.new == window.high:
+        _, new, high = strip[layer.output]
+        if new == high:
             spans.append(None)
             continue
-        span = layer.span(window.new, window.high)
-        first = tuple(span.begin - strip[t].low for t in layer.inputs)
-        spans.append((first, span.end - span.begin, span.made, span.drop, span.top, span.bottom))
-    rows = tuple((w.high - w.low, w.kept) for _, w in sorted(strip.items()))
-    moves = tuple((after[t].low - w.low, after[t].kept) for t, w in sorted(strip.items()))
-    return tuple(spans), rows, moves
+        begin, end, *rest = layer.span(new, high)
+        spans.append((*[begin - strip[t].low for t in layer.inputs], end - begin, *rest))
+    rows = [(low, high, new - low, *after[t][:2]) for t, (low, new, high) in sorted(strip.items())]
+    return tuple(spans), tuple(
+        [(high - low, kept, lower - low, fresh - lower) for low, high, kept, lower, fresh in rows]
+    )
 
 
 def find_run(net: StageNet, strips: Sequence[StripRows]) -> Run:

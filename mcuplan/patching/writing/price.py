@@ -25,13 +25,16 @@ from mcuplan.patching.writing.keeps import Keeps
 from mcuplan.patching.writing.loop import Run
 from mcuplan.patching.writing.patches import Patches
 from mcuplan.patching.writing.reader import StageReader
-from mcuplan.patching.writing.rows import Layer, StageNet, StripRows
+from mcuplan.patching.writing.rows import Layer, RowWindow, StageNet, StripRows
 from mcuplan.patching.writing.turns import LEAST_FETCHED, MOST_FETCHED
 from mcuplan.tflm.persistent import MOST_ROUNDED
 from mcuplan.tflm.target import Target
 
 _FILL_A_BYTE = 1.0
 """Instructions a byte of what a stage lays down once: PAD, FILL and RESHAPE take 0.5 to 2."""
+
+_ANYWHERE, _NO_CONSTANT = -1, -2
+"""Where rows are copied from that turns look up, and rows of which nothing is counted but the copy."""
 
 _VARIABLES = 3
 """A loop's own: the counter, the source, the result."""
@@ -73,7 +76,8 @@ class StagePricer:
         self.dispatch = model.control.dispatch if model is not None else 0.0
         self._calls: dict[int, Call | None] = {}
         self._known: dict[tuple[object, ...], _One] = {}
-        self._kinds: dict[tuple[int, int, DType], int] = {}
+        self._copies: dict[tuple[int, int, bool], tuple[_One, bool]] = {}
+        self._kinds: dict[tuple[bool, int, int, DType], int] = {}
         self._likes: list[Tensor] = []
         self._of_net: dict[StageNet, Mapping[int, int]] = {}
         self._whole: dict[PatchStage, float] = {}
@@ -99,9 +103,10 @@ class StagePricer:
         loop = _Tally.looping(keeps) + keeps.added("DYNAMIC_UPDATE_SLICE") + keeps.added("SLICE")
         return max(min(part + keeps.added("CONCATENATION"), loop) - MOST_ROUNDED, 0)
 
-    def strips(self, net: StageNet, strips: Sequence[StripRows], run: Run | None, fast: bool) -> Price:
-        """Strips written out or, with ``run``, partly as one loop, whose turns are alike."""
-        tally = _Tally(self, net, fast)
+    def strips(self, net: StageNet, strips: Sequence[StripRows], run: Run | None) -> Callable[[bool], Price]:
+        """Strips written out or, with ``run``, partly as one loop, whose turns are alike; with rows copied fast or
+        not."""
+        tally = _Tally(self, net)
         fed = net.feed is not None
         for j, strip in enumerate(strips):
             after = strips[j + 1] if j + 1 < len(strips) else None
@@ -121,12 +126,13 @@ class StagePricer:
                 tally.turns, tally.inside = 1, False
         if run is None:
             tally.joined(sum(1 for strip in strips if strip[net.result].new < strip[net.result].high))
-        return tally.price(run is not None, run is not None and len(strips) > run.last - run.first)
+        beside = run is not None and len(strips) > run.last - run.first
+        return lambda fast: tally.price(run is not None, fast, beside)
 
     def flow(self, flow: Flow, fast: bool, over: bool) -> Price:
         """One loop through which rows flow."""
         net, strip = flow.net, flow.strip
-        tally = _Tally(self, net, fast, flow.inside)
+        tally = _Tally(self, net, flow.inside)
         tally.turns, tally.inside = flow.turns, True
         tally.strip(strip, flow.later(1), streams=True)
         kept = sum(1 for t, w in strip.items() if w.kept and t != net.result)
@@ -134,54 +140,56 @@ class StagePricer:
         tally.growth += kept * self.keeps.tensor
         tally.taken(flow.rows[net.source])
         gathered = fast and gathers(net.tensors[net.source], flow.rows[net.source])
-        tally.fetched(flow.lookups(gathered, not self.reader.plain))
+        tally.fetched(flow.lookups(gathered, not self.reader.plain), fast)
         tally.lookups(2 * bool(flow.masked))
         tally.put(strip)
         tally.begun(flow.displaced if over else None)
-        return tally.price(whole=True)
+        return tally.price(True, fast)
 
     def headed(self, headed: Headed, fast: bool) -> Price:
         """The same behind a first strip of its own."""
         head, after = headed.head, headed.after
-        tally = _Tally(self, headed.net, fast)
+        tally = _Tally(self, headed.net)
         tally.taken(head[headed.net.source].high - head[headed.net.source].low)
         tally.strip(head, after, streams=True)
         flow = self.flow(headed.flow, fast, False)
-        return Price(tally.instructions + flow.instructions, tally.growth + flow.growth)
+        instructions, growth, _ = tally.with_copies(fast)
+        return Price(instructions + flow.instructions, growth + flow.growth)
 
     def cascade(self, cascade: Cascade, fast: bool) -> Price:
         """Two flows in one loop."""
         first, second, net = cascade.first, cascade.second, cascade.net
-        tally = _Tally(self, net, fast)
+        tally = _Tally(self, net)
         tally.inside = True
         for flow, times in ((first, cascade.times), (second, 1)):
-            own = _Tally(self, flow.net, fast, flow.inside)
+            own = _Tally(self, flow.net, flow.inside)
             own.turns, own.inside = second.turns, True
             for _ in range(times):
                 own.strip(flow.strip, flow.later(1), streams=True)
                 if flow is first:
                     own.taken(flow.rows[flow.net.source])
-            tally.instructions += own.instructions
-            tally.growth += own.growth
+            instructions, growth, _ = own.with_copies(fast)
+            tally.instructions += instructions
+            tally.growth += growth
         kept = sum(1 for f in (first, second) for t, w in f.strip.items() if w.kept and t != f.net.result)
         tally.turns = second.turns
         tally.loop(kept - 1)
-        tally.fetched([len(table[0]) for table in {tuple(map(tuple, t)) for t in tables_of(cascade)}])
+        tally.fetched([len(table[0]) for table in {tuple(map(tuple, t)) for t in tables_of(cascade)}], fast)
         tally.stacked(second, cascade.times)
         tally.put(second.strip)
         tally.begun(None)
-        return tally.price(whole=True)
+        return tally.price(True, fast)
 
     def patches(self, patches: Patches, fast: bool, over: bool) -> Price:
         """One loop over patches."""
         net = patches.net
         whole = patches.columns.piece == net.tensors[net.result].shape[2]
-        tally = _Tally(self, net, fast and whole)
+        tally = _Tally(self, net)
         tally.turns, tally.inside = len(patches.turns), True
-        tally.patch(patches)
+        tally.patch(patches, fast and whole)
         tally.loop(0)
         tally.begun(patches.displaced if over else None)
-        return tally.price(whole=True)
+        return tally.price(True, fast and whole)
 
     def channels(self, calls: Sequence[OperatorCall], taken: int) -> Price:
         """Operators in parts by output channels, of which it is known what they take for good."""
@@ -199,7 +207,7 @@ class StagePricer:
         return self._of_net[net]
 
     def _kind(self, tensor: Tensor) -> int:
-        key = tensor.shape[2], tensor.shape[3], tensor.dtype
+        key = tensor.shape[0] == 1, tensor.shape[2], tensor.shape[3], tensor.dtype
         if key not in self._kinds:
             self._kinds[key] = len(self._likes)
             self._likes.append(tensor)
@@ -238,9 +246,14 @@ class StagePricer:
             instructions, growth = instructions + one[0], growth + one[1]
         return instructions, growth
 
-    def rows(self, kind: int, rows: int, fast: bool) -> _One:
-        """A copy of some rows."""
-        return self.piece(self.shape(kind, rows + 1), self.shape(kind, rows), kind, fast)
+    def copied(self, kind: int, rows: int, fast: bool) -> tuple[_One, bool]:
+        """A copy of some rows, and whether row by row."""
+        key = kind, rows, fast
+        found = self._copies.get(key)
+        if found is None:
+            one = self.piece(self.shape(kind, rows + 1), self.shape(kind, rows), kind, fast)
+            found = self._copies[key] = one, fast and gathers(self._likes[kind], rows)
+        return found
 
     def piece(self, given: tuple[int, ...], made: tuple[int, ...], kind: int, fast: bool) -> _One:
         """A piece of a map, by GATHER or SLICE."""
@@ -352,12 +365,9 @@ class StagePricer:
 class _Tally:
     """What the operators of one stage come to; ``turns`` of those that follow, ``inside`` a loop's subgraph."""
 
-    def __init__(
-        self, prices: StagePricer, net: StageNet, fast: bool, padded: Mapping[int, tuple[int, int]] | None = None
-    ) -> None:
+    def __init__(self, prices: StagePricer, net: StageNet, padded: Mapping[int, tuple[int, int]] | None = None) -> None:
         self.prices = prices
         self.net = net
-        self.fast = fast
         self.padded = padded or {}
         self.kinds = prices.kinds(net)
         self.turns = 1
@@ -365,6 +375,7 @@ class _Tally:
         self.instructions = 0.0
         self.growth = 0
         self.constants: set[tuple[object, ...]] = set()
+        self.copies: list[tuple[int, bool, int, int, int, int]] = []
         self.read: set[tuple[int, int, int]] = set()
 
     def add(self, one: _One) -> None:
@@ -374,79 +385,98 @@ class _Tally:
 
     def strip(self, strip: StripRows, after: StripRows | None, streams: bool = False) -> None:
         """Layers, windows joined, rows kept; in a loop the strip's rows of the source are their own tensor."""
-        prices, kinds, net = self.prices, self.kinds, self.net
+        prices, kinds, net, padded = self.prices, self.kinds, self.net, self.padded
+        source, result, fed, turns = net.source, net.result, net.feed is not None, self.turns
         read_here: set[tuple[int, int, int]] = set()
         if streams:
-            self._window(net.source, strip)
-            self._keep(net.source, strip, after)
+            self._window(source, strip[source])
+            self._keep(source, strip[source], after)
         for layer in net.layers:
-            window = strip[layer.output]
-            new = window.high - window.new
+            output = layer.output
+            window = strip[output]
+            low, fresh, high = window
+            new = high - fresh
             if not new:
                 continue
-            span = layer.span(window.new, window.high)
-            read = span.end - span.begin
-            self.add(prices.layer(layer, kinds, read, span.made, span.top + span.bottom))
+            begin, end, made, drop, top, bottom = layer.span(fresh, high)
+            read = end - begin
+            instructions, growth = prices.layer(layer, kinds, read, made, top + bottom)
+            self.instructions += turns * instructions
+            self.growth += growth
             if layer.pads:
-                self.constant("around", span.top, span.bottom, *layer.columns)
+                self.constant("around", top, bottom, *layer.columns)
             for side, count in enumerate(layer.columns if layer.edges else ()):
                 if count:  # where it begins
-                    self.constant("side", side and self.net.tensors[layer.output].shape[2] - count)
+                    self.constant("side", side and net.tensors[output].shape[2] - count)
             for t in layer.inputs:
-                apart = self.inside or t != net.source or net.feed is not None
-                low, high = (strip[t].low, strip[t].high) if apart else (0, net.height(t))
-                seen = read_here if apart else self.read
-                rows = t, span.begin, read
-                if read < high - low and rows not in seen:  # one copy for all that read the same
-                    seen.add(rows)
-                    self.rows(t, read, span.begin - low, high - low)
-            if span.made > new:
-                self.rows(layer.output, new, span.drop, span.made)
-            if layer.output != net.result:
-                self._window(layer.output, strip)
-                self._keep(layer.output, strip, after)
+                apart = self.inside or fed or t != source
+                first, _, last = strip[t] if apart else (0, 0, net.height(t))
+                if read < last - first:
+                    seen, rows = read_here if apart else self.read, (t, begin, read)
+                    if rows not in seen:  # one copy for all that read the same
+                        seen.add(rows)
+                        self.rows(t, read, begin - first, last - first)
+            if made > new:
+                self.rows(output, new, drop, made)
+            if output != result:
+                if low < fresh or output in padded:
+                    self._window(output, window)
+                if after is not None:
+                    self._keep(output, window, after)
 
-    def _window(self, t: int, strip: StripRows) -> None:
-        window = strip[t]
+    def _window(self, t: int, window: RowWindow) -> None:
         parts = [n for n in (window.kept, window.high - window.new, int(t in self.padded)) if n]
         if len(parts) > 1:
             self.add(self.prices.joined(self.kinds[t], tuple(parts), sum(parts)))
         if t in self.padded:
             self.add(self.prices.gathered(self.kinds[t], window.high - window.low))
 
-    def _keep(self, t: int, strip: StripRows, after: StripRows | None) -> None:
-        low, whole = strip[t].low, strip[t].high - strip[t].low
-        if after is not None and 0 < after[t].kept < whole:
-            self.rows(t, after[t].kept, after[t].low - low, whole)
+    def _keep(self, t: int, window: RowWindow, after: StripRows | None) -> None:
+        if after is not None:
+            low, new, _ = after[t]
+            whole = window.high - window.low
+            if 0 < new - low < whole:
+                self.rows(t, new - low, low - window.low, whole)
 
     def rows(self, t: int, rows: int, begin: int, whole: int) -> None:
         """A copy of some rows of ``whole``, from one that does not change on."""
-        kind = self.kinds[t]
-        if self.fast and gathers(self.net.tensors[t], rows):
-            self.constant("rows", begin, rows)
-        else:
-            self.constant("from", begin)
-            self.constant("rest") if begin + rows == whole else self.constant(*self.prices.shape(kind, rows))
-        self.add(self.prices.rows(kind, rows, self.fast))
+        self.copies.append((self.turns, self.inside, t, rows, begin, whole))
 
-    def piece(self, t: int, given: tuple[int, ...], made: tuple[int, ...], looks: bool = False) -> bool:
-        """A copy of a piece of which turns look up (``looks``: here) where it lies; whether row by row."""
-        by_rows = self.fast and gathers(self.net.tensors[t], made[1])
+    def with_copies(self, fast: bool) -> tuple[float, int, set[tuple[object, ...]]]:
+        """Instructions, persistent bytes and constants with the rows copied in one way."""
+        prices, kinds = self.prices, self.kinds
+        instructions, growth, constants = self.instructions, self.growth, set(self.constants)
+        for turns, inside, t, rows, begin, whole in self.copies:
+            kind = kinds[t]
+            (own, taken), by_rows = prices.copied(kind, rows, fast)
+            instructions += turns * own
+            growth += taken
+            if begin == _ANYWHERE:
+                if not by_rows:
+                    constants.add((inside, *prices.shape(kind, rows)))
+            elif by_rows:
+                constants.add((inside, "rows", begin, rows))
+            elif begin >= 0:
+                constants.add((inside, "from", begin))
+                constants.add((inside, "rest") if begin + rows == whole else (inside, *prices.shape(kind, rows)))
+        return instructions, growth, constants
+
+    def piece(self, t: int, given: tuple[int, ...], made: tuple[int, ...], fast: bool) -> bool:
+        """A copy of a piece of which turns look up where it lies; whether row by row."""
+        by_rows = fast and gathers(self.net.tensors[t], made[1])
         if not by_rows:
             self.constant(*made)
-        elif looks:
+        else:
             self.looked_up(made[1])
-        self.add(self.prices.piece(given, made, self.kinds[t], self.fast))
+        self.add(self.prices.piece(given, made, self.kinds[t], fast))
         return by_rows
 
     def taken(self, rows: int) -> None:
         """A strip's or turn's own rows of the source."""
-        kind = self.kinds[self.net.source]
-        if self.net.feed is not None:
-            if rows:
-                self.add(self.prices.fed(kind, rows))
-            return
-        self.piece(self.net.source, self.prices.shape(kind, rows + 1), self.prices.shape(kind, rows))
+        if self.net.feed is None:
+            self.rows(self.net.source, rows, _ANYWHERE, rows)
+        elif rows:
+            self.add(self.prices.fed(self.kinds[self.net.source], rows))
 
     def constant(self, *values: object) -> None:
         """Integers that operators read: equal ones of one subgraph are one tensor."""
@@ -470,9 +500,9 @@ class _Tally:
         own = keeps.added("WHILE") + 2 * keeps.subgraph + 3 * _VARIABLES * keeps.tensor
         return own + 3 * (keeps.added("SLICE", DType.INT32) + keeps.tensor) + 3 * keeps.tensor
 
-    def fetched(self, lengths: Sequence[int]) -> None:
+    def fetched(self, lengths: Sequence[int], fast: bool) -> None:
         """Rows of constant tables, together where that takes less."""
-        if self.fast and len(lengths) >= LEAST_FETCHED and sum(lengths) <= MOST_FETCHED:
+        if fast and len(lengths) >= LEAST_FETCHED and sum(lengths) <= MOST_FETCHED:
             self.looked_up(sum(lengths))
             self.add(self.prices.split(lengths))
         else:
@@ -504,7 +534,7 @@ class _Tally:
         rows, whole = strip[t].high - strip[t].new, self.net.height(t)
         kind = self.kinds[t]
         if self.prices.reader.plain and self.inside:  # all of it moves up
-            self.add(self.prices.rows(kind, max(whole - rows, 1), self.fast))
+            self.rows(t, max(whole - rows, 1), _NO_CONSTANT, whole)
             self.add(self.prices.joined(kind, (max(whole - rows, 1), rows), whole))
         elif rows:
             self.add(self.prices.put(kind, self.net.height(t), self.prices.shape(kind, rows)))
@@ -524,20 +554,20 @@ class _Tally:
             self.growth += (full + (rest > 1)) * added
             parts = full + (rest > 0)
 
-    def patch(self, patches: Patches) -> None:
+    def patch(self, patches: Patches, fast: bool) -> None:
         """One turn over a patch."""
         prices, net, rows, columns = self.prices, self.net, patches.rows, patches.columns
         places = {(rows.places, columns.places)}
         region = patches.shape(net.source)
         whole = prices.shape(self.kinds[net.source], net.height(net.source))
-        if not self.piece(net.source, whole, region, looks=True):
+        if not self.piece(net.source, whole, region, fast):
             places.add((rows.begins, columns.begins))
         for layer in net.layers:
             dtype = net.tensors[layer.output].dtype
             self.add(prices.patch(layer, patches.shape(layer.inputs[0]), patches.shape(layer.output), dtype))
         made = patches.shape(net.result)
         piece = (1, rows.piece, columns.piece, made[3])
-        if patches.cut and not self.piece(net.result, made, piece, looks=True):
+        if patches.cut and not self.piece(net.result, made, piece, fast):
             places.add((rows.drops, columns.drops))
         self.lookups(len(places))
         self.add(prices.put(self.kinds[net.result], net.height(net.result), piece))
@@ -560,15 +590,17 @@ class _Tally:
         reshaped = source.shape[2:] != result.shape[2:] if rows_only else 2
         self.growth += int(reshaped) * keeps.added("RESHAPE", source.dtype)
 
-    def price(self, whole: bool, beside: bool = False) -> Price:
-        """The sum; ``whole`` where something is laid down once, ``beside`` where clones are in and beside a loop."""
+    def price(self, whole: bool, fast: bool, beside: bool = False) -> Price:
+        """The sum with rows copied in one way; ``whole`` where something is laid down once, ``beside`` where clones are
+        in and beside a loop."""
         net, keeps = self.net, self.prices.keeps
+        instructions, growth, constants = self.with_copies(fast)
         operators = [layer.operator for layer in net.layers if layer.operator >= 0]
         pads = (layer for layer in net.layers if layer.pads or layer.edges)
         padded = keeps.constants(layer.operator for layer in pads if layer.operator >= 0)
         own = sum(map(keeps.own, operators)) + padded - (keeps.constants(operators) - padded if beside else 0)
-        own -= len(self.constants) * keeps.tensor
+        own -= len(constants) * keeps.tensor
         ends = (net.source, net.result) if net.feed is None else (net.result,)
         once = float(max(net.height(t) * net.row_bytes(t) for t in ends)) if whole else 0.0
         once = _FILL_A_BYTE * once if self.prices.model is not None else 0.0
-        return Price(self.instructions + once, max(self.growth - own - MOST_ROUNDED, 0))
+        return Price(instructions + once, max(growth - own - MOST_ROUNDED, 0))

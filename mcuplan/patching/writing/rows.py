@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 from mcuplan.graph import Tensor
 from mcuplan.operators import Axis, window_axis
@@ -21,8 +22,7 @@ class UnsupportedStageError(ValueError):
     """A run of operators that cannot be a patch stage, or not in this form; the text says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class RowsRead:
+class RowsRead(NamedTuple):
     """Input rows ``[begin, end)`` that give some output rows.
 
     ``top`` and ``bottom`` are rows of padding to add (PAD only), ``drop`` the rows that come before the wanted ones
@@ -42,8 +42,7 @@ class RowsRead:
         return self.begin >= self.end
 
 
-@dataclass(frozen=True, slots=True)
-class Inner:
+class Inner(NamedTuple):
     """Input rows ``[begin, end)`` that the first output rows from row 0 on need, away from the borders of all maps.
 
     Of output rows that begin at row ``r`` they lie ``r`` strides farther down. ``made`` are the rows that are made.
@@ -218,8 +217,7 @@ class StageNet:
         return frozenset(found)
 
 
-@dataclass(frozen=True, slots=True)
-class RowWindow:
+class RowWindow(NamedTuple):
     """Rows ``[low, high)`` of a tensor in one strip; those from ``new`` on are computed, the others kept."""
 
     low: int
@@ -261,25 +259,31 @@ def _windows(net: StageNet, begin: int, end: int, before: StripRows, keep: Colle
     found: dict[int, RowWindow] = {}
     for layer in reversed(net.layers):
         t = layer.output
-        old = before.get(t)
+        old = before.get(t) if t in keep else None
         if t not in wanted:
-            found[t] = RowWindow(old.low, old.high, old.high) if old and t in keep else RowWindow(0, 0, 0)
+            found[t] = RowWindow(old[0], old[2], old[2]) if old else RowWindow(0, 0, 0)
             continue
         low, high = wanted[t]
         new = low
-        if t in keep and old is not None and old.low <= low <= old.high:
-            high = max(high, old.high)
-            new = min(old.high, high)
+        if old is not None and old[0] <= low <= old[2]:
+            high = max(high, old[2])
+            new = old[2]
         if new < high:
-            while layer.span(new, high).empty:  # a strip of padding alone: take rows of the map with it
+            span = layer.span(new, high)
+            while span[0] >= span[1]:  # a strip of padding alone: take rows of the map with it
                 if t == net.result:
                     raise UnsupportedStageError("a strip of the result would be padding alone")
                 new, high = (new - 1, high) if new > 0 else (new, high + 1)
-            span = layer.span(new, high)
+                span = layer.span(new, high)
+            first, last = span[0], span[1]
             for source in layer.inputs:
-                a, b = wanted.get(source, (span.begin, span.end))
-                wanted[source] = min(a, span.begin), max(b, span.end)
-        found[t] = RowWindow(min(low, new), new, high)
+                known = wanted.get(source)
+                if known is None:
+                    wanted[source] = first, last
+                else:
+                    a, b = known
+                    wanted[source] = first if first < a else a, last if last > b else b
+        found[t] = RowWindow(low if low < new else new, new, high)
     low, high = wanted.get(net.source, (0, 0))
     found[net.source] = RowWindow(low, low, high)
     return found
@@ -288,9 +292,10 @@ def _windows(net: StageNet, begin: int, end: int, before: StripRows, keep: Colle
 def stage_macs(net: StageNet, strips: Sequence[StripRows]) -> int:
     """MACs of the stage run by strips, by the counting rule of :mod:`mcuplan.operators.macs`."""
     total = 0
+    counted = [(layer, layer.output, layer.row_macs) for layer in net.layers if layer.row_macs]
     for strip in strips:
-        for layer in net.layers:
-            window = strip[layer.output]
-            if layer.row_macs and window.new < window.high:
-                total += layer.row_macs * layer.span(window.new, window.high).made
+        for layer, output, macs in counted:
+            _, new, high = strip[output]
+            if new < high:
+                total += macs * layer.span(new, high).made
     return total
