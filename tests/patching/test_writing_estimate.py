@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -11,8 +12,10 @@ from test_writing_runs import random_form
 
 from mcuplan.estimates.instructions import cost_model, model_instructions, planned_addresses
 from mcuplan.patching.arena.placing import DraftProblem
+from mcuplan.patching.arena.space import EFFORTS, forms
 from mcuplan.patching.arena.trials import Trials, cut_out
 from mcuplan.patching.writing.build import Draft
+from mcuplan.patching.writing.floors import floors
 from mcuplan.patching.writing.forms import Kind, StageForm, balanced, even_cuts, stage_cost, write_stage
 from mcuplan.patching.writing.price import StagePricer
 from mcuplan.patching.writing.reader import StageReader, UnsupportedStageError
@@ -45,6 +48,31 @@ def test_random_stages(seed: int) -> None:
             assert trial is not None
             assert cost.inside <= trial.inside, (stage, form)
             assert cost.growth <= max(trial.growth, 0), (stage, form)
+
+
+NETWORKS = {
+    **{str(seed): random_network(seed) for seed in range(12)},
+    **{name: set_offline_plan(build(name), None) for name in ("person-detection", "ds-cnn")},
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("plain", [False, True])
+def test_what_kinds_of_forms_take_at_least_is_no_more_than_any_form_does(name: str, plain: bool) -> None:
+    draw, graph = random.Random(name), NETWORKS[name]
+    reader = StageReader(graph, None, plain)
+    pricer = StagePricer(reader, Target.parse(TARGETS[len(name) % len(TARGETS)]), None)
+    stages = [s for k in range(len(graph.main.operators)) for s in reader.stages(k) if s.last - s.first < 10]
+    compared = 0
+    for stage in draw.sample(stages, min(len(stages), 6)):
+        known = {kind: floor for floor in floors(reader, stage, pricer) for kind in floor.kinds}
+        for form in forms(graph, stage, EFFORTS["default"], priced=True):
+            with suppress(UnsupportedStageError):
+                cost, floor = stage_cost(reader, stage, form, pricer), known[form.kind]
+                assert floor.inside <= cost.inside, (stage, form)
+                assert floor.growth <= cost.growth, (stage, form)
+                compared += 1
+    assert compared or not stages
 
 
 @pytest.mark.parametrize("name", ["person-detection", "resnet8", "mcunet-vww"])

@@ -25,6 +25,7 @@ from mcuplan.operators.geometry.stages import PatchStage
 from mcuplan.patching.arena.options import Candidate, Option, Options, best_pairs
 from mcuplan.patching.arena.outside import Outside
 from mcuplan.patching.arena.space import Effort
+from mcuplan.patching.writing.floors import Floor
 from mcuplan.patching.writing.forms import StageForm
 from mcuplan.patching.writing.reader import WINDOWED
 from mcuplan.tflm.alignment import aligned
@@ -100,14 +101,16 @@ class Limits:
 class _Label:
     """A path to boundary ``at`` by its last edge: ``option`` of the stage ``by`` behind path ``before``.
 
-    Not ``exact`` is one whose last edge is known by its rows only, or (``option`` None) as a stage in any form.
+    Not ``exact`` is one whose last edge is known by its rows only, as a stage in some kind of form, or (``option``
+    None) in any form.
     """
 
     __slots__ = ("at", "before", "by", "exact", "growth", "macs", "option", "peak", "planning", "time")
 
     def __init__(
         self, at: int, peak: int, growth: int, planning: int, macs: int, time: float,
-        before: _Label | None = None, by: Candidate | None = None, option: Option | None = None, exact: bool = True,
+        before: _Label | None = None, by: Candidate | None = None, option: Option | Floor | None = None,
+        exact: bool = True,
     ) -> None:  # fmt: skip
         self.at = at
         self.peak = peak
@@ -125,7 +128,7 @@ class _Label:
         choices: list[StageChoice] = []
         label: _Label | None = self
         while label is not None:
-            if label.by is not None and label.option is not None:
+            if label.by is not None and isinstance(label.option, Option):
                 choices.append(_choice(label.by, label.option))
             label = label.before
         return Path(
@@ -198,7 +201,7 @@ class Walk:
             whole = max(label.peak, lattice.outside.operator_bytes[label.at])
             self._push(_Label(label.at + 1, whole, label.growth, label.planning, label.macs, label.time, label))
         for candidate in lattice.stages.get(label.at, ()):
-            if candidate.options != []:
+            if not candidate.hopeless:
                 peak, growth = max(label.peak, candidate.live), label.growth + candidate.growth
                 time = label.time + candidate.time
                 at, planning = candidate.stage.last, label.planning
@@ -212,11 +215,14 @@ class Walk:
         assert candidate is not None
         assert before is not None
         if label.option is None:
-            known = options.of(candidate)
+            for floor in candidate.unknown:
+                self._push(self._lattice.at_least(before, candidate, floor))
+            self._go_each(before, candidate, candidate.options)
+            return
+        if isinstance(label.option, Floor):
+            known = options.among(candidate, label.option)
             self._ahead.sharpen()
-            for option in known:
-                if option.tried or option.counted or not options.exhausted:
-                    self._go(before, candidate, option)
+            self._go_each(before, candidate, known)
             return
         if not label.option.counted:
             counted = options.counted(candidate, label.option)
@@ -229,6 +235,12 @@ class Walk:
         if tried is not None:
             self._go(before, candidate, tried)
             self._lattice.tell(self._ahead.least(self._lattice.behind(before, candidate, tried)))
+
+    def _go_each(self, before: _Label, candidate: Candidate, known: Sequence[Option]) -> None:
+        exhausted = self._lattice.exhausted
+        for option in known:
+            if option.tried or option.counted or not exhausted:
+                self._go(before, candidate, option)
 
     def _go(self, before: _Label, candidate: Candidate, option: Option) -> None:
         if before.time + option.extra_time <= self._most_time:
@@ -361,6 +373,12 @@ class Lattice:
             option,
             option.tried,
         )
+
+    def at_least(self, before: _Label, candidate: Candidate, floor: Floor) -> _Label:
+        """The path gone on by a stage in some kind of form."""
+        peak, growth = max(before.peak, floor.inside + candidate.passing), before.growth + floor.growth
+        at = candidate.stage.last
+        return _Label(at, peak, growth, before.planning, before.macs, before.time, before, candidate, floor, False)
 
     def tell(self, least: int) -> None:
         """Tell how far the search has come."""

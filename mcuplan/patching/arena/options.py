@@ -14,6 +14,7 @@ from mcuplan.operators.geometry.stages import PatchStage
 from mcuplan.patching.arena.outside import Outside
 from mcuplan.patching.arena.space import Effort, forms
 from mcuplan.patching.arena.trials import Trial, Trials
+from mcuplan.patching.writing.floors import Floor, floors
 from mcuplan.patching.writing.forms import Kind, StageCost, StageForm, balanced, stage_cost, stage_rows
 from mcuplan.patching.writing.price import StagePricer
 from mcuplan.patching.writing.reader import StageReader, UnsupportedStageError
@@ -58,36 +59,43 @@ class Option(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Candidate:
-    """A stage of a graph: bytes that pass it by, what it needs at least in any form, and its forms once looked at."""
+    """A stage of a graph: bytes that pass it by, the kinds of forms that were not looked at with what they need at
+    least, the forms of the others, and what the best of all needs of each."""
 
     stage: PatchStage
     passing: int
-    live: int
-    growth: int
-    time: float = 0.0
-    options: list[Option] | None = None
+    unknown: list[Floor]
+    options: list[Option] = field(default_factory=list)
     balanced: set[StageForm] = field(default_factory=set)
+    live: int = 0
+    growth: int = 0
+    time: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.set_options([])
 
     def set_options(self, options: list[Option]) -> None:
-        """The forms that are left, and what the best of them needs of each."""
+        """The forms that are left."""
         self.options = options
-        if options:
-            self.live = max(self.live, min(o.inside for o in options) + self.passing)
-            self.growth = max(self.growth, min(o.growth for o in options))
-            self.time = min(o.extra_time for o in options)
+        if options or self.unknown:
+            inside = min([*[o.inside for o in options], *[floor.inside for floor in self.unknown]])
+            self.live = inside + self.passing
+            self.growth = min([*[o.growth for o in options], *[floor.growth for floor in self.unknown]])
+            self.time = min([*[o.extra_time for o in options], *([0.0] if self.unknown else [])])
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether no form is left."""
+        return not self.options and not self.unknown
 
     def bounds(self, price: float, most_time: float) -> list[tuple[int, float]]:
         """Bytes in use, and persistent growth with instructions at ``price`` bytes each, at least; the best pairs."""
-        if self.options is None:
-            return [(self.live, float(self.growth))]
         passing = self.passing
-        return best_pairs(
-            [
-                (o.inside + passing, o.growth + price * o.extra_time)
-                for o in self.options
-                if o.extra_time <= most_time
-            ]
-        )  # fmt: skip
+        pairs = [(floor.inside + passing, float(floor.growth)) for floor in self.unknown]
+        for o in self.options:
+            if o.extra_time <= most_time:
+                pairs.append((o.inside + passing, o.growth + price * o.extra_time))
+        return best_pairs(pairs)
 
 
 _ENDLESS = 1 << 60
@@ -96,8 +104,8 @@ _ENDLESS = 1 << 60
 class Options:
     """The forms of a graph's stages on a target; stages that recur are worked out once.
 
-    Forms that add more than ``most_time`` or ``most_macs`` are left out. ``looked_at`` counts stages of which the forms
-    are known.
+    Forms that add more than ``most_time`` or ``most_macs`` are left out. ``looked_at`` counts how often the forms of
+    some kinds became known.
     """
 
     def __init__(
@@ -124,6 +132,7 @@ class Options:
         self._most_time = most_time
         self._most_macs = most_macs
         self._pricer = StagePricer(self.reader, target, model)
+        self._of_stage: dict[PatchStage, list[StageForm]] = {}
         self._kinds: dict[tuple[int, StageForm], Option | int | None] = {}
         self.looked_at = 0
 
@@ -134,31 +143,43 @@ class Options:
 
     def candidate(self, stage: PatchStage) -> Candidate:
         """A stage of which no form was looked at yet."""
-        passing = self._outside.passing_bytes(stage)
-        live = passing + self._outside.ends_bytes(stage, self.streamed)
-        return Candidate(stage, passing, live, self._pricer.least_growth(stage))
+        return Candidate(stage, self._outside.passing_bytes(stage), list(floors(self.reader, stage, self._pricer)))
 
     def of(self, candidate: Candidate) -> Sequence[Option]:
         """The stage's forms that no tried one beats."""
-        if candidate.options is None:
-            self.looked_at += 1
-            found = list(self._useful(candidate))
-            # Where time has a price there are several times as many forms.
-            candidate.set_options(_undominated(found, _CLEARLY if self.priced else math.inf))
-        assert candidate.options is not None
+        for floor in tuple(candidate.unknown):
+            self.among(candidate, floor)
         return candidate.options
 
-    def _useful(self, candidate: Candidate) -> Iterator[Option]:
+    def among(self, candidate: Candidate, floor: Floor) -> list[Option]:
+        """Those of some kinds."""
+        if floor in candidate.unknown:
+            self.looked_at += 1
+            candidate.unknown.remove(floor)
+            # Where time has a price there are several times as many forms.
+            clearly = _CLEARLY if self.priced else math.inf
+            found = _undominated(list(self._useful(candidate, floor)), clearly)
+            known = candidate.options
+            candidate.set_options(known + [o for o in found if not any(_beats(k, o, clearly) for k in known)])
+        return [o for o in candidate.options if o.form.kind in floor.kinds]
+
+    def _forms(self, stage: PatchStage) -> list[StageForm]:
+        if stage not in self._of_stage:
+            found = forms(self._graph, stage, self._effort, self.priced, stage.source == self.streamed)
+            self._of_stage[stage] = list(found)
+        return self._of_stage[stage]
+
+    def _useful(self, candidate: Candidate, floor: Floor) -> Iterator[Option]:
         """The forms that can be written and need less than the operators run whole, which add nothing."""
         stage = candidate.stage
         room = max(self._outside.operator_bytes[stage.first : stage.last]) - candidate.passing
         room = _ENDLESS if stage.source == self.streamed else room
         full: set[tuple[Kind, str, bool]] = set()
-        for form in forms(self._graph, stage, self._effort, self.priced, stage.source == self.streamed):
-            self._deadline.check()
+        for form in self._forms(stage):
             family = form.kind, form.padding, form.stream
-            if family in full:
+            if form.kind not in floor.kinds or family in full:
                 continue
+            self._deadline.check()
             option = self._option(stage, form, room)
             if isinstance(option, int):
                 if form.kind not in (Kind.PATCHES, Kind.CHANNELS):
@@ -188,7 +209,7 @@ class Options:
 
     def counted(self, candidate: Candidate, option: Option) -> Option | None:
         """The option written and its persistent bytes counted, or exact as it is known; None where it is gone."""
-        options = candidate.options or []
+        options = candidate.options
         known = next((o for o in options if o.form == option.form), None)
         if known is None or known.tried or known.counted:
             return known
@@ -204,7 +225,7 @@ class Options:
 
     def tried(self, candidate: Candidate, option: Option) -> Option | None:
         """The option made exact, if nothing was in the way; the stage's forms lose those that it beats."""
-        options = candidate.options or []
+        options = candidate.options
         known = next((o for o in options if o.form == option.form), None)
         if known is None or known.tried:
             return known
@@ -231,7 +252,7 @@ class Options:
         if form != tried.form:
             candidate.balanced.add(form)
             option = self._priced(candidate.stage, form)
-            candidate.set_options([*(candidate.options or []), option])
+            candidate.set_options([*candidate.options, option])
             yield option
 
 
@@ -248,12 +269,16 @@ def _undominated(options: list[Option], clearly: float) -> list[Option]:
     """Options that no other one clearly beats by its rows alone: as written, a few bytes more or less may turn up."""
     found: list[Option] = []
     for option in sorted(options, key=lambda o: (o.extra_time, o.inside, o.growth)):
-        if not any(
-            known.beats(option) and (clearly * known.inside <= option.inside or _alike(known, option))
-            for known in found
-        ):
+        if not any(_beats(known, option, clearly) for known in found):
             found.append(option)
     return found
+
+
+def _beats(known: Option, option: Option, clearly: float) -> bool:
+    """Whether the other option needs not be looked at: it was tried, or it clearly needs less by its rows."""
+    return known.beats(option) and (
+        known.tried or clearly * known.inside <= option.inside or _alike(known, option)
+    )  # fmt: skip
 
 
 def _alike(known: Option, option: Option) -> bool:

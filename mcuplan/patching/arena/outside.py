@@ -23,7 +23,6 @@ class Outside:
         problem = DraftProblem(Draft(graph), target)
         stock = problem.problem.stock[0]
         self._main = graph.main
-        self._bytes = {t: size for (s, t), size in problem.problem.bytes.items() if s == 0}
         self._pieces = [
             (frozenset(t for s, t in piece.tensors if s == 0), _use(piece.buffer)) for piece in problem.tightest.pieces
         ]
@@ -38,11 +37,6 @@ class Outside:
         own = {t for k in operators for t in (*self._main.operators[k].inputs, *self._main.operators[k].outputs)}
         others = [use for tensors, use in self._pieces if tensors and not tensors & own]
         return max(sum(use[self._steps[k]] for use in others) for k in operators)
-
-    def ends_bytes(self, stage: PatchStage, streamed: int | None = None) -> int:
-        """Bytes of the larger one of source and result: both are whole at some time, unless it is ``streamed``."""
-        source = 0 if stage.source == streamed else self._bytes.get(stage.source, 0)
-        return max(source, self._bytes.get(stage.result, 0))
 
 
 def _use(buffer: Buffer) -> Counter[int]:

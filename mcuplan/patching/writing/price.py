@@ -91,17 +91,13 @@ class StagePricer:
             self._whole[stage] = sum(self._instructions(self._operator(k)) for k in range(stage.first, stage.last))
         return self._whole[stage]
 
-    def least_growth(self, stage: PatchStage) -> int:
-        """Persistent bytes that the stage adds in any form: another clone of its last operator and what joins the two,
-        the loop itself, or another part of a convolution with constants of its own."""
-        keeps, last = self.keeps, stage.last - 1
-        part = keeps.clone(last)
-        if self.reader.graph.main.operators[stage.first].name == "CONV_2D":
-            part = min(part, keeps.node + keeps.tensor + keeps.constants([last]))
-        if stage.source == self.reader.streamed:
-            return 0
-        loop = _Tally.looping(keeps) + keeps.added("DYNAMIC_UPDATE_SLICE") + keeps.added("SLICE")
-        return max(min(part + keeps.added("CONCATENATION"), loop) - MOST_ROUNDED, 0)
+    def least_loop(self) -> int:
+        """Persistent bytes that any loop adds, without its operators: itself, what it looks up, and its two copies."""
+        keeps = self.keeps
+        copied = min(keeps.added("SLICE"), keeps.added("GATHER"))
+        if self.reader.plain:
+            return keeps.added("WHILE") + 2 * keeps.subgraph + 3 * _VARIABLES * keeps.tensor + copied
+        return _Tally.looping(keeps) + keeps.added("DYNAMIC_UPDATE_SLICE") + copied
 
     def strips(self, net: StageNet, strips: Sequence[StripRows], run: Run | None) -> Callable[[bool], Price]:
         """Strips written out or, with ``run``, partly as one loop, whose turns are alike; with rows copied fast or
