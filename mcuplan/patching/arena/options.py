@@ -159,8 +159,9 @@ class Options:
             # Where time has a price there are several times as many forms.
             clearly = _CLEARLY if self.priced else math.inf
             found = _undominated(list(self._useful(candidate, floor)), clearly)
-            known = candidate.options
-            candidate.set_options(known + [o for o in found if not any(_beats(k, o, clearly) for k in known)])
+            new = [o for o in found if not any(_beats(known, o, clearly) for known in candidate.options)]
+            old = [o for o in candidate.options if o.counted or not any(_beats(known, o, clearly) for known in new)]
+            candidate.set_options(old + new)
         return [o for o in candidate.options if o.form.kind in floor.kinds]
 
     def _forms(self, stage: PatchStage) -> list[StageForm]:
