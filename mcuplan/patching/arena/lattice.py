@@ -215,6 +215,7 @@ class Walk:
         assert candidate is not None
         assert before is not None
         if label.option is None:
+            self._ahead.sharpen()
             for floor in candidate.unknown:
                 self._push(self._lattice.at_least(before, candidate, floor))
             self._go_each(before, candidate, candidate.options)

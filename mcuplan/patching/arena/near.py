@@ -36,7 +36,7 @@ _PRICES = (0.0, *(16.0 * 2**k for k in range(13)))
 _PASSES = 64
 """Passes until what was found by its rows has to be exact."""
 
-_PARTS = (8, 4, 2, 1)
+_PARTS = (8.0, 4.0, 2.0, 1.5, 1.25, 1.0)
 """Parts of the arena that is to be gone below: most stages need not be looked at where there is a plan that takes no
 more than a small one."""
 
@@ -85,7 +85,7 @@ class Near:
     def best(self, most_time: float) -> Path | None:
         """The best combination found that adds no more than ``most_time``, written and counted; None where none is."""
         for part in _PARTS:
-            below = self._below // part
+            below = int(self._below / part)
             self._room = max(self._room, below - self._lattice.outside.persistent_bytes)
             best: Path | None = None
             for planned in _PLANNED:
@@ -100,7 +100,7 @@ class Near:
 
     def _exact(self, most_time: float, planned: float) -> Path | None:
         every = (c for found in self._lattice.stages.values() for c in found)
-        candidates = [c for c in every if c.live + c.growth < self._room and self._lattice.options.of(c)]
+        candidates = [c for c in every if self._lattice.options.within(c, self._room)]
         for _ in range(_PASSES):
             found = self._finest(candidates, most_time, planned)
             if found is None or not found.choices:
@@ -137,7 +137,7 @@ class Near:
     def _usable(self, candidate: Candidate) -> Sequence[Option]:
         """The forms that are exact, or may still become so."""
         exhausted = self._lattice.exhausted
-        return [o for o in candidate.options or () if o.tried or not exhausted]
+        return [o for o in candidate.options if o.tried or o.counted or not exhausted]
 
     def _pass(
         self,

@@ -151,6 +151,13 @@ class Options:
             self.among(candidate, floor)
         return candidate.options
 
+    def within(self, candidate: Candidate, room: int) -> Sequence[Option]:
+        """Those that are known once all kinds were looked at that may take less than ``room`` bytes in all."""
+        for floor in tuple(candidate.unknown):
+            if floor.inside + candidate.passing + floor.growth < room:
+                self.among(candidate, floor)
+        return candidate.options
+
     def among(self, candidate: Candidate, floor: Floor) -> list[Option]:
         """Those of some kinds."""
         if floor in candidate.unknown:
