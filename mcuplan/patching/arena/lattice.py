@@ -225,17 +225,16 @@ class Walk:
             self._ahead.sharpen()
             self._go_each(before, candidate, known)
             return
-        if not label.option.counted:
-            counted = options.counted(candidate, label.option)
-            if counted is not None:
-                self._go(before, candidate, counted)
+        found = options.counted(candidate, label.option)
+        if found is not None and label.option.counted:
+            found = options.tried(candidate, found)
+        if found is None:
             return
-        tried = options.tried(candidate, label.option)
-        for option in options.uneven(candidate, tried):
-            self._go(before, candidate, option)
-        if tried is not None:
-            self._go(before, candidate, tried)
-            self._lattice.tell(self._ahead.least(self._lattice.behind(before, candidate, tried)))
+        self._go(before, candidate, found)
+        if found.tried:
+            uneven = candidate.uneven.get(found.form)
+            self._go_each(before, candidate, [o for o in candidate.options if o.form == uneven])
+            self._lattice.tell(self._ahead.least(self._lattice.behind(before, candidate, found)))
 
     def _go_each(self, before: _Label, candidate: Candidate, known: Sequence[Option]) -> None:
         exhausted = self._lattice.exhausted

@@ -60,13 +60,13 @@ class Option(NamedTuple):
 @dataclass(slots=True, eq=False)
 class Candidate:
     """A stage of a graph: bytes that pass it by, the kinds of forms that were not looked at with what they need at
-    least, the forms of the others, and what the best of all needs of each."""
+    least, the forms of the others, what the best of all needs of each, and forms with uneven strips by even ones."""
 
     stage: PatchStage
     passing: int
     unknown: list[Floor]
     options: list[Option] = field(default_factory=list)
-    balanced: set[StageForm] = field(default_factory=set)
+    uneven: dict[StageForm, StageForm] = field(default_factory=dict)
     live: int = 0
     growth: int = 0
     time: float = 0.0
@@ -243,6 +243,8 @@ class Options:
         found = None if trial is None else Option.of(option.form, option.cost, trial)
         others = [o for o in options if o.form != option.form and not (found is not None and found.beats(o))]
         candidate.set_options(others if found is None else [*others, found])
+        if found is not None:
+            self._balance(candidate, found)
         return found
 
     def again(self, stage: PatchStage, form: StageForm) -> Option:
@@ -251,17 +253,15 @@ class Options:
         assert trial is not None
         return Option.of(form, stage_cost(self.reader, stage, form, self._pricer), trial)
 
-    def uneven(self, candidate: Candidate, tried: Option | None) -> Iterator[Option]:
+    def _balance(self, candidate: Candidate, tried: Option) -> None:
         """A form with uneven strips beside one with even ones that was just tried, where that needs less."""
-        if tried is None or tried.form.kind is not Kind.STRIPS or tried.form in candidate.balanced:
+        if tried.form.kind is not Kind.STRIPS or tried.form in candidate.uneven.values():
             return
-        candidate.balanced.add(tried.form)
         form = balanced(self.reader, candidate.stage, tried.form)
         if form != tried.form:
-            candidate.balanced.add(form)
-            option = self._priced(candidate.stage, form)
-            candidate.set_options([*candidate.options, option])
-            yield option
+            candidate.uneven[tried.form] = form
+            if all(o.form != form for o in candidate.options):
+                candidate.set_options([*candidate.options, self._priced(candidate.stage, form)])
 
 
 def best_pairs(pairs: list[tuple[int, float]]) -> list[tuple[int, float]]:
