@@ -14,6 +14,7 @@ from functools import cached_property
 
 from mcuplan.graph import DType, Graph, Quantization, Subgraph, Tensor
 from mcuplan.operators import OperatorCall
+from mcuplan.operators.geometry import VALID
 from mcuplan.operators.geometry.stages import PatchStage
 from mcuplan.patching.writing.build import Draft, GraphBuilder, SubgraphBuilder
 from mcuplan.patching.writing.channels import write_channels
@@ -83,31 +84,37 @@ class Keeps:
 
     @cached_property
     def scratch(self) -> Mapping[int, int]:
-        """Scratch of main operators that clones of theirs have at least, whether they make all rows or one."""
-        _, _, single = self._taken(self._single_rows())
-        pairs = zip(self._scratch, single, strict=True)
-        return {k: size for k, pair in enumerate(pairs) if (size := min(pair))}
+        """Scratch of main operators that clones of theirs have at least, whether they make all rows or one, of padded
+        maps or not."""
+        some = [self._taken(self._single_rows(padded))[2] for padded in (False, True)]
+        each = zip(self._scratch, *some, strict=True)
+        return {k: size for k, sizes in enumerate(each) if (size := min(sizes))}
 
-    def _single_rows(self) -> Graph:
-        """The graph with each operator on one row of its maps, or as many as a window has."""
+    def _single_rows(self, padded: bool) -> Graph:
+        """The graph with each operator on one row of its maps, or as many as a window has; with ``padded``, of maps
+        that have their padding."""
         main = self._graph.main
         tensors, operators = list(main.tensors), []
         for op in main.operators:
             window = OperatorCall(self._graph, main, op).window
             rows = window.rows.extent if window is not None else 1
-            sides = []
-            for numbers, height in ((op.inputs, rows), (op.outputs, 1)):
-                sides.append([self._row(tensors, t, height) if t >= 0 else t for t in numbers])
-            operators.append(replace(op, inputs=tuple(sides[0]), outputs=tuple(sides[1])))
+            wider = window.columns.before + window.columns.after if window is not None and padded else 0
+            inputs = tuple(self._row(tensors, t, rows, wider) if t >= 0 else t for t in op.inputs)
+            outputs = tuple(self._row(tensors, t, 1, 0) if t >= 0 else t for t in op.outputs)
+            options = op.options
+            if window is not None and padded and options is not None:
+                options = replace(options, fields={**options.fields, "padding": VALID})
+            operators.append(replace(op, inputs=inputs, outputs=outputs, options=options))
         small = replace(main, tensors=tuple(tensors), operators=tuple(operators))
         return replace(self._graph, subgraphs=(small, *self._graph.subgraphs[1:]))
 
-    def _row(self, tensors: list[Tensor], t: int, height: int) -> int:
-        """A map of fewer rows beside a map; any other tensor as it is."""
+    def _row(self, tensors: list[Tensor], t: int, height: int, wider: int) -> int:
+        """A map of fewer rows, and so many columns more, beside a map; any other tensor as it is."""
         tensor = tensors[t]
-        if tensor.rank != _RANK or self._graph.is_constant(tensor) or tensor.shape[1] <= height:
+        if tensor.rank != _RANK or self._graph.is_constant(tensor) or (tensor.shape[1] <= height and not wider):
             return t
-        tensors.append(replace(tensor, shape=(tensor.shape[0], height, *tensor.shape[2:]), shape_signature=None))
+        shape = tensor.shape[0], min(height, tensor.shape[1]), tensor.shape[2] + wider, tensor.shape[3]
+        tensors.append(replace(tensor, shape=shape, shape_signature=None))
         return len(tensors) - 1
 
     def added(self, name: str, dtype: DType = DType.INT8) -> int:
