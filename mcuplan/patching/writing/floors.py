@@ -54,8 +54,9 @@ def floors(reader: StageReader, stage: PatchStage, pricer: StagePricer) -> Itera
     growth = sum(clones[k] * (1 + again) for k, again in _unfinished(net, clones).items()) - own + joined
     yield Floor(frozenset({Kind.STRIPS}), ends, _rounded(growth))
     yield Floor(frozenset({Kind.PATCHES}), ends, _rounded(loop))
-    if len(operators) == 1:
-        part = keeps.node + keeps.tensor + keeps.constants(operators)
+    if reader.graph.main.operators[stage.first].name == "CONV_2D":
+        last = stage.last - 1
+        part = min(clones[last], keeps.node + keeps.tensor + keeps.constants([last]))
         yield Floor(frozenset({Kind.CHANNELS}), ends, _rounded(part + joined))
 
 
