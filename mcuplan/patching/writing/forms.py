@@ -170,7 +170,7 @@ def _rows(reader: StageReader, stage: PatchStage, form: StageForm, pricer: Stage
         if reader.plain:
             check_plain(flow)
         macs = stage_macs(flow.net, [flow.strip]) * flow.turns
-        inside = least_of_flow(flow, over, scratch)
+        inside = least_of_flow(flow, not _stays(reader, stage), scratch)
         return Rows(reader.net(stage, form.padding), macs, inside, lambda fast: pricer.flow(flow, fast, over))
     net, strips = stage_strips(reader, stage, form)
     run = find_run(net, strips) if form.kind is Kind.BORDERED_LOOP else None
