@@ -47,7 +47,9 @@ def buffer_plan_place(
     fast, arena = find_place(board, name), find_place(board, arena_in or "internal")
     if fast == arena:
         raise McuplanError(f"the arena lies in {fast.name} itself: --arena-in names another RAM for it")
-    room = min(parse_bytes(size), fast.bytes) if size else fast.bytes
+    room = parse_bytes(size) if size else fast.bytes
+    if room > fast.bytes:
+        raise McuplanError(f"{asked}: {fast.name} has {fast.bytes:,} bytes")
     buffers = predict(graph, target).plan
     plan = region_plan(buffers, bytes_moved(graph, buffers), room)
     _prove(graph, target, plan)

@@ -35,6 +35,8 @@ def project_place(
         Without a board, for a place that it does not have, and where an arena is larger than its place.
     """
     if arena_in is None and persistent_in is None and buffer_plan is None:
+        if board is not None:
+            _refuse_too_large(board, graphs, target)
         return None
     if board is None:
         raise McuplanError("where an arena lies is a question of a board: name one")
@@ -61,6 +63,21 @@ def project_place(
         ]  # fmt: skip
         more = split.used_bytes - shared.used_bytes
     return joined_place(parts, (persistent, arena), kind, more)
+
+
+def _refuse_too_large(board: Board, graphs: Sequence[Graph], target: Target) -> None:
+    """McuplanError where the arena is larger than the board's main RAM, in which a linker would put it."""
+    from mcuplan.boards.places import find_place, ram_places
+    from mcuplan.tflm.arena import predict_shared
+
+    size, main = predict_shared(graphs, target).declare_bytes, find_place(board, "internal")
+    if size <= main.bytes:
+        return
+    larger = [place for place in ram_places(board) if size <= place.bytes]
+    other = f"; {larger[0].name} has {larger[0].bytes:,}: --arena-in {larger[0].key}" if larger else ""
+    raise McuplanError(
+        f"the tensor arena takes {size:,} bytes, and {main.name} of {board.id} has {main.bytes:,}{other}"
+    )
 
 
 def joined_place(

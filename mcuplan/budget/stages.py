@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+
+from mcuplan.errors import McuplanError
 
 USUAL_OVERHEAD = 1.1
 """Most instructions with patch stages, as a factor, where nothing is stated."""
@@ -36,6 +39,15 @@ class StageLimits:
 def stage_limits(
     max_overhead: float | None = None, max_macs: float | None = None, least: bool | None = None
 ) -> StageLimits:
-    """The limits that are stated; alone, one on multiply-accumulates leaves time without a limit."""
+    """The limits that are stated; alone, one on multiply-accumulates leaves time without a limit.
+
+    Raises
+    ------
+    McuplanError
+        For a factor below 1, or one that is no finite number.
+    """
+    for name, factor in (("max_overhead", max_overhead), ("max_macs", max_macs)):
+        if factor is not None and not 1 <= factor < math.inf:
+            raise McuplanError(f"{name}: {factor!r} is not a factor: state a number such as 1.1, at least 1")
     usual = USUAL_OVERHEAD if max_macs is None else NO_OVERHEAD
     return StageLimits(usual if max_overhead is None else max_overhead, max_macs, bool(least))

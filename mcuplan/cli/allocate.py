@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcuplan.cli.parameters import examples
+from mcuplan.cli.parameters import SECONDS, examples
 
 if TYPE_CHECKING:
     from mcuplan.memory import Problem, Solution
@@ -23,7 +23,7 @@ _EFFORTS = ("fast", "default", "best")
 @click.option("--capacity", type=click.IntRange(min=0), metavar="BYTES", help="Stop at the first placement that fits.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="CSV file to write, with the column offset.")
 @click.option("--effort", type=click.Choice(_EFFORTS), default="best", show_default=True, help="What it may cost.")
-@click.option("--time-limit", type=click.FloatRange(min=0), metavar="SECONDS", help="CPU time after which to stop.")
+@click.option("--time-limit", type=SECONDS, metavar="SECONDS", help="CPU time after which to stop.")
 def command(file: Path, capacity: int | None, output: Path | None, effort: str, time_limit: float | None) -> int:
     """Place the buffers of FILE, a CSV file in MiniMalloc's format: id, lower, upper, size.
 

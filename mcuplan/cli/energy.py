@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from mcuplan.cli.parameters import (
+    GRAMS,
     config_option,
     examples,
     kernel_options,
@@ -43,9 +44,7 @@ from mcuplan.cli.parameters import (
     "--frame", "frames", multiple=True, metavar="WxH[xB]", help="A picture of the sensor in RAM, grey unless B."
 )
 @click.option("--audio", multiple=True, metavar="RATE:TIME", help="16-bit samples in RAM, such as 16kHz:1s.")
-@click.option(
-    "--co2", type=click.FloatRange(min=0, min_open=True), metavar="G", help="Grams of CO2 per kWh of your grid."
-)
+@click.option("--co2", type=GRAMS, metavar="G", help="Grams of CO2 per kWh of your grid.")
 @click.option("--fleet", type=click.IntRange(1, 10**9), default=1, metavar="N", help="Devices, with --co2.")
 @click.option("--max-power", metavar="POWER", help="Limit on average power; the exit code is 1 where it is broken.")
 @click.option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar
@@ -70,6 +71,23 @@ ENERGY = _Quantity("ENERGY", "parse_energy", 1e6)
 """Microjoules."""
 POWER = _Quantity("POWER", "parse_power", 1e3)
 """Milliwatts."""
+
+
+class _Number(click.FloatRange):
+    """A number in a range; one that is none, or endless, is in no range."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number that the text stands for; a usage error where it is none."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number", param, ctx)
+        return number
+
+
+FACTOR = _Number(min=1.0)
+"""How many times as much."""
+SECONDS = _Number(min=0)
+GRAMS = _Number(min=0, min_open=True)
 
 
 def _complete_board(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -220,9 +238,9 @@ def stage_options(needed: str) -> Callable[[_F], _F]:
             click.option("--least/--no-least", default=None,
                          help=f"With {needed}: the least arena within --max-overhead; else the plan behind which "
                          "little arena costs much time."),
-            click.option("--max-macs", type=click.FloatRange(min=1.0), metavar="FACTOR",
+            click.option("--max-macs", type=FACTOR, metavar="FACTOR",
                          help=f"Most multiply-accumulates with {needed}, as a factor; alone, time has no limit."),
-            click.option("--max-overhead", type=click.FloatRange(min=1.0), show_default="1.1",
+            click.option("--max-overhead", type=FACTOR, show_default="1.1",
                          help=f"Most instructions with {needed}, as a factor; MACs where the target has no cost "
                          "data."),
         ):  # fmt: skip

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from mcuplan.cli.parameters import stage_options
+from mcuplan.cli.parameters import SECONDS, stage_options
 
 if TYPE_CHECKING:
     from mcuplan.api.plan import PlanOptions
@@ -22,7 +22,7 @@ _GO_WITH = (
 def plan_options(function: _F) -> _F:
     """Everything from ``--fit`` to ``--time-limit``: what may be changed, and how long it is sought."""
     for option in (
-        click.option("--time-limit", type=click.FloatRange(min=0), metavar="SECONDS",
+        click.option("--time-limit", type=SECONDS, metavar="SECONDS",
                      help="CPU seconds to search at most."),
         click.option("--effort", type=click.Choice(["fast", "default", "best"]), default="default", show_default=True),
         click.option("--int8-io", is_flag=True,

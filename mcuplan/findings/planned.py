@@ -11,12 +11,14 @@ from mcuplan.findings.blocks import blocks
 from mcuplan.findings.peak import live_steps
 from mcuplan.graph import Graph
 from mcuplan.operators import model_macs
+from mcuplan.text import show_share
 from mcuplan.tflite import write
 from mcuplan.tflm import Target, code_size, predict
 from mcuplan.tflm.results import ArenaPrediction
 
 if TYPE_CHECKING:
     from mcuplan.boards import Board
+    from mcuplan.estimates.instructions import ModelInstructions
     from mcuplan.estimates.latency import Latency
     from mcuplan.patching.arena.search import PatchPlan
 
@@ -71,10 +73,24 @@ def macs_factor(original: Graph, planned: Graph) -> float:
 
 def instructions_of_both(
     target: Target, before: tuple[Graph, ArenaPrediction], after: tuple[Graph, ArenaPrediction]
-) -> tuple[float, float] | None:
+) -> tuple[ModelInstructions, ModelInstructions] | None:
     """Instructions of one ``Invoke`` of both models, each with the plan predicted; None without cost data."""
     old, new = (invoke_instructions(graph, target, arena.plan) for graph, arena in (before, after))
-    return None if old is None or new is None or not old.total else (old.total, new.total)
+    return None if old is None or new is None or not old.total else (old, new)
+
+
+def bounded_note(bounded: float, total: float) -> str:
+    """How much of the instructions is a bound; empty where nothing is.
+
+    Examples
+    --------
+    >>> bounded_note(990, 1000), bounded_note(0, 1000)
+    ('99% of the instructions are a bound from above: their operators have no cost model', '')
+    """
+    if not bounded or not total:
+        return ""
+    share = show_share(bounded / total)
+    return f"{share} of the instructions are a bound from above: their operators have no cost model"
 
 
 def latency_on(graph: Graph, board: Board, targets: Sequence[Target]) -> Latency | None:

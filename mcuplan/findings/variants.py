@@ -29,6 +29,8 @@ class Variant:
     declare_bytes: int
     macs: int
     instructions: float | None
+    bounded: float
+    """Instructions of operators without a cost model, each a bound from above."""
     latency: Latency | None
 
 
@@ -47,6 +49,6 @@ def variants(study: Study, board: Board | None) -> tuple[Variant, ...]:
     for name, graph, arena in (("as given", analysis.graph, analysis.arena), *found):
         counted = invoke_instructions(graph, target, arena.plan)
         latency = None if board is None else latency_on(graph, board, (target,))
-        instructions = None if counted is None else counted.total
-        told.append(Variant(name, arena.declare_bytes, model_macs(graph).total, instructions, latency))
+        instructions, bounded = (None, 0.0) if counted is None else (counted.total, counted.bounded)
+        told.append(Variant(name, arena.declare_bytes, model_macs(graph).total, instructions, bounded, latency))
     return tuple(told)

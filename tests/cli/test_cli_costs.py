@@ -13,8 +13,10 @@ from conftest import Cli
 import mcuplan
 from mcuplan import PlanOptions
 from mcuplan.api.report import html_report
-from mcuplan.tflite import load
+from mcuplan.text import show_share
+from mcuplan.tflite import load, save
 from mcuplan.tflm import predict
+from mcuplan.zoo.single import build_operator, operator_models
 
 BOARD = ("--board", "nucleo-l4r5zi")
 """A board whose time was measured."""
@@ -149,3 +151,38 @@ def test_the_reports_of_python_take_them_too(patched: Path) -> None:
     stages = tables(page)["Costs of the plans"][-1]
     assert stages[0] == "patch stages"
     assert int(stages[1].replace(",", "")) < predict(load(patched)).declare_bytes
+
+
+@pytest.mark.parametrize("factor", ["0.9", "nan", "inf", "x"])
+@pytest.mark.parametrize("option", ["--max-overhead", "--max-macs"])
+@pytest.mark.parametrize("command", [("plan", DS_CNN, "--patch"), ("report", DS_CNN, "-o"), ("sweep", DS_CNN, "-o")])
+def test_what_is_no_factor_is_refused(
+    cli: Cli, command: tuple[str, ...], option: str, factor: str, tmp_path: Path
+) -> None:
+    output = (tmp_path / "x.csv",) if command[-1] == "-o" else ()
+    done = cli(*command, *output, option, factor)
+    assert (done.code, done.out, list(tmp_path.iterdir())) == (2, "", [])
+    assert f"'{option}': " in done.err
+    assert "bug" not in done.err
+
+
+@pytest.mark.parametrize("options", [{"max_overhead": 0.5}, {"max_macs": float("nan")}, {"max_macs": float("inf")}])
+def test_python_refuses_it_too(options: dict[str, float]) -> None:
+    with pytest.raises(mcuplan.McuplanError, match=r"is not a factor: state a number such as 1\.1, at least 1"):
+        mcuplan.plan("zoo:sine", options=PlanOptions(patch=True, **options))
+
+
+def test_how_much_of_the_instructions_is_a_bound(cli: Cli, tmp_path: Path) -> None:
+    """An operator without a cost model is bounded by the dearest of its kind; every report says how much that is."""
+    model = tmp_path / "lstm.tflite"
+    specs = {spec.name: spec for spec in operator_models()}
+    save(build_operator(specs["unidirectional-sequence-lstm-int8-int16"]), model)
+    told = json.loads(cli("inspect", model, "--format", "json").out)
+    share = show_share(told["instructions_bounded"] / told["instructions"])
+    note = f"{share} of the instructions are a bound from above: their operators have no cost model"
+    assert note in cli("inspect", model).out
+    assert note in " ".join(cli("plan", model, "--no-map").out.split())
+    assert f"- {note}" in cli("plan", model, "--format", "markdown").out
+    document = json.loads(cli("plan", model, "--format", "json").out)
+    assert document["instructions_bounded"] == pytest.approx(told["instructions_bounded"], rel=0.01)
+    assert "bound from above" not in cli("inspect", DS_CNN).out

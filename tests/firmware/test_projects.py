@@ -521,3 +521,20 @@ def test_a_model_that_tflm_refuses(tmp_path: Path) -> None:
     with pytest.raises(RefusedError, match="TFLM refuses this model"):
         mcuplan.export(graph, tmp_path / "out", project="cmake")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("board", "options", "said"),
+    [
+        ("arduino-nano-33-ble-sense", {}, r"^the tensor arena takes 1,652,160 bytes, and .* has 262,144$"),
+        ("arduino-portenta-h7", {}, r"has 523,624; SDRAM.* has 8,388,608: --arena-in sdram$"),
+        ("arduino-portenta-h7", {"arena_in": "dtcm"}, r"arena takes 1,652,160 bytes, and DTCM has 131,072$"),
+        ("nucleo-h743zi", {"buffer_plan": "dtcm:1MB"}, r"^dtcm:1MB: DTCM has 131,072 bytes$"),
+    ],
+)  # fmt: skip
+def test_an_arena_over_its_region_is_not_exported(
+    board: str, options: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(McuplanError, match=said):
+        mcuplan.export("zoo:mobilenet-v2", tmp_path / "out", project="cmake", board=board, golden=False, **options)
+    assert not (tmp_path / "out").exists()

@@ -206,6 +206,8 @@ class PlanReport:
     """With --rows: the input that comes row by row. Since 1.3."""
     extremes: tuple[ExtremeShown, ...] = ()
     """With patch stages: the plans with the least time and the least arena within the limits. Since 1.3."""
+    instructions_bounded: int = 0
+    """Of `instructions_after`, those that are a bound from above: their operators have no cost model. Since 1.3."""
     times: TimesShown | None = None
     """Null where no board was named whose time is known. Since 1.3."""
     schema_version: str = PLAN_SCHEMA_VERSION
@@ -320,9 +322,10 @@ def _costed(
     old, new = found
     return replace(
         told,
-        instructions_before=round(old),
-        instructions_after=round(new),
-        instructions_factor=round(new / old, 6),
+        instructions_before=round(old.total),
+        instructions_after=round(new.total),
+        instructions_factor=round(new.total / old.total, 6),
+        instructions_bounded=round(new.bounded),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mcuplan.findings.planned import bounded_note
 from mcuplan.findings.variants import Variant, variants
 from mcuplan.reports.documents.performance import show_quantity
 from mcuplan.reports.html.subject import Subject
@@ -83,6 +84,8 @@ def _notes(subject: Subject, found: Sequence[Variant]) -> list[str]:
     notes = []
     if first.instructions is None:
         notes.append(f"There are no cost data for {analysis.target}: instructions are not known.")
+    if note := bounded_note(first.bounded, first.instructions or 0):
+        notes.append(f"{note[0].upper()}{note[1:]}.")
     if first.latency is not None and (first.latency.total_us is not None or first.latency.range_us is not None):
         name = subject.board.name if subject.board is not None else ""
         notes.append(f"One inference on {name}: {first.latency.basis.error}.")

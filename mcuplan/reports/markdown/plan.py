@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mcuplan.findings.planned import bounded_note
 from mcuplan.reports.documents.patches import manner
 from mcuplan.reports.documents.performance import show_quantity
 from mcuplan.reports.documents.plan import PlanReport
@@ -43,6 +44,8 @@ def _lines(report: PlanReport) -> Iterator[str]:
         yield f"- and {counted(len(report.stages) - _STAGES, 'more stage')}"
     for end in report.extremes:
         yield f"- {end.name}: {end.declare_bytes:,} bytes of arena: {code(end.command, 1000)}"
+    if note := bounded_note(report.instructions_bounded, report.instructions_after or 0):
+        yield f"- {note}"
     if report.times is not None:
         error = "" if report.times.error_percent is None else f", up to {report.times.error_percent:.0f}% off"
         yield f"- time on {plain(report.times.board)} is estimated{error}"

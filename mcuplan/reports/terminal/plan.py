@@ -8,6 +8,7 @@ from string import ascii_letters
 from rich.text import Text
 
 from mcuplan.findings.costs import describe, tensor_name
+from mcuplan.findings.planned import bounded_note
 from mcuplan.graph import Graph
 from mcuplan.reports.documents.plan import PlanReport, TimesShown
 from mcuplan.reports.terminal.check import FAIL, PASS, refused_lines
@@ -49,6 +50,8 @@ def plan_lines(
     yield Text()
     yield from lines.wrapped(_bound(report), hang=2)
     yield from lines.wrapped(_verdict(report), hang=2)
+    if note := bounded_note(report.instructions_bounded, report.instructions_after or 0):
+        yield from lines.wrapped(Text(note), hang=2)
     if report.times is not None:
         yield from lines.wrapped(_times(report.times), hang=2)
     if report.rows is not None:

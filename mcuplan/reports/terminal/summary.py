@@ -9,6 +9,7 @@ from rich.text import Text
 from mcuplan.budget.analysis import Analysis, weights_bytes
 from mcuplan.findings.costs import place
 from mcuplan.findings.peak import live_steps, lower_bound, peak_step
+from mcuplan.findings.planned import bounded_note
 from mcuplan.reports.documents.build import refusal_shown
 from mcuplan.reports.terminal.check import refused_lines
 from mcuplan.reports.terminal.lines import Lines
@@ -45,6 +46,9 @@ def summary_lines(model: str, analysis: Analysis, width: int) -> Iterator[Text]:
         ),
         hang=2,
     )
+    instructions = analysis.instructions
+    if instructions is not None and (note := bounded_note(instructions.bounded, instructions.total)):
+        yield from lines.wrapped(Text(note), hang=2)
     if top is not None and top.operator >= 0:
         name = graph.subgraphs[top.subgraph].operators[top.operator].label
         where = f"memory peaks at operator {place(top.subgraph, top.operator)}, {name}: {top.live_bytes:,} bytes"
