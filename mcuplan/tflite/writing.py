@@ -36,8 +36,7 @@ def _with_outside(graph: Graph) -> bytes:
     """The FlatBuffer and, behind it, 16-aligned, the bytes that the graph keeps outside it."""
     outside = [buffer.data or b"" for buffer in graph.buffers if buffer.external]
     outside += [op.custom_options or b"" for _, _, op in graph.operators() if op.custom_options_external]
-    size = sum(len(buffer) + 64 for buffer in graph.buffers if not buffer.external)
-    body = encode_root(_model(graph, _Outside([_UNKNOWN_YET] * len(outside))), size)
+    body = encode_root(_model(graph, _Outside([_UNKNOWN_YET] * len(outside))))
     if not outside:
         return body
     # The offsets' fields have a fixed size, so that the body is as long with the true values as with placeholders.
@@ -45,7 +44,7 @@ def _with_outside(graph: Graph) -> bytes:
     for data in outside:
         offsets.append(_aligned(end))
         end = offsets[-1] + len(data)
-    body = encode_root(_model(graph, _Outside(offsets)), size)
+    body = encode_root(_model(graph, _Outside(offsets)))
     file = bytearray(end)
     file[: len(body)] = body
     for offset, data in zip(offsets, outside, strict=True):
