@@ -140,6 +140,17 @@ def counted(amount: int, noun: str) -> str:
     return f"{amount:,} {noun}{'' if amount == 1 else 's'}"
 
 
+def show_rough(amount: float) -> str:
+    """An amount in two digits, written out.
+
+    Examples
+    --------
+    >>> show_rough(137.2), show_rough(0.0456), show_rough(12_345)
+    ('140', '0.046', '12,000')
+    """
+    return f"{float(f'{amount:.2g}'):,.10g}"
+
+
 def show_share(part: float) -> str:
     """A share in per cent; never a rounded 0% or 100% for what is not.
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from mcuplan.budget.limits import LimitError
 from mcuplan.errors import McuplanError
+from mcuplan.text import show_rough
 
 if TYPE_CHECKING:
     from mcuplan.boards import Board
@@ -199,10 +200,10 @@ def _latency(analysis: Analysis, board: Board | None) -> Latency:
     except EstimateError as error:
         raise _UnknownError(str(error)) from None
     if latency.range_us is not None:
-        low, high = (us / 1e3 for us in latency.range_us)
+        low, high = (show_rough(us / 1e3) for us in latency.range_us)
         raise _UnknownError(
             f"no latency was measured on {board.soc.name} at {board.soc.clock_mhz:g} MHz; other boards with its core "
-            f"would take {low:,.2g} to {high:,.2g} ms, which is a range, not a figure"
+            f"would take {low} to {high} ms, which is a range, not a figure"
         )
     if latency.total_us is None:
         raise _UnknownError(f"{', '.join(latency.missing)} was not measured on {board.name}")

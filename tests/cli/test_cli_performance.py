@@ -98,6 +98,12 @@ def test_a_limit_kept_within_the_error_is_noted(cli: Cli) -> None:
     assert not any("keeps" in note for note in document(cli, *NANO, "--latency", "10s")["notes"])
 
 
+def test_a_board_that_was_not_measured_has_a_range_in_milliseconds(cli: Cli) -> None:
+    row = document(cli, "zoo:ds-cnn", "--board", "nucleo-f401re", "--latency", "100ms")
+    assert "other boards with its core would take 140 to 240 ms, which is a range, not a figure" in row["notes"][0]
+    assert row["latency"] is None
+
+
 @pytest.mark.parametrize("quiet", [(), ("-q",)])
 def test_a_limit_without_data_is_not_silent(cli: Cli, quiet: tuple[str, ...]) -> None:
     done = cli("check", *UNMEASURED, "--latency", "200ms", *quiet)
