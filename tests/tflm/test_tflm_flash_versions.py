@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from mcuplan.tflm import code_size
+from mcuplan.tflm.flash import BUILDS
+from mcuplan.tflm.support.table import NEWEST
+from mcuplan.tflm.versions import document
 from mcuplan.zoo import build
 
 
@@ -24,3 +29,15 @@ def test_code_of_a_version_that_was_not_linked_says_so() -> None:
     code = measured.interpreter_bytes + measured.kernels_bytes
     assert zephyr.margin_bytes - measured.margin_bytes in (code * 6 // 100, code * 6 // 100 + 1)
     assert "and 6% added" in zephyr.notes[0]
+
+
+@pytest.mark.parametrize("build", BUILDS)
+@pytest.mark.parametrize("library", ["cmsis-nn", "reference"])
+def test_sections_that_always_come_together_are_one(library: str, build: str) -> None:
+    """The files say so: they are a third as long for it, and every union is the same."""
+    data = document(NEWEST, f"flash/{library}.{build}")
+    registrations = (row for rows in data["registrations"].values() for row in rows.values())
+    parts = [frozenset(row["sections"]) for row in (data["base"], *data["operators"].values(), *registrations)]
+    users = [frozenset(p for p, part in enumerate(parts) if s in part) for s in range(len(data["sections"]))]
+    assert all(users)
+    assert len(set(users)) == len(users)
