@@ -64,7 +64,7 @@ def test_a_broken_limit_fails_and_says_that_the_error_could_turn_it(cli: Cli) ->
     assert done.code == 1
     said = flat(done.out)
     assert "FAIL" in said
-    assert "latency: about 640 ms, may be at most 600 ms (--latency): 38 ms too much" in said
+    assert "latency: about 640 ms, may be at most 600 ms (--latency): 39 ms too much" in said
     assert "the estimate may be 23% off, so it could be otherwise" in said
     row = document(cli, *NANO, "--latency", "600ms")
     assert row["verdict"] == "fail"
