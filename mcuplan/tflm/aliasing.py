@@ -208,6 +208,9 @@ def _pairs(graph: Graph, subgraph: Subgraph, op: Operator, rule: AliasRule) -> I
             at = padded_at(facts)
             if at is not None and x.bytes < y.bytes:
                 yield x, y, at, Relation.SHARE
+            ahead = pads_ahead(facts) if at is None else None
+            if ahead is not None and max(y.bytes, ahead + x.bytes) < x.bytes + y.bytes:
+                yield y, x, -ahead, Relation.OVERWRITE
         case "elementwise":
             yield from _elementwise(facts, rule)
         case "window":
@@ -261,6 +264,32 @@ def padded_at(facts: OperatorCall) -> int | None:
         return None
     inner: int = math.prod(x.dims[padded[0] + 1 :]) * (x.bytes // x.elements)
     return sides[padded[0]][0] * inner
+
+
+def pads_ahead(facts: OperatorCall) -> int | None:
+    """How many bytes before its input a PAD that copies it in several pieces may begin its output, at least.
+
+    Pieces are copied by memcpy, from the first to the last, and padding is filled in between; so the place of each must
+    end where its piece begins, or before. The last one is the farthest behind: all the padding lies before it.
+    """
+    x, y = facts["x"], facts["y"]
+    values = facts.constants("paddings")
+    if values is None or len(values) != 2 * x.rank or x.rank != y.rank or not x.elements or min(values) < 0:
+        return None
+    sides = list(zip(values[::2], values[1::2], strict=True))
+    if any(before + size + behind != out for (before, behind), size, out in zip(sides, x.dims, y.dims, strict=True)):
+        return None
+    axis = max((i for i, pair in enumerate(sides) if any(pair)), default=None)
+    if axis is None:
+        return None
+    item = x.bytes // x.elements
+    piece: int = math.prod(x.dims[axis:]) * item
+    last = 0
+    for (before, _), size, out in zip(sides[:axis], x.dims, y.dims, strict=False):
+        last = last * out + before + size - 1
+    end: int = (last * y.dims[axis] + sides[axis][0]) * math.prod(y.dims[axis + 1 :]) * item + piece
+    ahead: int = end - (x.bytes - piece)
+    return -(-ahead // 16) * 16
 
 
 def trails_by(facts: OperatorCall) -> int | None:

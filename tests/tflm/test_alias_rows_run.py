@@ -58,6 +58,15 @@ def moved(dtype: DType) -> Iterator[Graph]:
     yield s.graph(y)
 
 
+def padded(dtype: DType) -> Iterator[Graph]:
+    """PADs of several axes, of columns alone, and of channels: several pieces are copied."""
+    for sides in (((0, 0), (1, 1), (1, 1), (0, 0)), ((0, 0), (0, 0), (0, 2), (0, 0)), ((0, 0), (2, 0), (0, 0), (1, 3)),
+                  ((0, 1), (0, 0), (3, 0), (0, 0)), ((0, 0), (0, 3), (2, 1), (0, 0))):  # fmt: skip
+        for rows in (6, 9):
+            s = Sketch()
+            yield s.graph(s.pad(s.input(1, rows, 7, 4, dtype=dtype), sides))
+
+
 def windowed(dtype: DType) -> Iterator[Graph]:
     """Windows of many sizes, strides and paddings: outputs that shrink and that grow."""
     for kernel, stride, padding in (((3, 3), 1, SAME), ((3, 3), 1, VALID), ((3, 3), 2, SAME), ((2, 3), 2, VALID),
@@ -83,6 +92,7 @@ def models() -> Iterator[Graph]:
         yield build_operator(spec)
     for dtype in (DType.INT8, DType.INT16, DType.INT32, DType.FLOAT32):
         yield from moved(dtype)
+        yield from padded(dtype)
     for dtype in (DType.INT8, DType.FLOAT32):
         yield from windowed(dtype)
 
@@ -125,7 +135,7 @@ def test_tensors_laid_over_one_another_as_the_rows_allow_give_the_same_outputs()
         assert before.outputs == after.outputs, (name, option)
 
 
-@pytest.mark.parametrize("kind", ["window", "elementwise"])
+@pytest.mark.parametrize("kind", ["window", "elementwise", "padded"])
 def test_what_the_rows_do_not_allow_goes_wrong(kind: str) -> None:
     """A row closer, or an element: the proof says so, and TFLM gives other outputs. So the rows are no too wide."""
     require("tflm")
@@ -135,7 +145,7 @@ def test_what_the_rows_do_not_allow_goes_wrong(kind: str) -> None:
             continue
         shape = graph.main.tensors[option.outer].shape
         row = max(graph.main.tensors[option.outer].elements // max(shape[1] if len(shape) == 4 else 1, 1), 1)
-        plan = laid_over(graph, option, closer=-(-row // 16) * 16 * 4 if kind == "window" else 16)
+        plan = laid_over(graph, option, closer=16 if kind == "elementwise" else -(-row // 16) * 16 * 4)
         if static_check(plan, TARGET):
             stock.append(write(graph))
             over.append(write(plan))

@@ -80,14 +80,19 @@ def test_batches_and_16_bit_integers_are_left_out() -> None:
 
 
 def test_rows_of_padding_around_an_input() -> None:
-    """Two rows of 16 bytes before it: the input is byte 32 of the output on. Padded columns leave gaps."""
+    """Two rows of 16 bytes before it: the input is byte 32 of the output on. Padded columns leave
+    gaps: then the output may begin before its input."""
     b = Builder()
     graph = b.graph([b.pad(b.input((1, 4, 4, 4)), ((0, 0), (2, 1), (0, 0), (0, 0)))])
     (found,) = options(graph)
     assert (found.at, found.relation) == (32, Relation.SHARE)
     assert (found.inner, found.outer) == (graph.main.inputs[0], graph.main.outputs[0])
     b = Builder()
-    assert not options(b.graph([b.pad(b.input((1, 4, 4, 4)), ((0, 0), (2, 1), (1, 1), (0, 0)))]))
+    graph = b.graph([b.pad(b.input((1, 4, 4, 4)), ((0, 0), (2, 1), (1, 1), (0, 0)))])
+    # Rows of 16 bytes go into rows of 24: the last to bytes 124 to 140 from byte 48, which is 92 bytes, or 96, ahead.
+    (found,) = options(graph)
+    assert (found.at, found.relation) == (-96, Relation.OVERWRITE)
+    assert (found.inner, found.outer) == (graph.main.outputs[0], graph.main.inputs[0])
 
 
 @pytest.mark.parametrize(("rows", "at"), [([2, 3, 4], 2 * 16), ([2, 3, 5], None), ([3, 2, 1], None)])

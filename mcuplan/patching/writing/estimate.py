@@ -107,7 +107,8 @@ def least_of_patches(patches: Patches, over: bool, scratch: Scratch) -> int:
     most = held[net.source]
     for i, layer in enumerate(net.layers):
         dying = [held.pop(t) for t in set(layer.inputs) if last_reader[t] == i]
-        own = sum(dying) + size[layer.output] if layer.apart else max(sum(dying), size[layer.output])
+        apart = layer.apart and not layer.pads  # what is padded may lie over its source but for a piece of it
+        own = sum(dying) + size[layer.output] if apart else max(sum(dying), size[layer.output])
         most = max(most, sum(held.values()) + own + scratch.get(layer.operator, 0))
         held[layer.output] = size[layer.output]
     return ends_bytes(net, patches.displaced if over else None) + most
@@ -117,8 +118,7 @@ def least_of_channels(net: StageNet, cuts: Sequence[int], scratch: Sequence[int]
     """The least that operators in parts have in use: what each part comes to is whole until all are joined, scratch
     is an operator's alone; a source that ``stays`` is read again behind the stage.
 
-    What the last part makes first may lie over the source, and each map of a part over the one before it, but not a
-    padded one.
+    What the last part makes first may lie over the source, and each map of a part over the one before it.
     """
     size = {t: net.height(t) * net.row_bytes(t) for t in net.tensors}
     source, result, own = size[net.source], size[net.result], iter(scratch)
@@ -129,10 +129,8 @@ def least_of_channels(net: StageNet, cuts: Sequence[int], scratch: Sequence[int]
             first, needed = layer is net.layers[0], stays or end < cuts[-1]
             made = size[layer.output] * (end - begin) // cuts[-1]
             given = size[layer.inputs[0]] * (end - begin) // cuts[-1]
-            if first:
-                now = source + made if needed else max(source, made)
-            else:
-                now = source * needed + (given + made if layer.pads else max(given, made))
+            inside = made if first else max(given, made)  # a part's own
+            now = source + inside if needed else max(source, inside) if first else inside
             most = max(most, held + now + next(own))
     return most
 

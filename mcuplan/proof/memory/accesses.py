@@ -9,8 +9,9 @@ kernels' loops and not from what a planner believes of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from mcuplan.graph import CUSTOM, Graph, Operator, Subgraph
 from mcuplan.operators import OperatorCall, constant_values
@@ -20,6 +21,12 @@ from mcuplan.tflm.aliasing import AliasRule
 
 MOST_MOVES = 64
 """An operator that moves more ranges than this counts as one that computes: its ranges are too small to share."""
+
+MOST_PIECES = 1 << 16
+"""Pieces that a PAD copies, at most, for its output to lie over its input."""
+
+_PADDED_RANK = 5
+"""Dimensions that TFLM pads (PadKernelMaxDimensionCount)."""
 
 MOST_ROWS = 1024
 """The same for a GATHER, whose ranges are rows of maps."""
@@ -142,13 +149,36 @@ def _padded(facts: OperatorCall) -> Access | None:
         return None
     padded = [i for i in range(x.rank) if values[2 * i] or values[2 * i + 1]]
     if len(padded) != 1 or math.prod(x.dims[: padded[0]]) != 1:
-        return None
+        return _padded_in_pieces(facts, values)
     inner = math.prod(x.dims[padded[0] + 1 :]) * item_bytes(x)
     before, behind = (values[2 * padded[0] + side] * inner for side in (0, 1))
     if before + x.bytes + behind != y.bytes or x.bytes <= 0:
         return None
     moves = (Fill(0, 0, before), Move(0, 0, 0, before, x.bytes), Fill(0, before + x.bytes, y.bytes))
     return Access(_others(facts, 0), moves, computes=False)
+
+
+def _padded_in_pieces(facts: OperatorCall, values: Sequence[int]) -> Access | None:
+    """PAD of several axes: pieces of the input are copied in ascending order, with what is filled in between.
+
+    A piece is what lies behind the last padded axis (CMSIS-NN: a row without padded channels, else a position; the
+    reference kernels copy element by element). Its place must end before it begins, or at its first byte.
+    """
+    x, y = facts.inputs[0], facts.outputs[0]
+    sides = list(zip(values[::2], values[1::2], strict=True))
+    shape = tuple(before + size + behind for (before, behind), size in zip(sides, x.dims, strict=True))
+    if y.dims != shape or x.bytes <= 0 or x.rank > _PADDED_RANK:
+        return None
+    inner = max(i for i, pair in enumerate(sides) if any(pair))
+    run = math.prod(x.dims[inner:]) * item_bytes(x)
+    strides = [math.prod(y.dims[i + 1 :]) * item_bytes(y) for i in range(x.rank)]
+    trail = 0
+    for number, index in enumerate(product(*(range(size) for size in x.dims[:inner]))):
+        if number > MOST_PIECES:
+            return None
+        at = sum((place + sides[i][0]) * strides[i] for i, place in enumerate((*index, 0)))
+        trail = max(trail, at + run - number * run)
+    return Access(tuple(range(len(facts.inputs))), trails={0: trail})
 
 
 def _gathered(facts: OperatorCall, known: Numbers) -> Access | None:
