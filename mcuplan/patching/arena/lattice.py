@@ -333,9 +333,8 @@ class Lattice:
         return self._changed(path, lambda old, live, growth: growth < old.growth_bytes and live <= peak)
 
     def _changed(self, path: Path, wanted: Callable[[StageChoice, int, int], bool]) -> Iterator[tuple[int, Path]]:
-        known = {candidate.stage: candidate for found in self.stages.values() for candidate in found}
         for i, choice in enumerate(path.choices):
-            candidate = known[choice.stage]
+            candidate = self.options.candidate(choice.stage)
             for option in sorted(self.options.of(candidate), key=lambda o: o.inside):
                 if not wanted(choice, option.inside + candidate.passing, option.growth):
                     continue

@@ -132,6 +132,8 @@ class Options:
         self._most_time = most_time
         self._most_macs = most_macs
         self._pricer = StagePricer(self.reader, target, model)
+        self._again: dict[tuple[PatchStage, StageForm], Option] = {}
+        self._candidates: dict[PatchStage, Candidate] = {}
         self._of_stage: dict[PatchStage, list[StageForm]] = {}
         self._kinds: dict[tuple[int, StageForm], Option | int | None] = {}
         self.looked_at = 0
@@ -142,8 +144,11 @@ class Options:
         return self.trials.tried >= self._effort.trials
 
     def candidate(self, stage: PatchStage) -> Candidate:
-        """A stage of which no form was looked at yet."""
-        return Candidate(stage, self._outside.passing_bytes(stage), list(floors(self.reader, stage, self._pricer)))
+        """A stage with what is known of its forms."""
+        if stage not in self._candidates:
+            least = list(floors(self.reader, stage, self._pricer))
+            self._candidates[stage] = Candidate(stage, self._outside.passing_bytes(stage), least)
+        return self._candidates[stage]
 
     def of(self, candidate: Candidate) -> Sequence[Option]:
         """The stage's forms that no tried one beats."""
@@ -249,9 +254,11 @@ class Options:
 
     def again(self, stage: PatchStage, form: StageForm) -> Option:
         """A form that was tried before."""
-        trial = self.trials(stage, form)
-        assert trial is not None
-        return Option.of(form, stage_cost(self.reader, stage, form, self._pricer), trial)
+        if (stage, form) not in self._again:
+            trial = self.trials(stage, form)
+            assert trial is not None
+            self._again[stage, form] = Option.of(form, stage_cost(self.reader, stage, form, self._pricer), trial)
+        return self._again[stage, form]
 
     def _balance(self, candidate: Candidate, tried: Option) -> None:
         """A form with uneven strips beside one with even ones that was just tried, where that needs less."""

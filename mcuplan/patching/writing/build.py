@@ -73,11 +73,10 @@ class GraphBuilder:
         self.plain = draft.plain
         self.buffers = list(draft.graph.buffers)
         self.codes: dict[tuple[str, DType], OperatorCode] = {}
-        for _, _, op in draft.graph.operators():
+        main = draft.graph.main
+        for op in main.operators:
             if op.outputs and op.outputs[0] >= 0:
-                dtype = draft.graph.main.tensors[op.outputs[0]].dtype if op in draft.graph.main.operators else None
-                if dtype is not None:
-                    self.codes.setdefault((op.name, dtype), op.code)
+                self.codes.setdefault((op.name, main.tensors[op.outputs[0]].dtype), op.code)
         self.constants: dict[bytes, int] = {}
         self.ties = list(draft.ties)
         self.own = set(draft.own)

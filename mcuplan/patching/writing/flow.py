@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 from mcuplan.graph import DType, Tensor
 from mcuplan.operators import Axis
@@ -58,7 +59,7 @@ class Flow:
         lows = [window.low - (self.base - turn) * self.rows[t] for turn in range(self.turns)]
         return [[i if begin <= low + i < end else count for i in range(count)] for low in lows]
 
-    @property
+    @cached_property
     def uneven(self) -> bool:
         """Whether rows do not divide the source's or the result's height: then single rows are looked up."""
         ends = (self.net.source, self.net.result) if self.net.feed is None else (self.net.result,)
@@ -106,7 +107,7 @@ class Flow:
         first, rows = self.starts[self.net.source] - feed.top, self.rows[self.net.source]
         return [[0, first + turn * rows, -feed.left, 0] for turn in range(self.turns)]
 
-    @property
+    @cached_property
     def moves_result(self) -> bool:
         """Whether some turn's rows of the result do not all lie inside it."""
         return self.uneven and any(self.written(i)[0] for i in self._kinks)
@@ -136,7 +137,7 @@ class Flow:
         first = max((end - low - count) // rows + 1, 0)
         return count, (*above, *((i, max(end - low - i * rows - count, -count)) for i in range(first, self.turns)))
 
-    @property
+    @cached_property
     def _kinks(self) -> set[int]:
         """Turns beside which rows that are read or written go on otherwise: the ends of maps, the first and last."""
         source, result = self.net.source, self.net.result
@@ -188,10 +189,11 @@ def find_flow(net: StageNet, result_rows: int, gathers: bool = False) -> Flow:
         raise UnsupportedStageError(f"{result_rows} rows do not divide the result's {height}")
     endless, masked, inside = _with_padding(net, gathers)
     _check_wide(endless)
-    rows = _rates(endless, result_rows)
+    pace = _pace(endless, result_rows)
+    rows = pace.rows
     phases = range(min(rows[net.source], _PHASES)) if looked_up else range(1)
-    ways = [_ending(endless, height, rows, _starts(endless, rows, -earlier)) for earlier in phases]
-    starts = _best(endless, rows, ways)
+    ways = [_ending(endless, height, rows, _starts(pace, endless.source, -earlier)) for earlier in phases]
+    starts = _best(endless, pace, ways)
     turns = (height - starts[net.result]) // result_rows
     height = net.height(net.source)
     uneven = rows[net.source] > height or (height % rows[net.source] and not looked_up)
@@ -201,7 +203,8 @@ def find_flow(net: StageNet, result_rows: int, gathers: bool = False) -> Flow:
         endless, masked = _without_idle_masks(endless, masked, rows, starts, turns)
     leaving = {t: (a, b) for t, (a, b) in inside.items() if starts[t] < a or starts[t] + turns * rows[t] > b}
     base = _late(rows, starts)
-    return Flow(endless, rows, starts, turns, masked, leaving, base, _turn(endless, rows, starts, base))
+    pace = _pace(endless, result_rows)  # with fewer masks, perhaps
+    return Flow(endless, rows, starts, turns, masked, leaving, base, _turn(pace, starts, base))
 
 
 def _check_wide(*nets: StageNet) -> None:
@@ -218,11 +221,12 @@ def padded_flow(net: StageNet, result_rows: int, first: int, turns: int) -> Flow
     endless, masked, inside = _with_padding(net, True)
     if masked:
         raise UnsupportedStageError("a stage with masks has no first strip apart")
-    rows = _rates(endless, result_rows)
+    pace = _pace(endless, result_rows)
+    rows = pace.rows
     starts = _demanded(endless, rows, first)
     leaving = {t: (a, b) for t, (a, b) in inside.items() if starts[t] + turns * rows[t] > b}
     base = _late(rows, starts)
-    return Flow(endless, rows, starts, turns, {}, leaving, base, _turn(endless, rows, starts, base))
+    return Flow(endless, rows, starts, turns, {}, leaving, base, _turn(pace, starts, base))
 
 
 def chained_flows(first: StageNet, second: StageNet, result_rows: int, times: int) -> tuple[Flow, Flow]:
@@ -232,19 +236,20 @@ def chained_flows(first: StageNet, second: StageNet, result_rows: int, times: in
     """
     ends, masked, insides = zip(*(_with_padding(net, True) for net in (first, second)), strict=True)
     _check_wide(*ends)
-    later = _rates(ends[1], result_rows)
+    later = _pace(ends[1], result_rows).rows
     if any(masked) or later[second.source] % times:
         raise UnsupportedStageError(f"{times} times a turn give no whole rows")
-    rows = _rates(ends[0], later[second.source] // times), later
+    paces = _pace(ends[0], later[second.source] // times), _pace(ends[1], result_rows)
+    rows = paces[0].rows, later
     height = second.height(second.result)
 
     def begun(earlier: int) -> tuple[dict[int, int], dict[int, int]]:
-        starts = _starts(ends[0], rows[0], -earlier)
-        behind = _starts(ends[1], later, starts[first.result])
+        starts = _starts(paces[0], first.source, -earlier)
+        behind = _starts(paces[1], second.source, starts[first.result])
         return starts, _ending(ends[1], height, later, behind)
 
     ways = [begun(earlier) for earlier in range(min(rows[0][first.source], _PHASES))]
-    starts = min(ways, key=lambda way: (-way[1][second.result], _window_bytes(ends[0], rows[0], way[0])))
+    starts = min(ways, key=lambda way: (-way[1][second.result], _window_bytes(ends[0], paces[0], way[0])))
     turns = (height - starts[1][second.result]) // result_rows
     base = max(_late(later, starts[1]), -(-_late(rows[0], starts[0]) // times))
     found = []
@@ -254,7 +259,7 @@ def chained_flows(first: StageNet, second: StageNet, result_rows: int, times: in
             for t, (a, b) in insides[i].items()
             if starts[i][t] < a or starts[i][t] + turns * each * rows[i][t] > b
         }
-        strip = _turn(ends[i], rows[i], starts[i], base * each)
+        strip = _turn(paces[i], starts[i], base * each)
         found.append(Flow(ends[i], rows[i], starts[i], turns * each, {}, leaving, base * each, strip))
     middle = second.tensors[second.source]
     return found[0], replace(found[1], net=replace(ends[1], feed=Feed(-1, middle)))
@@ -281,17 +286,18 @@ def _ending(net: StageNet, height: int, rows: Mapping[int, int], starts: dict[in
     return {**starts, net.result: begin - (begin - height) % rows[net.result]}
 
 
-def _best(net: StageNet, rows: Mapping[int, int], ways: Sequence[dict[int, int]]) -> dict[int, int]:
+def _best(net: StageNet, pace: _Pace, ways: Sequence[dict[int, int]]) -> dict[int, int]:
     """Of several ways to begin, those of which the result lags least behind, and of these the least windows."""
     latest = max(way[net.result] for way in ways)
     ways = [way for way in ways if way[net.result] == latest]
-    return ways[0] if len(ways) == 1 else min(ways, key=lambda way: _window_bytes(net, rows, way))
+    return ways[0] if len(ways) == 1 else min(ways, key=lambda way: _window_bytes(net, pace, way))
 
 
-def _window_bytes(net: StageNet, rows: Mapping[int, int], starts: Mapping[int, int]) -> int:
+def _window_bytes(net: StageNet, pace: _Pace, starts: Mapping[int, int]) -> int:
     """Bytes of all windows."""
-    sizes = net.row_sizes
-    return sum((w.high - w.low) * sizes[t] for t, w in _turn(net, rows, starts, 0).items())
+    sizes, rows = net.row_sizes, pace.rows
+    lows = _lows(pace, starts)
+    return sum([(starts[t] + rows[t] - low) * sizes[t] for t, low in lows.items()])
 
 
 def _late(rows: Mapping[int, int], starts: Mapping[int, int]) -> int:
@@ -408,24 +414,55 @@ def _rates(net: StageNet, result_rows: int) -> dict[int, int]:
     return rows
 
 
-def _starts(net: StageNet, rows: Mapping[int, int], source: int) -> dict[int, int]:
-    """The first new row of each tensor in turn 0, the source's given: as far down as its inputs' new rows allow."""
-    starts = {net.source: source}
+class _Pace(NamedTuple):
+    """What a loop's turns are at a number of result rows: ``rows`` of each tensor, and by layer its output, inputs,
+    stride, where in its input the rows of a turn begin and end, and how far above its output may begin."""
+
+    rows: dict[int, int]
+    layers: tuple[tuple[int, tuple[int, ...], int, int, int, int], ...]
+
+
+@lru_cache(maxsize=1 << 10)
+def _pace(net: StageNet, result_rows: int) -> _Pace:
+    rates, layers = _rates(net, result_rows), []
+    rows = {t: rates[t] for t in (net.source, *(layer.output for layer in net.layers))}
     for layer in net.layers:
-        end, stride = layer.inner(rows[layer.output]).end, layer.rows.stride
-        first = min((starts[t] + rows[t] - end) // stride for t in layer.inputs)
+        inner = layer.inner(rows[layer.output])
         # Rows before the first new one are there from the beginning: padding, and nothing else. Not so in the result.
         padded = layer.rows.before if (layer.pads or layer.edges) and layer.output != net.result else 0
-        starts[layer.output] = min(first, padded)
+        layers.append((layer.output, layer.inputs, layer.rows.stride, inner.begin, inner.end, padded))
+    return _Pace(rows, tuple(layers))
+
+
+def _starts(pace: _Pace, source: int, begin: int) -> dict[int, int]:
+    """The first new row of each tensor in turn 0, the source's given: as far down as its inputs' new rows allow."""
+    rows, starts = pace.rows, {source: begin}
+    for output, inputs, stride, _, end, padded in pace.layers:
+        t = inputs[0]
+        first = (starts[t] + rows[t] - end) // stride
+        for t in inputs[1:]:
+            first = min(first, (starts[t] + rows[t] - end) // stride)
+        starts[output] = first if first < padded else padded
     return starts
 
 
-def _turn(net: StageNet, rows: Mapping[int, int], starts: Mapping[int, int], turn: int) -> StripRows:
-    used = (net.source, *(layer.output for layer in net.layers))
-    new = {t: starts[t] + turn * rows[t] for t in used}
+def _lows(pace: _Pace, starts: Mapping[int, int], turn: int = 0) -> dict[int, int]:
+    """The first row of each tensor's window in a turn."""
+    rows = pace.rows
+    new = {t: starts[t] + turn * rate for t, rate in rows.items()}
     lows = dict(new)
-    for layer in net.layers:
-        begin = new[layer.output] * layer.rows.stride + layer.inner(rows[layer.output]).begin
-        for t in layer.inputs:
-            lows[t] = min(lows[t], begin)
-    return {t: RowWindow(lows[t], new[t], new[t] + rows[t]) for t in new}
+    for output, inputs, stride, begin, _, _ in pace.layers:
+        first = new[output] * stride + begin
+        for t in inputs:
+            if first < lows[t]:
+                lows[t] = first
+    return lows
+
+
+def _turn(pace: _Pace, starts: Mapping[int, int], turn: int) -> StripRows:
+    rows = pace.rows
+    windows = {}
+    for t, low in _lows(pace, starts, turn).items():
+        new = starts[t] + turn * rows[t]
+        windows[t] = RowWindow(low, new, new + rows[t])
+    return windows
