@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mcuplan.deadline import Deadline, OutOfTimeError
 from mcuplan.memory.climb import climb
@@ -47,6 +47,7 @@ def solve(
     deadline: Deadline | None = None,
     progress: Progress | None = None,
     minimize: bool | None = None,
+    nodes: int | None = None,
 ) -> Solution:
     """Place every buffer so that the score is least.
 
@@ -65,6 +66,8 @@ def solve(
         Told of every better score.
     minimize
         Whether to go on below the problem's capacity (default: only where it has none).
+    nodes
+        Of the exact search, for each buffer, instead of those of the effort.
 
     Raises
     ------
@@ -81,7 +84,7 @@ def solve(
         raise AllocationError(f"there is no effort {effort!r}; choose one of {', '.join(EFFORTS)}")
     if minimize is None:
         minimize = problem.capacity is None
-    return _Solver(problem, objective, effort, deadline or Deadline(), progress, minimize).run()
+    return _Solver(problem, objective, effort, deadline or Deadline(), progress, minimize, nodes).run()
 
 
 class _Solver:
@@ -93,10 +96,11 @@ class _Solver:
         deadline: Deadline,
         progress: Progress | None,
         minimize: bool,
+        nodes: int | None = None,
     ) -> None:
         self.problem = problem
         self.effort_name = effort
-        self.effort = EFFORTS[effort]
+        self.effort = EFFORTS[effort] if nodes is None else replace(EFFORTS[effort], nodes=nodes)
         self.progress = progress
         self.minimize = minimize
         self.spending = Spending(deadline)

@@ -24,6 +24,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from heapq import heappop, heappush
 from itertools import pairwise
+from operator import add
 
 from mcuplan.memory.sections import Sections
 from mcuplan.memory.strategy import Budget, FailedStates, Strategy
@@ -355,23 +356,24 @@ class Search:
 
         The floor of a touched section is at most ``highest``: one that was raised lies there, or lower.
         """
-        totals, room = self.totals, self.ceiling - highest
+        totals, ceiling = self.totals, self.ceiling
+        room, position = ceiling - highest, self.position
+        positions_of, begins = self.sections.positions_of, self.sections.begins
         for section in [s for s in range(first, last) if totals[s] > room]:
-            if touched >> section & 1 and self._floor(section) + totals[section] > self.ceiling:
+            if not touched >> section & 1:
+                continue
+            # The lowest address in the section at which anything can still be stacked.
+            here, above = positions_of[section](position), begins[section]
+            floor = min(here) if above is None else min(map(add, here, above))
+            if floor + totals[section] > ceiling:
                 self.weights[section] += 1
-                position, reason = self.position, self.reason
+                reason = self.reason
                 because = self.placed & self.member_set[section]
                 for k in self.sections.members[section]:
                     if position[k] != PLACED:
                         because |= reason[k]
                 return because
         return FOUND
-
-    def _floor(self, section: int) -> int:
-        """The lowest address in a section at which anything can still be stacked."""
-        positions = self.sections.positions_of[section](self.position)
-        begins = self.sections.begins[section]
-        return min(positions) if begins is None else min(p + b for p, b in zip(positions, begins, strict=True))
 
     def _dead(self, unplaced: list[int]) -> int:
         """FOUND where every sleeping buffer can still be moved, or the decisions that leave one asleep for good.

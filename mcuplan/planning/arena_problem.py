@@ -32,6 +32,10 @@ Progress = Callable[[int], None]
 """Called with the best height in bytes whenever it falls."""
 
 
+_FEW_NODES = 30
+"""Of the exact search, for each buffer, that are spent on offsets better than known ones."""
+
+
 @dataclass(frozen=True)
 class Layout:
     """Offsets of all tensors (in metadata order, -1 for none), and what TFLM makes of them.
@@ -224,28 +228,39 @@ class ArenaProblem:
         """Bytes below which no offsets get without aliases, in this order."""
         return self.arranged().lower_bound_bytes
 
-    def solve(self, arrangement: Arrangement, effort: str = "default", progress: Progress | None = None) -> Layout:
-        """Offsets with which all scratch is aligned: what comes to lie wrong is tried at the arena's begin."""
+    def solve(
+        self,
+        arrangement: Arrangement,
+        effort: str = "default",
+        progress: Progress | None = None,
+        below: int | None = None,
+    ) -> Layout:
+        """Offsets with which all scratch is aligned: what comes to lie wrong is tried at the arena's begin.
+
+        Those with ``below`` bytes or more in the head are of no use: where few nodes of the exact search find no
+        others, no more are spent.
+        """
         pinned: dict[tuple[int, int, int], int] = {}
-        allocation = arrangement.allocation
+        buffers = arrangement.allocation.buffers
         while True:
             solution = solve(
-                allocation,
+                Problem(buffers, None if below is None else max(below - 1, 0)),
                 objective=lambda found: self.score(self.spread(arrangement, found)),
                 effort=effort,
                 deadline=self.deadline,
                 progress=progress,
+                nodes=None if below is None else _FEW_NODES,
             )
             offsets = self.spread(arrangement, solution.offsets)
+            if below is not None and self.score(offsets) < below:
+                return self.solve(arrangement, effort, progress)
             wrong = {scratch for runtime in self._runtimes for scratch in runtime.misaligned(runtime.replay(offsets))}
             if wrong <= pinned.keys() or self.deadline.late():
                 break
             pinned = _at_begin(arrangement, {*pinned, *wrong})
-            allocation = Problem(
-                tuple(
-                    replace(p.buffer, offset=pinned[p.scratch]) if p.scratch in pinned else p.buffer
-                    for p in arrangement.pieces
-                )
+            buffers = tuple(
+                replace(p.buffer, offset=pinned[p.scratch]) if p.scratch in pinned else p.buffer
+                for p in arrangement.pieces
             )
         score = self.score(offsets)
         bound = arrangement.lower_bound_bytes

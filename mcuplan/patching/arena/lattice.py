@@ -149,6 +149,7 @@ class Walk:
 
     def __init__(self, lattice: Lattice, limits: Limits, peak: int = 0) -> None:
         self._lattice = lattice
+        self._steps = lattice.steps
         self._limits = limits
         self._most_time = limits.extra_time
         self._counts_macs = limits.extra_macs < math.inf
@@ -164,11 +165,17 @@ class Walk:
 
         Combinations that another one beats in every respect are left out.
         """
-        while self._heap:
+        while self._heap and self._steps:
+            self._steps -= 1
             found = self._step()
             if found is not None:
                 self._yielded.append(found)
                 yield found
+
+    @property
+    def ended_early(self) -> bool:
+        """Whether it has no steps left."""
+        return not self._steps
 
     def best(self, most_time: float) -> tuple[int, Path] | None:
         """The best combination that adds no more than ``most_time`` and any stage; from now on none that adds more."""
@@ -298,6 +305,7 @@ class Lattice:
         most = limits or Limits(math.inf)
         self.graph = graph
         self.deadline = deadline or Deadline()
+        self.steps = effort.steps
         self.outside = Outside(graph, target)
         self.options = Options(
             graph, target, effort, model, self.outside, self.deadline, streamed, plain, most.extra_time, most.extra_macs

@@ -12,7 +12,7 @@ to an end.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -82,6 +82,11 @@ class Near:
         self._persistent = lattice.outside.persistent_bytes + ARENA_ALIGNMENT - 1
         self._room = 0
 
+    def known(self, most_time: float) -> Path | None:
+        """The same of the forms that are known already; they are not looked for."""
+        self._room = self._below - self._lattice.outside.persistent_bytes
+        return self._exact(most_time, _PLANNED[0], [c for c in self._every() if c.options])
+
     def best(self, most_time: float) -> Path | None:
         """The best combination found that adds no more than ``most_time``, written and counted; None where none is."""
         for part in _PARTS:
@@ -98,9 +103,11 @@ class Near:
                 return best
         return None
 
-    def _exact(self, most_time: float, planned: float) -> Path | None:
-        every = (c for found in self._lattice.stages.values() for c in found)
-        candidates = [c for c in every if self._lattice.options.within(c, self._room)]
+    def _every(self) -> Iterator[Candidate]:
+        return (c for found in self._lattice.stages.values() for c in found)
+
+    def _exact(self, most_time: float, planned: float, known: Sequence[Candidate] | None = None) -> Path | None:
+        candidates = known or [c for c in self._every() if self._lattice.options.within(c, self._room)]
         for _ in range(_PASSES):
             found = self._finest(candidates, most_time, planned)
             if found is None or not found.choices:

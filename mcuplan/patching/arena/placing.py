@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mcuplan.deadline import Deadline
 from mcuplan.graph import Graph
 from mcuplan.patching.writing.build import Draft
-from mcuplan.planning.arena_problem import ArenaProblem, Arrangement
+from mcuplan.planning.arena_problem import ArenaProblem, Arrangement, Layout
 from mcuplan.planning.blocks import Blocks, TieError
 from mcuplan.planning.plan import worst
 from mcuplan.rewriting.edit import set_offline_plan
@@ -123,31 +123,53 @@ class DraftProblem:
         """The lower bound with everything over one another."""
         return self.tightest.lower_bound_bytes
 
-    def plan(self, effort: str = "default", thorough: bool = True) -> PlannedDraft:
+    def plan(self, effort: str = "default", thorough: bool = True, below: int | None = None) -> PlannedDraft:
         """Solve, write the offsets into the graph and replay TFLM.
 
         All arrangements that may be better than others are placed fast; of what more effort makes of the best two the
-        better one is taken.
+        better one is taken. Little is spent on those that do not come ``below`` so many bytes of the planned section.
         """
-        placed: dict[tuple[bool, int, int, int], tuple[PlannedDraft, Arrangement]] = {}
-        best: PlannedDraft | None = None
+        placed: dict[tuple[bool, int, int, int], Arrangement] = {}
+        best: _Solved | None = None
         for arrangement in self.arrangements(thorough):
             least = arrangement.lower_bound_bytes
-            if best is None or not best.usable or least < best.arena.nonpersistent_bytes:
-                found = self._placed(arrangement, "fast")
-                placed.setdefault((*found.rank(), least), (found, arrangement))
-                best = found if best is None else min(best, found, key=PlannedDraft.rank)
+            if best is None or not best.usable or least < best.head_bytes:
+                found = self._solved(arrangement, "fast")
+                placed.setdefault((*found.rank, least), arrangement)
+                best = found if best is None else min(best, found, key=lambda solved: solved.rank)
         assert best is not None
-        if effort == "fast":
-            return best
-        for rank in sorted(placed)[:2]:
-            arrangement = placed[rank][1]
-            if not best.usable or arrangement.lower_bound_bytes < best.arena.nonpersistent_bytes:
-                best = min(best, self._placed(arrangement, effort), key=PlannedDraft.rank)
-        return best
+        for rank in sorted(placed)[: 0 if effort == "fast" else 2]:
+            arrangement = placed[rank]
+            if not best.usable or arrangement.lower_bound_bytes < best.head_bytes:
+                best = min(best, self._solved(arrangement, effort, below), key=lambda solved: solved.rank)
+            if best.usable:
+                below = min(below or best.head_bytes, best.head_bytes)
+        return best.planned or self._planned(best.layout)
 
-    def _placed(self, arrangement: Arrangement, effort: str) -> PlannedDraft:
-        layout = self.problem.solve(arrangement, effort)
+    def _solved(self, arrangement: Arrangement, effort: str, below: int | None = None) -> _Solved:
+        layout = self.problem.solve(arrangement, effort, below=None if effort == "best" else below)
+        head = layout.head_bytes
+        if len(self.problem.targets) == 1:  # the higher its head, the more there is to declare
+            return _Solved(layout, (not layout.usable, head, head), head)
+        planned = self._planned(layout)
+        return _Solved(layout, planned.rank(), planned.arena.nonpersistent_bytes, planned)
+
+    def _planned(self, layout: Layout) -> PlannedDraft:
         graph = set_offline_plan(self.draft.graph, layout.offsets)
         arena = worst([predict(graph, target) for target in self.problem.targets])
         return PlannedDraft(graph, arena, self.lower_bound_bytes, layout.usable)
+
+
+@dataclass(frozen=True, slots=True)
+class _Solved:
+    """Offsets of an arrangement, how they rank (the less, the better), and the planned section that TFLM makes."""
+
+    layout: Layout
+    rank: tuple[bool, int, int]
+    head_bytes: int
+    planned: PlannedDraft | None = None
+
+    @property
+    def usable(self) -> bool:
+        """Whether all scratch comes to lie where kernels can use it."""
+        return self.layout.usable

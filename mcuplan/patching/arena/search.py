@@ -344,7 +344,7 @@ class _Search:
             self.limits = replace(self.limits, extra_time=min(self.limits.extra_time, self.limits.extra_macs))
         self.plain = any(_lacks(target, op) for target in targets for op in LOOPS)
         self.lattice = Lattice(
-            self.graph, self.target, effort, model, progress, deadline, self.streamed, self.plain, self.limits
+            self.graph, self.target, self.effort, model, progress, deadline, self.streamed, self.plain, self.limits
         )
         self.walk = self.lattice.walk(replace(self.limits, below_bytes=self.below))
         self.placed: dict[tuple[StageChoice, ...], _Placed] = {}
@@ -428,7 +428,7 @@ class _Search:
         if best is None:
             return None, bound
         hopeful = min(self.placed.values(), key=_Placed.hope)
-        for found in (best, self._easier(best), self._easier(hopeful)):
+        for found in (best, self._easier(best), hopeful, self._easier(hopeful)):
             self._place(found.path, self.effort.solver)
         self._relaxed(min(self.placed.values(), key=_Placed.rank))
         return self._first_that_stands(), bound
@@ -498,11 +498,18 @@ class _Search:
         for left in reversed(range(points)):
             # Closer together towards little time, where most is won.
             most = min(extra - 1, best.path.extra_time * left * left / (points * points))
-            found = self.walk.best(max(most, 0.0)) if extra > 0 else None
-            if found is None:
+            path = self._best_within(max(most, 0.0)) if extra > 0 else None
+            if path is None:
                 return
-            self._place(found[1])
-            extra = found[1].extra_time
+            self._place(path)
+            extra = path.extra_time
+
+    def _best_within(self, most_time: float) -> Path | None:
+        """The combination with the least arena that adds no more time, as far as the walk's steps go."""
+        found = self.walk.best(most_time)
+        if found is None and self.walk.ended_early:
+            return Near(self.lattice, self.limits.extra_macs, self.below).known(most_time)
+        return None if found is None else found[1]
 
     def _knee(self, best: _Placed) -> _Placed:
         """The point of the front farthest from the line between its ends: behind it little arena costs much time."""
@@ -530,7 +537,7 @@ class _Search:
             for choice in reversed(path.choices):
                 draft = write_stage(draft, choice.stage, choice.form)
             problem = DraftProblem(draft.tidy(), self.targets, deadline=self.deadline)
-            planned = problem.plan(solver or "fast", thorough=solver is not None)
+            planned = problem.plan(solver or "fast", solver is not None, self._goal(problem) if solver else None)
             time = self._time(planned.graph, planned.arena)
             macs = path.extra_macs <= self.limits.extra_macs
             if time > self.most_time and path.extra_time > 0:
@@ -541,6 +548,12 @@ class _Search:
             known = self.placed.get(path.choices)
             self.placed[path.choices] = found if known is None else min(known, found, key=_Placed.rank)
         return self.placed[path.choices]
+
+    def _goal(self, problem: DraftProblem) -> int | None:
+        """Bytes of the planned section below which a draft is better than the best plan that a solver has placed."""
+        solved = [p.need_bytes for c, p in self.placed.items() if p.usable and (c, self.effort.solver) in self.tried]
+        taken = max(arena.persistent_bytes for arena in problem.problem.stock) + rows_buffer_bytes(problem.draft.graph)
+        return max(min(solved) - taken, 1) if solved else None
 
     def _factor(self, path: Path) -> float:
         return (self.base_macs + path.extra_macs) / self.macs

@@ -20,7 +20,7 @@ class Effort:
     ``strips`` are numbers of strips written out one after the other, ``rows`` how many of the smallest heights of a
     loop's strips are tried (where time has a price ``heights``), ``patches`` numbers of patches along rows and columns.
     ``trials`` stages are written and counted at most, ``placed`` plans placed fast, the best of them with the solver's
-    effort ``solver``, and ``front`` plans with less time placed behind it.
+    effort ``solver``, and ``front`` plans with less time placed behind it. Paths are followed ``steps`` steps at most.
     """
 
     strips: tuple[int, ...]
@@ -30,6 +30,7 @@ class Effort:
     placed: int
     front: int
     solver: str
+    steps: int = 1 << 20
     heights: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7, 8)
 
 
@@ -40,8 +41,8 @@ _PATCHES = ((2, 1), (4, 1), (1, 2), (1, 4), (2, 2), (3, 3), (4, 4))
 _MORE_PATCHES = (*_PATCHES, (3, 1), (6, 1), (8, 1), (1, 3), (1, 8), (2, 3), (3, 2), (2, 4), (4, 2), (6, 6), (8, 8))
 
 EFFORTS: Mapping[str, Effort] = {
-    "fast": Effort((2, 3), 2, ((2, 2),), 300, 8, 4, "fast"),
-    "default": Effort((2, 3, 4), 2, _PATCHES, 800, 32, 12, "default"),
+    "fast": Effort((2, 3), 2, ((2, 2),), 300, 8, 4, "fast", 10_000),
+    "default": Effort((2, 3, 4), 2, _PATCHES, 800, 32, 12, "default", 40_000),
     "best": Effort((2, 3, 4, 5, 6, 8), 4, _MORE_PATCHES, 4000, 48, 24, "best"),
 }
 
