@@ -83,7 +83,7 @@ def _ram(analysis: Analysis, need: Need, live: Sequence[PlannedBuffer], arena_on
     yield _Item("ram", "gaps that TFLM's planner leaves", gaps)
     kinds: dict[str, int] = {}
     for allocation in arena.persistent:
-        kinds[allocation.kind.value] = kinds.get(allocation.kind.value, 0) + allocation.used
+        kinds[allocation.kind] = kinds.get(allocation.kind, 0) + allocation.used
     for kind, used in kinds.items():
         yield _Item("ram", f"persistent: {kind}", used)
     yield _Item("ram", "set-up beyond inference", arena.declare_bytes - arena.final_bytes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 from mcuplan.graph import Graph, Operator, Subgraph
@@ -14,7 +15,14 @@ from mcuplan.operators.table import operator_info
 _JOINS = frozenset({"CONCATENATION", "PACK"})
 """Operators whose axis is one of their output."""
 
-_NO_WINDOW = frozenset({"kh", "kw", "stride_h", "stride_w", "dil_h", "dil_w", "pad_h", "pad_w", "pad_h2", "pad_w2"})
+_OF_WINDOW: Mapping[str, Callable[[Window], int]] = {
+    name.format(letter): attrgetter(f"{axis}.{value}")
+    for letter, axis in (("h", "rows"), ("w", "columns"))
+    for name, value in (
+        ("k{}", "kernel"), ("stride_{}", "stride"), ("dil_{}", "dilation"), ("pad_{}", "before"), ("pad_{}2", "after"),
+    )
+}  # fmt: skip
+"""What formulas call the window of an operator."""
 
 
 def from_front(axis: int, rank: int) -> int | None:
@@ -78,6 +86,11 @@ class OperatorCall(Mapping[str, Any]):
     def options(self) -> Options:
         """The options by name and type; all 0 where the file has none or another operator's."""
         return Options(self.operator)
+
+    @_Kept
+    def own_options(self) -> Mapping[str, Any]:
+        """The options by their names in the schema; none where the file has none or another operator's."""
+        return own_options(self.operator)
 
     def _tensor(self, index: int) -> TensorFacts:
         tensor = self.subgraph.tensors[index] if index >= 0 else None
@@ -143,16 +156,10 @@ class OperatorCall(Mapping[str, Any]):
         return None if tensor.tensor is None else constant_values(self.graph, tensor.tensor)
 
     def _window_name(self, name: str) -> int:
-        if self.window is None:
+        window = self.window
+        if window is None:
             raise KeyError(name)
-        axis = self.window.rows if "h" in name else self.window.columns
-        if name.startswith("k"):
-            return axis.kernel
-        if name.startswith("stride"):
-            return axis.stride
-        if name.startswith("dil"):
-            return axis.dilation
-        return axis.after if name.endswith("2") else axis.before
+        return _OF_WINDOW[name](window)
 
     def _find(self, name: str) -> Any:
         if name == "y":
@@ -165,9 +172,9 @@ class OperatorCall(Mapping[str, Any]):
         if name in roles:
             position = roles.index(name)
             return self.inputs[position] if position < len(self.inputs) else TensorFacts(self.graph, None, -1)
-        if name in _NO_WINDOW:
+        if name in _OF_WINDOW:
             return self._window_name(name)
-        return own_options(self.operator)[name]
+        return self.own_options[name]
 
     def __getitem__(self, name: str) -> Any:
         known = self.known

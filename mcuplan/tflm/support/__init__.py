@@ -364,6 +364,8 @@ class _Verdict:
 def _counts(op: Operator, rule: OperatorRule) -> Iterator[Finding]:
     """Inputs and outputs that a kernel looks up and does not find, and more than it allows."""
     for operands, indices, what in ((rule.inputs, op.inputs, "input"), (rule.outputs, op.outputs, "output")):
+        if len(indices) == len(operands) and min(indices, default=0) >= 0:
+            continue  # as most are: each has its own
         for position, operand in enumerate(operands):
             given = indices[position:] if operand.variadic else indices[position : position + 1]
             if ((not given and not operand.variadic) or any(i < 0 for i in given)) and not operand.optional:

@@ -9,7 +9,6 @@ from typing import Any
 
 from mcuplan.graph import DType, Graph, Operator, Subgraph, Tensor
 from mcuplan.operators.call import OperatorCall
-from mcuplan.operators.options import own_options
 from mcuplan.tflm.support.table import CheckSpec, Operand, OperatorRule
 
 Shape = tuple[int, ...]
@@ -84,7 +83,9 @@ class KernelCall(OperatorCall):
     def _name(self, operands: Iterable[Operand], indices: Sequence[int]) -> None:
         for position, operand in enumerate(operands):
             found = indices[position:] if operand.variadic else indices[position : position + 1]
-            self.operands[operand.name] = tuple(i for i in found if i >= 0)
+            if found and min(found) < 0:
+                found = [i for i in found if i >= 0]
+            self.operands[operand.name] = tuple(found)
 
     def index(self, name: str) -> int:
         """The tensor index of an operand (its first for a variadic one); -1 where it is absent."""
@@ -131,11 +132,15 @@ class KernelCall(OperatorCall):
 
     def option(self, name: str, default: Any = 0) -> Any:
         """An option whose name is data of the table; code asks :attr:`options`, by name and type."""
-        return own_options(self.operator).get(name, default)
+        return self.own_options.get(name, default)
 
     def applies(self, spec: CheckSpec) -> bool:
         """True where the operands have the types for which the check holds."""
-        return all((t := self.tensor(name)) is not None and t.dtype in types for name, types in spec.when)
+        for name, types in spec.when:
+            tensor = self.tensor(name)
+            if tensor is None or tensor.dtype not in types:
+                return False
+        return True
 
 
 def words(name: str) -> str:

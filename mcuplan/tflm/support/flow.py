@@ -15,7 +15,7 @@ LARGEST = 2**31
 
 def too_large(tensor: Tensor) -> bool:
     """True where the number of elements or bytes overflows; an unknown dimension counts as 1."""
-    return math.prod(abs(d) for d in tensor.shape) * max(1, (tensor.dtype.bits or 8) // 8) >= LARGEST
+    return abs(math.prod(tensor.shape)) * max(1, (tensor.dtype.bits or 8) // 8) >= LARGEST
 
 
 def missing_vectors(graph: Graph, index: int) -> Iterator[str]:

@@ -47,12 +47,12 @@ def type_mismatch(call: KernelCall) -> TypeMismatch | None:
 
 def _fits(types: Sequence[Sequence[DType]], row: Sequence[Column]) -> bool:
     """Whether a row takes the types of all operands."""
-    return all(
-        dtype in column.types
-        for given, column in zip(types, row, strict=False)
-        if column.types is not None
-        for dtype in given
-    )
+    for given, column in zip(types, row, strict=False):
+        if column.types is not None:
+            for dtype in given:
+                if dtype not in column.types:
+                    return False
+    return True
 
 
 def _misfits(call: KernelCall, names: Sequence[str], row: Sequence[Column]) -> list[_Misfit]:
