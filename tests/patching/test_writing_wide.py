@@ -122,3 +122,15 @@ def test_they_are_proven_and_give_the_same_outputs() -> None:
         wrong = [name for (name, _, _), a, b in zip(found, runs[::2], runs[1::2], strict=True)
                  if not a.ok or not b.ok or a.outputs != b.outputs]  # fmt: skip
         assert not wrong
+
+
+def test_choices_changed_one_by_one_never_place_worse() -> None:
+    """Rows kept of two blocks lie in place or apart, each for itself; all in place or all apart is not the best."""
+    graph = network(stride=2, blocks=2)
+    source = graph.main.inputs[0]
+    draft = write_stage(Draft(graph, streamed=source), stage_of(graph, fed=True), wide(Kind.LOOP, graph)).tidy()
+    problem = DraftProblem(draft, TARGET)
+    assert len(problem.every) >= 2
+    plain, climbed = (problem.plan("fast", climbs=climbs) for climbs in (False, True))
+    assert climbed.rank() <= plain.rank()
+    assert not static_check(climbed.graph, TARGET)

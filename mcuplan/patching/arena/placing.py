@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -33,6 +34,10 @@ class PlannedDraft:
     def rank(self) -> tuple[bool, int, int]:
         """The less, the better."""
         return not self.usable, self.arena.declare_bytes, self.arena.nonpersistent_bytes
+
+
+_CLIMBS = 24
+"""Arrangements placed from one beginning, about."""
 
 
 class DraftProblem:
@@ -123,11 +128,14 @@ class DraftProblem:
         """The lower bound with everything over one another."""
         return self.tightest.lower_bound_bytes
 
-    def plan(self, effort: str = "default", thorough: bool = True, below: int | None = None) -> PlannedDraft:
+    def plan(
+        self, effort: str = "default", thorough: bool = True, below: int | None = None, climbs: bool = False
+    ) -> PlannedDraft:
         """Solve, write the offsets into the graph and replay TFLM.
 
-        All arrangements that may be better than others are placed fast; of what more effort makes of the best two the
-        better one is taken. Little is spent on those that do not come ``below`` so many bytes of the planned section.
+        All arrangements that may be better than others are placed fast, where it ``climbs`` also those with one choice
+        changed, as long as that helps; of what more effort makes of the best two the better one is taken. Little is
+        spent on those that do not come ``below`` so many bytes of the planned section.
         """
         placed: dict[tuple[bool, int, int, int], Arrangement] = {}
         best: _Solved | None = None
@@ -138,6 +146,9 @@ class DraftProblem:
                 placed.setdefault((*found.rank, least), arrangement)
                 best = found if best is None else min(best, found, key=lambda solved: solved.rank)
         assert best is not None
+        for solved, arrangement in self._climb(best) if climbs else ():
+            placed.setdefault((*solved.rank, arrangement.lower_bound_bytes), arrangement)
+            best = min(best, solved, key=lambda each: each.rank)
         for rank in sorted(placed)[: 0 if effort == "fast" else 2]:
             arrangement = placed[rank]
             if not best.usable or arrangement.lower_bound_bytes < best.head_bytes:
@@ -145,6 +156,24 @@ class DraftProblem:
             if best.usable:
                 below = min(below or best.head_bytes, best.head_bytes)
         return best.planned or self._planned(best.layout)
+
+    def _climb(self, best: _Solved) -> Iterator[tuple[_Solved, Arrangement]]:
+        """Choices changed one by one, from all apart and from all in place, placed fast; what is better is gone on
+        from."""
+        for choices in (frozenset[str](), self.every):
+            tries, better = 0, True
+            least = math.inf
+            while better and tries < _CLIMBS:
+                better = False
+                for choice in sorted(self.every):
+                    found = self.arrangement(choices ^ {choice})
+                    if found is None or found.lower_bound_bytes >= min(least, best.head_bytes):
+                        continue
+                    tries += 1
+                    solved = self._solved(found, "fast")
+                    yield solved, found
+                    if solved.usable and solved.head_bytes < least:
+                        least, choices, better = solved.head_bytes, choices ^ {choice}, True
 
     def _solved(self, arrangement: Arrangement, effort: str, below: int | None = None) -> _Solved:
         layout = self.problem.solve(arrangement, effort, below=None if effort == "best" else below)

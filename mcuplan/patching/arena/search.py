@@ -236,6 +236,9 @@ _EFFORT_IN_PARTS = {"fast": "fast", "default": "fast", "best": "default"}
 _NEAR = 4
 """How often a first combination is sought, each time for the less time the more the last one took."""
 
+_CLIMBED = 2
+"""Of how many of the best plans all arrangements near the best are placed."""
+
 _RELAXED = 3
 """How often, and how many each time, plans are placed that make use of gaps."""
 
@@ -348,7 +351,7 @@ class _Search:
         )
         self.walk = self.lattice.walk(replace(self.limits, below_bytes=self.below))
         self.placed: dict[tuple[StageChoice, ...], _Placed] = {}
-        self.tried: set[tuple[tuple[StageChoice, ...], str | None]] = set()
+        self.tried: set[tuple[tuple[StageChoice, ...], str | None, bool]] = set()
 
     def _time(self, graph: Graph, arena: ArenaPrediction) -> float:
         """Instructions of one ``Invoke``, MACs where there is no cost model."""
@@ -431,6 +434,8 @@ class _Search:
         for found in (best, self._easier(best), hopeful, self._easier(hopeful)):
             self._place(found.path, self.effort.solver)
         self._relaxed(min(self.placed.values(), key=_Placed.rank))
+        for found in nsmallest(_CLIMBED, self.placed.values(), key=_Placed.rank):
+            self._place(found.path, self.effort.solver, climbs=True)
         return self._first_that_stands(), bound
 
     def _near(self) -> Iterator[_Placed]:
@@ -529,15 +534,16 @@ class _Search:
                 return found
         return best
 
-    def _place(self, path: Path, solver: str | None = None) -> _Placed:
+    def _place(self, path: Path, solver: str | None = None, climbs: bool = False) -> _Placed:
         """The combination written into the graph and placed, at a glance or by a solver: the best found of it."""
-        if (path.choices, solver) not in self.tried:
-            self.tried.add((path.choices, solver))
+        if (path.choices, solver, climbs) not in self.tried:
+            self.tried.add((path.choices, solver, climbs))
             draft = Draft(self.graph, streamed=self.streamed, plain=self.plain)
             for choice in reversed(path.choices):
                 draft = write_stage(draft, choice.stage, choice.form)
             problem = DraftProblem(draft.tidy(), self.targets, deadline=self.deadline)
-            planned = problem.plan(solver or "fast", solver is not None, self._goal(problem) if solver else None)
+            below = self._goal(problem) if solver else None
+            planned = problem.plan(solver or "fast", solver is not None, below, climbs)
             time = self._time(planned.graph, planned.arena)
             macs = path.extra_macs <= self.limits.extra_macs
             if time > self.most_time and path.extra_time > 0:
@@ -551,7 +557,9 @@ class _Search:
 
     def _goal(self, problem: DraftProblem) -> int | None:
         """Bytes of the planned section below which a draft is better than the best plan that a solver has placed."""
-        solved = [p.need_bytes for c, p in self.placed.items() if p.usable and (c, self.effort.solver) in self.tried]
+        solved = [
+            p.need_bytes for c, p in self.placed.items() if p.usable and (c, self.effort.solver, False) in self.tried
+        ]
         taken = max(arena.persistent_bytes for arena in problem.problem.stock) + rows_buffer_bytes(problem.draft.graph)
         return max(min(solved) - taken, 1) if solved else None
 
