@@ -33,7 +33,7 @@ class Effort:
 
 
 EFFORTS: Mapping[str, Effort] = {
-    "fast": Effort(greedy=6, nodes=0, climbs=0),
+    "fast": Effort(greedy=6, nodes=0, climbs=8),
     "default": Effort(greedy=24, nodes=120, climbs=100),
     "best": Effort(greedy=24, nodes=12_000, climbs=4_000),
 }

@@ -93,7 +93,7 @@ class Safety:
     def _overwritten(self, out: Place, out_at: int, write: Use, old: Place, old_at: int, read: Use) -> bool:
         """True where ``out`` is written over ``old`` by the operator that reads ``old`` for the last time."""
         option = self._overwrites.get((out, old))
-        if option is None or out_at - old_at != option.at:
+        if option is None or not (out_at - old_at == option.at or out_at - old_at < option.at < 0):
             return False
         return read.last == write.first and write.first in self._steps.get((option.subgraph, option.operator), ())
 

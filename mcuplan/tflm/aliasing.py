@@ -52,6 +52,7 @@ class AliasRule:
     """A row of the table: the kind of aliasing, the inputs it holds for, why it is safe and where that stands.
 
     ``when`` is a formula over the operator's facts: the rule holds where it is true, and none of ``unless`` is.
+    ``by_rows`` tells of a window that it is only known that whole rows follow one another, not positions in a row.
     """
 
     kind: str
@@ -60,6 +61,7 @@ class AliasRule:
     inputs: tuple[str, ...] = ()
     when: str = ""
     unless: tuple[str, ...] = ()
+    by_rows: bool = False
 
     def holds(self, facts: OperatorCall) -> bool:
         """Whether the rule holds for one operator; never where its facts are not what kernels accept."""
@@ -116,8 +118,9 @@ def _kernel_rules(version: str, library: KernelLibrary, core: str, bounds: tuple
         return KernelRules({}, ARENA_ALIGNMENT, loops, (note,))
     special = row.get("cores", {}).get(core, {})
     unless = special.get("unless", {})
+    by_rows = special.get("windows") == "rows"
     rules = {
-        name: replace(rule, unless=(unless[name]["when"],)) if name in unless else rule
+        name: replace(rule, unless=(unless[name]["when"],) if name in unless else (), by_rows=by_rows)
         for name, rule in alias_rules(version).items()
     }
     notes = tuple(dict.fromkeys(filter(None, (data.get("note"), row.get("note"), special.get("note")))))
@@ -127,7 +130,11 @@ def _kernel_rules(version: str, library: KernelLibrary, core: str, bounds: tuple
 def _on_all(rules: Sequence[KernelRules]) -> KernelRules:
     names = set(rules[0].operators).intersection(*(r.operators for r in rules))
     operators = {
-        name: replace(rule, unless=tuple(dict.fromkeys(e for r in rules for e in r.operators[name].unless)))
+        name: replace(
+            rule,
+            unless=tuple(dict.fromkeys(e for r in rules for e in r.operators[name].unless)),
+            by_rows=any(r.operators[name].by_rows for r in rules),
+        )
         for name, rule in rules[0].operators.items()
         if name in names
     }
@@ -215,7 +222,7 @@ def _pairs(graph: Graph, subgraph: Subgraph, op: Operator, rule: AliasRule) -> I
             yield from _elementwise(facts, rule)
         case "window":
             x, y = facts["x"], facts["y"]
-            ahead = trails_by(facts) if rule.holds(facts) else None
+            ahead = trails_by(facts, rule.by_rows) if rule.holds(facts) else None
             if ahead is not None and max(y.bytes, ahead + x.bytes) < x.bytes + y.bytes:
                 yield y, x, -ahead, Relation.OVERWRITE
         case "update":
@@ -292,20 +299,25 @@ def pads_ahead(facts: OperatorCall) -> int | None:
     return -(-ahead // 16) * 16
 
 
-def trails_by(facts: OperatorCall) -> int | None:
+def trails_by(facts: OperatorCall, by_rows: bool = False) -> int | None:
     """How many bytes before its input an operator with a window may begin its output, at least; None where unknown.
 
-    Rows are made one after the other: when row ``r`` is being written, everything is still needed from the first row
-    that its windows read on, and nothing before it. Source: P. S. Blacker, C. Bridges, S. Hadfield, "Diagonal Memory
-    Optimisation for Machine Learning on Micro-controllers", arXiv:2010.01668.
+    Positions are made row by row: when one is being written, everything is still needed from the first position of
+    its window on, and nothing before it. ``by_rows`` where that is only known of whole rows. Source: P. S. Blacker,
+    C. Bridges, S. Hadfield, "Diagonal Memory Optimisation for Machine Learning on Micro-controllers", arXiv:2010.01668.
     """
     window = facts.window
     x, y = facts["x"], facts["y"]
     if window is None or not x.elements or x.rank != 4 or y.dims[1:3] != (window.rows.output, window.columns.output):
         return None
     read, written = x.bytes // x.dims[1], y.bytes // y.dims[1]
-    rows = range(window.rows.output)
-    ahead: int = max((row + 1) * written - window.rows.needs(row, row + 1)[0] * read for row in rows)
+    rows = window.rows
+    if by_rows:
+        ahead: int = max((row + 1) * written - rows.needs(row, row + 1)[0] * read for row in range(rows.output))
+    else:
+        ahead = max(row * written - rows.needs(row, row + 1)[0] * read for row in range(rows.output))
+        columns, read, written = window.columns, read // x.dims[2], written // y.dims[2]
+        ahead += max((at + 1) * written - columns.needs(at, at + 1)[0] * read for at in range(columns.output))
     return -(-max(ahead, 0) // 16) * 16
 
 

@@ -257,7 +257,7 @@ def test_patch_stages_in_json(cli: Cli, tmp_path: Path) -> None:
 
 
 def test_patch_stages_on_screen(cli: Cli) -> None:
-    done = cli("plan", VWW, "--patch", "--effort", "fast", "--advice", "--input-rows-streamed", "--no-map")
+    done = cli("plan", VWW, "--patch", "--least", "--effort", "fast", "--advice", "--input-rows-streamed", "--no-map")
     assert done.code == 0
     for wanted in (
         "patch stage", "halo", "live bytes", "persistent", "stages written and counted", "other choices of stages",

@@ -16,6 +16,7 @@ from mcuplan.patching.arena.placing import DraftProblem
 from mcuplan.patching.writing.build import Draft
 from mcuplan.patching.writing.channels import check_channels
 from mcuplan.patching.writing.forms import Kind, StageForm, even_cuts, write_stage
+from mcuplan.patching.writing.in_place import goes_by_channels
 from mcuplan.patching.writing.reader import StageReader, UnsupportedStageError
 from mcuplan.proof.memory.static_check import static_check
 from mcuplan.tflite import write
@@ -33,6 +34,8 @@ def random_form(draw: random.Random, kind: Kind, height: int, width: int, channe
     if kind is Kind.CHANNELS:
         cuts = sorted(draw.sample(range(1, channels), min(draw.randint(1, 3), channels - 1)))
         return StageForm(kind, (0, *cuts, channels), "crop", False)
+    if kind is Kind.IN_PLACE:
+        return StageForm(kind, (0, height), "crop", False)
     rows = draw.randint(1, max(height // 3, 1))
     if kind is Kind.PATCHES:
         rows, columns = draw.randint(1, max(height - 1, 1)), draw.randint(1, width)
@@ -48,6 +51,13 @@ def random_form(draw: random.Random, kind: Kind, height: int, width: int, channe
 def _any_rows_are_gathered(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fast forms gather rows however few elements they have: the networks here are small."""
     monkeypatch.setattr("mcuplan.patching.writing.build._GATHERED_ELEMENTS", 1)
+
+
+def suits(kind: Kind, graph: Graph, stage: PatchStage) -> bool:
+    """Whether a stage is one that a kind is for."""
+    if kind is Kind.IN_PLACE:
+        return stage.last - stage.first == 1 and goes_by_channels(graph, stage.first)
+    return kind is not Kind.CHANNELS or is_split(graph, stage)
 
 
 def is_split(graph: Graph, stage: PatchStage) -> bool:
@@ -68,7 +78,7 @@ def rewritten(seed: int) -> Iterator[tuple[str, Graph, Graph]]:
     if not stages:
         return
     for kind in KINDS:
-        stage = draw.choice([s for s in stages if kind is not Kind.CHANNELS or is_split(graph, s)] or stages)
+        stage = draw.choice([s for s in stages if suits(kind, graph, s)] or stages)
         _, height, width, channels = graph.main.tensors[stage.result].shape
         form = replace(random_form(draw, kind, height, width, channels), fast=seed % 3 > 0)
         try:

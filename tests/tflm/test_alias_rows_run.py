@@ -85,6 +85,15 @@ def windowed(dtype: DType) -> Iterator[Graph]:
             )
             options = {"filter_height": kernel[0], "filter_width": kernel[1], "stride_h": stride, "stride_w": stride}
             yield s.graph(s.op(operator, [x], shape, padding=padding, **options))
+    for channels, filters, stride in ((16, 16, 1), (16, 8, 1), (16, 40, 1), (32, 16, 2)):
+        s = Sketch()
+        x = s.input(1, 9, 5, channels, dtype=dtype)
+        yield s.graph(s.conv(x, (1, 1), stride, filters=filters, dilation=2))
+    for channels in (16, 48):  # positions of 16 bytes and more: where they end is not rounded away
+        for stride, padding in ((1, SAME), (1, VALID), (2, SAME)):
+            s = Sketch()
+            x = s.input(1, 9, 5, channels, dtype=dtype)
+            yield s.graph(s.conv(x, (3, 3), stride, padding, operator="DEPTHWISE_CONV_2D"))
 
 
 def models() -> Iterator[Graph]:
@@ -133,6 +142,25 @@ def test_tensors_laid_over_one_another_as_the_rows_allow_give_the_same_outputs()
         assert before.ok, (name, before.message)
         assert after.ok, (name, after.message)
         assert before.outputs == after.outputs, (name, option)
+
+
+def test_a_position_closer_goes_wrong() -> None:
+    """Where the output is one position closer to its input than the rules allow, the proof says so, and the outputs of
+    convolutions over all channels are others: the rules are no wider than these need."""
+    require("tflm")
+    stock, over = [], []
+    for name, graph, option in cases("window"):
+        shape, written = (graph.main.tensors[t].shape for t in (option.outer, option.inner))
+        size = graph.main.tensors[option.inner].dtype.bits or 8
+        if name != "CONV_2D" or written[3] * size // 8 % 16 or shape[3] * size // 8 % 16:
+            continue
+        plan = laid_over(graph, option, closer=written[3] * size // 8)
+        assert static_check(plan, TARGET), option
+        stock.append(write(graph))
+        over.append(write(plan))
+    runs = run_tflm_each([*stock, *over])
+    assert len(stock) >= 5
+    assert all(a.outputs != b.outputs for a, b in zip(runs[: len(stock)], runs[len(stock) :], strict=True))
 
 
 @pytest.mark.parametrize("kind", ["window", "elementwise", "padded"])

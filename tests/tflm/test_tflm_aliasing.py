@@ -47,6 +47,22 @@ def test_strides_free_rows_faster() -> None:
     assert trailing(b, b.depthwise_conv2d(b.input((1, 7, 5, 8)), 3, stride=2, padding=Padding.VALID)) == 16
 
 
+def test_a_window_leaves_the_positions_before_it() -> None:
+    """Rows of 5 x 64 bytes, a 3x3 window: position (r, c) is written while (r - 1, c - 1) is still read, so that one
+    row and two positions are enough. Kernels that are only known to go row by row want two rows."""
+    b = Builder()
+    graph = b.graph([b.depthwise_conv2d(b.input((1, 25, 5, 64)), 3)])
+    for target in (*TARGETS, "esp32+esp-nn"):
+        assert [-o.at for o in options(graph, target)] == [5 * 64 + 2 * 64]
+    assert [-o.at for o in options(graph, "esp32s3+esp-nn")] == [2 * 5 * 64]
+
+
+def test_columns_that_are_skipped_are_left_sooner() -> None:
+    """Stride 2 over 8 columns of 32 bytes, the padding behind: (r, c) begins to read at (2 r, 2 c)."""
+    b = Builder()
+    assert trailing(b, b.depthwise_conv2d(b.input((1, 8, 8, 32)), 3, stride=2)) == 32
+
+
 def test_where_trailing_wins_nothing_it_is_not_offered() -> None:
     b = Builder()
     assert trailing(b, b.conv2d(b.input((1, 2, 4, 4)), 4, 3)) is None
@@ -56,6 +72,19 @@ def test_where_trailing_wins_nothing_it_is_not_offered() -> None:
 def test_pointwise_convolutions_go_channel_by_channel(target: str) -> None:
     b = Builder()
     assert not options(b.graph([b.conv2d(b.input((1, 8, 8, 4)), 4, 1)]), target)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize(("filters", "ahead"), [(4, 4), (2, 2), (8, 64 * 8 - 63 * 4)])
+def test_a_dilation_that_one_tap_does_not_feel_goes_position_by_position(target: str, filters: int, ahead: int) -> None:
+    """64 positions of 4 bytes: the p-th is written, ``filters`` bytes, when it has been read, and those behind it not.
+
+    It goes to the kernel of wider windows also where there is one row.
+    """
+    for height, width in ((8, 8), (1, 64)):
+        b = Builder()
+        (found,) = options(b.graph([b.conv2d(b.input((1, height, width, 4)), filters, 1, dilation=2)]), target)
+        assert -found.at == -(-ahead // 16) * 16
 
 
 @pytest.mark.parametrize(("channels", "offered"), [(1, False), (2, True), (124, True), (125, False)])

@@ -195,7 +195,7 @@ class Options:
             self._deadline.check()
             option = self._option(stage, form, room)
             if isinstance(option, int):
-                if form.kind not in (Kind.PATCHES, Kind.CHANNELS):
+                if form.kind not in (Kind.PATCHES, Kind.CHANNELS, Kind.IN_PLACE):
                     full.add(family)  # those that follow are higher
             elif option is not None and option.extra_time <= self._most_time and option.extra_macs <= self._most_macs:
                 yield option

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 
 from mcuplan.graph import Graph
 from mcuplan.operators.geometry.stages import PatchStage
+from mcuplan.patching.arena.downhill import has_room
 from mcuplan.patching.writing.forms import Kind, StageForm, even_cuts
+from mcuplan.patching.writing.in_place import goes_by_channels
 from mcuplan.patching.writing.reader import Form
 
 _PADDINGS: tuple[Form, ...] = ("pad", "crop")
@@ -57,7 +59,7 @@ def forms(
     """
     for form in _lean_forms(graph, stage, effort, priced):
         yield form
-        if priced and form.kind is not Kind.CHANNELS:
+        if priced and form.kind not in (Kind.CHANNELS, Kind.IN_PLACE):
             yield replace(form, fast=True)
     if not priced:
         return
@@ -96,6 +98,9 @@ def _lean_forms(graph: Graph, stage: PatchStage, effort: Effort, priced: bool) -
             yield StageForm(Kind.PATCHES, even_cuts(height, rows), "crop", False, columns)
     if stage.last - stage.first <= _CHANNELWISE and graph.main.operators[stage.first].name == "CONV_2D":
         yield from _by_channels(graph, stage, effort)
+        if priced and goes_by_channels(graph, stage.first) and has_room(graph, stage.first):
+            # Where time has no price it may be many times slower.
+            yield StageForm(Kind.IN_PLACE, (0, height), "crop", False)
 
 
 _CHANNELWISE = 4

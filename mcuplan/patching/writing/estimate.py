@@ -114,6 +114,12 @@ def least_of_patches(patches: Patches, over: bool, scratch: Scratch) -> int:
     return ends_bytes(net, patches.displaced if over else None) + most
 
 
+def least_in_place(net: StageNet, scratch: int, stays: bool) -> int:
+    """The least that a convolution in place has in use; a source that ``stays`` is read again behind it."""
+    source, result = (net.height(t) * net.row_bytes(t) for t in (net.source, net.result))
+    return (source + result if stays else max(source, result)) + scratch
+
+
 def least_of_channels(net: StageNet, cuts: Sequence[int], scratch: Sequence[int], stays: bool) -> int:
     """The least that operators in parts have in use: what each part comes to is whole until all are joined, scratch
     is an operator's alone; a source that ``stays`` is read again behind the stage.

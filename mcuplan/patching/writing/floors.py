@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from mcuplan.graph import DType
 from mcuplan.operators.geometry.stages import PatchStage
 from mcuplan.patching.writing.forms import Kind
+from mcuplan.patching.writing.in_place import goes_by_channels
 from mcuplan.patching.writing.keeps import Keeps
 from mcuplan.patching.writing.price import StagePricer
 from mcuplan.patching.writing.reader import StageReader, UnsupportedStageError
@@ -58,6 +59,8 @@ def floors(reader: StageReader, stage: PatchStage, pricer: StagePricer) -> Itera
         last = stage.last - 1
         part = min(clones[last], keeps.node + keeps.tensor + keeps.constants([last]))
         yield Floor(frozenset({Kind.CHANNELS}), ends, _rounded(part + joined))
+    if stage.last - stage.first == 1 and goes_by_channels(reader.graph, stage.first):
+        yield Floor(frozenset({Kind.IN_PLACE}), ends, 0)
 
 
 def _rounded(growth: int) -> int:

@@ -14,6 +14,7 @@ from mcuplan.patching.writing.cascade import CascadeWriter
 from mcuplan.patching.writing.channels import check_channels, write_channels
 from mcuplan.patching.writing.estimate import (
     least_cascade,
+    least_in_place,
     least_of_cascade,
     least_of_channels,
     least_of_flow,
@@ -24,6 +25,7 @@ from mcuplan.patching.writing.feed import RowsWriter, rows_again
 from mcuplan.patching.writing.flow import check_plain, find_flow
 from mcuplan.patching.writing.flow_writer import FlowWriter
 from mcuplan.patching.writing.headed import HeadedWriter, find_headed
+from mcuplan.patching.writing.in_place import check_in_place, write_in_place
 from mcuplan.patching.writing.loop import LoopWriter, find_run
 from mcuplan.patching.writing.patches import Patches, PatchWriter, find_patches
 from mcuplan.patching.writing.price import Price, Rows, StagePricer
@@ -50,6 +52,8 @@ class Kind(enum.StrEnum):
     """One loop over patches in two dimensions."""
     CHANNELS = "channels"
     """A convolution, and what behind it takes each channel by itself, in parts by output channels."""
+    IN_PLACE = "in place"
+    """One 1x1 convolution, whole, by a kernel that lets its result lie over its source."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -57,7 +61,8 @@ class StageForm:
     """How to write a stage.
 
     ``cuts`` are the rows of the result where strips begin, 0 first, and its height last; loops and patches take
-    strips of ``cuts[1]`` rows. Of :attr:`Kind.CHANNELS` they are channels. ``padding`` tells how SAME padding is kept,
+    strips of ``cuts[1]`` rows. Of :attr:`Kind.CHANNELS` they are channels, of :attr:`Kind.IN_PLACE` 0 and the
+    height. ``padding`` tells how SAME padding is kept,
     ``stream`` whether rows that the next strip needs again are kept or computed again. ``columns`` are the columns of a
     patch. ``fast`` tells that rows are copied by GATHER and not by SLICE, which takes a tenth of the instructions and a
     few bytes more.
@@ -147,6 +152,12 @@ def _rows(reader: StageReader, stage: PatchStage, form: StageForm, pricer: Stage
         taken, own, calls = pricer.keeps.parts(stage, form.cuts)
         inside = least_of_channels(net, form.cuts, own, _stays(reader, stage))
         return Rows(net, net.whole_macs, inside, lambda _: pricer.channels(calls, taken))
+    if form.kind is Kind.IN_PLACE:
+        check_in_place(reader.graph, stage)
+        net = reader.net(stage, "crop")
+        added, own_scratch = pricer.keeps.in_place(stage)
+        inside = least_in_place(net, own_scratch, _stays(reader, stage))
+        return Rows(net, net.whole_macs, inside, lambda _: pricer.in_place(stage, added))
     over, scratch = _is_over(reader, stage), pricer.keeps.scratch
     if form.kind is Kind.PATCHES:
         patches = _patches(reader, stage, form)
@@ -192,8 +203,8 @@ def _check(reader: StageReader, stage: PatchStage, form: StageForm) -> None:
         raise UnsupportedStageError(f"a {form.kind} is not written without DYNAMIC_UPDATE_SLICE")
     if form.padding == "wide" and not (form.fast and form.kind in (Kind.LOOP, Kind.CASCADE)):
         raise UnsupportedStageError(f"a {form.kind} whose rows are not gathered is not made wide")
-    if form.kind in (Kind.CHANNELS, Kind.PATCHES) and stage.source == reader.streamed:
-        raise UnsupportedStageError("patches and parts by channels read all of their source, which comes by rows")
+    if form.kind in (Kind.CHANNELS, Kind.PATCHES, Kind.IN_PLACE) and stage.source == reader.streamed:
+        raise UnsupportedStageError(f"the form {form.kind} reads all of its source, which comes by rows")
 
 
 def _is_over(reader: StageReader, stage: PatchStage) -> bool:
@@ -257,6 +268,8 @@ def write_stage(draft: Draft, stage: PatchStage, form: StageForm) -> Draft:
     _check(reader, stage, form)
     if form.kind is Kind.CHANNELS:
         write_channels(builder, stage, form.cuts)
+    elif form.kind is Kind.IN_PLACE:
+        write_in_place(builder, stage)
     elif form.kind is Kind.PATCHES:
         loops = PatchWriter(parent, builder, _patches(reader, stage, form), stage, over).write()
     elif form.kind is Kind.HEADED_LOOP:

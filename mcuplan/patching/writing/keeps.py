@@ -8,7 +8,7 @@ less, but for what the section is rounded by in between (:data:`mcuplan.tflm.per
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -18,6 +18,7 @@ from mcuplan.operators.geometry import VALID
 from mcuplan.operators.geometry.stages import PatchStage
 from mcuplan.patching.writing.build import Draft, GraphBuilder, SubgraphBuilder
 from mcuplan.patching.writing.channels import write_channels
+from mcuplan.patching.writing.in_place import write_in_place
 from mcuplan.tflm.kernels import object_sizes
 from mcuplan.tflm.persistent import prepare, words
 from mcuplan.tflm.target import Target
@@ -70,16 +71,29 @@ class Keeps:
     def parts(self, stage: PatchStage, cuts: Sequence[int]) -> tuple[int, list[int], list[OperatorCall]]:
         """What a stage in parts by output channels adds, each with its own constants; scratch and call of each operator
         in turn."""
+        taken, scratch, calls = self._instead(stage, lambda b: write_channels(b, stage, cuts))
+        own = range(stage.first, stage.last)
+        return taken - self.constants(k for k in own if _splits(self._graph.main, k)), scratch, calls
+
+    def in_place(self, stage: PatchStage) -> tuple[int, int]:
+        """What a 1x1 convolution in place adds, and its scratch."""
+        taken, (scratch, *_), _ = self._instead(stage, lambda b: write_in_place(b, stage))
+        return taken, scratch
+
+    def _instead(
+        self, stage: PatchStage, write: Callable[[SubgraphBuilder], None]
+    ) -> tuple[int, list[int], list[OperatorCall]]:
+        """What operators that stand instead of a stage add to what goes with it, constants aside; scratch and call of
+        each in turn."""
         main = self._graph.main
         parent = GraphBuilder(Draft(self._graph))
         b = SubgraphBuilder(parent, 0, list(main.tensors))
-        write_channels(b, stage, cuts)
+        write(b)
         whole = b.finished(main.inputs, main.outputs, None)
         graph = replace(self._graph, buffers=tuple(parent.buffers), subgraphs=(whole,))
         operators, _, scratch = self._taken(graph)
         added = self.tensor * (len(b.tensors) - len(main.tensors))
-        own = range(stage.first, stage.last)
-        away = sum(self.own(k) for k in own) - self.tensor + self.constants(k for k in own if _splits(main, k))
+        away = sum(self.own(k) for k in range(stage.first, stage.last)) - self.tensor
         return sum(operators) + added - away, scratch, [OperatorCall(graph, whole, op) for op in whole.operators]
 
     @cached_property

@@ -21,6 +21,7 @@ from mcuplan.patching.writing.build import MOST_PARTS, gathers
 from mcuplan.patching.writing.cascade import Cascade, tables_of
 from mcuplan.patching.writing.flow import Flow
 from mcuplan.patching.writing.headed import Headed
+from mcuplan.patching.writing.in_place import UNFELT_DILATION
 from mcuplan.patching.writing.keeps import Keeps
 from mcuplan.patching.writing.loop import Run
 from mcuplan.patching.writing.patches import Patches
@@ -193,6 +194,14 @@ class StagePricer:
         return Price(
             sum(self._instructions(call_of(call)) for call in calls) if self.model is not None else 0.0, growth
         )
+
+    def in_place(self, stage: PatchStage, taken: int) -> Price:
+        """A 1x1 convolution in place, of which it is known what it takes for good."""
+        call = self._operator(stage.first)
+        growth = max(taken - MOST_ROUNDED, 0)
+        if call is None or self.model is None:
+            return Price(0.0, growth)
+        return Price(self._instructions(call._replace(dilation=(UNFELT_DILATION,) * 2)), growth)
 
     # -- operators ---------------------------------------------------------------------------------------------------
 

@@ -61,6 +61,7 @@ MOST_DEPTH = 32
 _COUNTING = frozenset({*MOVES, "SPLIT_V", "WHILE", CUSTOM})
 """Operators of which the values of constants are looked at."""
 
+_RANK = 4
 _CHANNELS = 3
 
 _MALFORMED = (ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError)
@@ -308,13 +309,23 @@ class _Follower:
             tensors = self.graph.subgraphs[index].tensors
             op = self.graph.subgraphs[index].operators[k]
             fields = {name: value for name, value in (op.options.fields if op.options else {}).items()
-                      if name != "padding"}  # fmt: skip
+                      if name not in self._unfelt(index, op)}  # fmt: skip
             named = (*op.inputs, *op.outputs, *(op.intermediates or ()))
             facts = tuple("none" if t < 0 else (kind(tensors[t]), self._fixed(tensors[t])) for t in named)
             self._keys[index, k] = number(
                 op.label, canonical(fields), canonical(op.options_2), op.custom_options, len(op.inputs), facts
             )
         return self._keys[index, k]
+
+    def _unfelt(self, index: int, op: Operator) -> frozenset[str]:
+        """Options that a name does without: padding, which counts with the places, and dilations of single taps."""
+        found = {"padding"}
+        if op.name in sliding("conv") and len(op.inputs) > 1 and op.inputs[1] >= 0:
+            weights = self.graph.subgraphs[index].tensors[op.inputs[1]].shape
+            if len(weights) == _RANK:
+                taps = zip(("dilation_h_factor", "dilation_w_factor"), weights[1:3], strict=True)
+                found.update(name for name, count in taps if count == 1)
+        return frozenset(found)
 
     def _fixed(self, tensor: Tensor) -> Hashable:
         """Shape and bytes of a constant; nothing of other tensors, but channels."""

@@ -16,7 +16,7 @@ from itertools import product
 from mcuplan.graph import CUSTOM, Graph, Operator, Subgraph
 from mcuplan.operators import OperatorCall, constant_values
 from mcuplan.proof.memory.ranges import Numbers, item_bytes, known_values, outer_inner, runs_of, sliced
-from mcuplan.proof.windows import window
+from mcuplan.proof.windows import Taps, window
 from mcuplan.tflm.aliasing import AliasRule
 
 MOST_MOVES = 64
@@ -314,9 +314,10 @@ def _elementwise(facts: OperatorCall, rule: AliasRule) -> Access:
 
 
 def _window(facts: OperatorCall, rule: AliasRule) -> Access:
-    """Output rows are written from the first to the last, each when the rows that its windows read have been read.
+    """Output positions are written row by row, each when its window has been read; where kernels are known to go
+    ``by_rows`` alone, a row when the windows of all of its positions have been read.
 
-    So the end of each row must lie before the first input row that this or a later one reads.
+    So the end of each must lie before the first input position that this or a later one reads.
     """
     reads = tuple(range(len(facts.inputs)))
     x, y = facts["x"], facts.outputs[0]
@@ -324,15 +325,26 @@ def _window(facts: OperatorCall, rule: AliasRule) -> Access:
     found = window(facts.operator, x.dims, weights)
     if found is None or not rule.holds(facts) or y.dims[1:3] != (found[0].output, found[1].output):
         return Access(reads)
-    rows = found[0]
-    row_in = x.dims[2] * x.dims[3] * item_bytes(x)
-    row_out = y.dims[2] * y.dims[3] * item_bytes(y)
-    first, trail = rows.size, 0
-    for row in reversed(range(rows.output)):
-        tap = rows.first(row)
-        first = first if tap is None else min(first, tap)
-        trail = max(trail, (row + 1) * row_out - first * row_in)
+    rows, columns = found
+    whole = Taps(1, 1, 1, 1, 1, 0)  # a row as one position
+    trail = _behind(rows, whole if rule.by_rows else columns, x.bytes // rows.size, y.bytes // rows.output)
     return Access(reads, trails={i: trail for i, t in enumerate(facts.inputs) if t.index == x.index})
+
+
+def _behind(rows: Taps, columns: Taps, row_in: int, row_out: int) -> int:
+    """The most bytes by which the end of an output position is behind the first input position that its window reads.
+
+    Ends only ever go up, so that what a later position still reads is the later one's to ask for.
+    """
+    down = _most(rows, row_in, row_out)
+    across = _most(columns, row_in // columns.size, row_out // columns.output)
+    return 0 if down is None or across is None else max(down + across + row_out // columns.output, 0)
+
+
+def _most(taps: Taps, read: int, written: int) -> int | None:
+    """The most bytes by which an output position begins behind what it reads along one axis; None where none reads."""
+    first = ((output, taps.first(output)) for output in range(taps.output))
+    return max((output * written - at * read for output, at in first if at is not None), default=None)
 
 
 def _update(facts: OperatorCall, known: Numbers) -> Access | None:

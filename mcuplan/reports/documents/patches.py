@@ -42,7 +42,7 @@ class StageShown:
     """`strips`: one after the other, each with operators of its own; `loop`: one loop runs them all; `headed loop`: all
     but the first; `cascade`: the same with the first layers several times a turn; `bordered loop`: a loop runs those
     inside the map; `patches`: a loop over patches in two dimensions; `channels`: one convolution in parts by output
-    channels."""
+    channels; `in place`: one 1x1 convolution, whole, by a kernel that lets its result lie over its source."""
     strips: int
     """Strips of rows, rows of patches, or parts by channels."""
     cuts: tuple[int, ...]
@@ -193,6 +193,8 @@ def manner(stage: StageShown) -> str:
     kept = "rows kept" if stage.streamed else "recomputed"
     if stage.columns is not None:
         return f"loop of {stage.cuts[1]}x{stage.columns} patches, recomputed"
+    if stage.kind == "in place":
+        return "kernel of wider windows, in place"
     if stage.kind == "channels":
         return f"{stage.strips} parts by output channels"
     if stage.kind == "strips":

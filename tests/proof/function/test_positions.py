@@ -69,6 +69,17 @@ def test_places_that_are_looked_up_together_are_followed(row: list[int], same: b
     assert positions_agree(whole.graph(y), parts.graph(z)) is same
 
 
+@pytest.mark.parametrize(("kernel", "same"), [((1, 1), True), ((1, 2), False), ((2, 1), False), ((3, 3), False)])
+@pytest.mark.parametrize("operator", ["CONV_2D", "DEPTHWISE_CONV_2D"])
+def test_a_dilation_counts_where_there_is_more_than_one_tap(operator: str, kernel: tuple[int, int], same: bool) -> None:
+    graphs = []
+    for dilation in (1, 2):
+        s = Sketch()
+        graphs.append(s.graph(s.conv(s.input(1, 6, 6, 2), kernel, padding=SAME, operator=operator, dilation=dilation)))
+    assert positions_agree(*graphs) is same
+    assert (same_function(*graphs) == ()) is same
+
+
 @pytest.mark.parametrize("fault", [{"overlap": 0}, {"swap": True}, {"weights": 1}])
 def test_a_halo_left_out_a_swap_and_other_weights_are_seen(fault: dict[str, int]) -> None:
     original, patched = halves(**fault)
@@ -158,11 +169,11 @@ def test_variables_cannot_be_followed() -> None:
     assert positions_agree(graph, graph) is None
 
 
-@pytest.mark.parametrize("name", ["resnet8", "visual-wake-words", "ds-cnn"])
-def test_every_place_in_a_loops_tables_counts(name: str) -> None:
+@pytest.mark.parametrize(("name", "most_macs"), [("resnet8", 1.2), ("visual-wake-words", 1.02), ("ds-cnn", 1.2)])
+def test_every_place_in_a_loops_tables_counts(name: str, most_macs: float) -> None:
     """Each table of a patched model's loops with one row off: what is not seen does not change a real run either."""
     original = build(name)
-    plan = find_patch_plan(original, effort="fast", max_overhead=math.inf, max_macs=1.2)  # lean loops: tables by SLICE
+    plan = find_patch_plan(original, effort="fast", max_overhead=math.inf, max_macs=most_macs)  # tables by SLICE
     assert plan is not None
     assert same_function(original, plan.graph) == ()
     changed = [_one_row_off(plan.graph, buffer) for buffer in _tables(plan.graph)]
