@@ -250,6 +250,13 @@ def stage_options(needed: str) -> Callable[[_F], _F]:
     return decorated
 
 
+def stages_are_sought(sought: bool, needed: str, **asked: object) -> None:
+    """Raise UsageError where one of the :func:`stage_options` is ``asked`` and no patch stages are sought."""
+    for name, value in asked.items():
+        if value is not None and not sought:
+            raise click.UsageError(f"--{name.replace('_', '-')} goes with {needed}")
+
+
 def performance_options(function: _F) -> _F:
     """``--latency``, ``--energy``, ``--power`` and ``--period``."""
     for name, kind, said in (

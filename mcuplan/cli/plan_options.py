@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from mcuplan.cli.parameters import SECONDS, stage_options
+from mcuplan.cli.parameters import SECONDS, stage_options, stages_are_sought
 
 if TYPE_CHECKING:
     from mcuplan.api.plan import PlanOptions
@@ -59,5 +59,7 @@ def planned_as(asked: dict[str, Any]) -> PlanOptions:
     for option, needed in _GO_WITH:
         if asked[option] is not None and asked[option] is not False and not asked[needed]:
             raise click.UsageError(f"--{option.replace('_', '-')} goes with --{needed}")
+    limits = {name: asked[name] for name in ("max_overhead", "max_macs")}
+    stages_are_sought(asked["patch"] or asked["fit"], "--patch or --fit", **limits)
     asked |= {name: not asked.pop(f"no_{name}") for name in ("clean_up", "alias", "reorder")}
     return PlanOptions(**asked)

@@ -15,6 +15,7 @@ from mcuplan.cli.parameters import (
     limit_options,
     models_argument,
     stage_options,
+    stages_are_sought,
     target_options,
 )
 
@@ -47,6 +48,7 @@ def command(
     from mcuplan.reports.html.render import render_report
     from mcuplan.reports.html.subject import subjects
 
+    stages_are_sought(patch, "--patch", **{name: asked[name] for name in ("max_overhead", "max_macs", "least")})
     checker = Checker(CheckOptions(**asked, config=config or "auto"))
     checker.analyses = {}
     report = checker.report(models)

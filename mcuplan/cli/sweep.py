@@ -16,6 +16,7 @@ from mcuplan.cli.parameters import (
     performance_options,
     place_options,
     stage_options,
+    stages_are_sought,
 )
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def command(
     from mcuplan.api.sweep import sweep
     from mcuplan.cli.progress import sweeping
 
+    stages_are_sought("patch" in ways, "--plan patch", max_overhead=max_overhead, max_macs=max_macs, least=least)
     planning = PlanOptions(effort=effort, max_overhead=max_overhead, max_macs=max_macs, least=least)
     with sweeping() as progress:
         found = sweep(

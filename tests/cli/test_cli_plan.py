@@ -275,6 +275,26 @@ def test_patch_options_without_patch(cli: Cli) -> None:
         assert f"{option} goes with --patch" in done.err
 
 
+@pytest.mark.parametrize(
+    "limit", [("--max-overhead", "1.2"), ("--max-macs", "1.2"), ("--least",)], ids=lambda limit: limit[0]
+)
+@pytest.mark.parametrize(
+    ("command", "needed"),
+    [
+        (("plan", "zoo:sine"), "--patch"),
+        (("report", "zoo:sine", "-o", "r.html"), "--patch"),
+        (("sweep", "zoo:sine", "--board", "sparkfun-edge", "-o", "s.jsonl"), "--plan patch"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_limits_of_patch_stages_are_not_taken_without_any(
+    cli: Cli, command: tuple[str, ...], needed: str, limit: tuple[str, ...]
+) -> None:
+    done = cli(*command, *limit)
+    assert done.code == 2
+    assert f"{limit[0]} goes with {needed}" in done.err
+
+
 def test_fit_reaches_for_patch_stages_last(cli: Cli) -> None:
     done = cli("plan", VWW, "--fit", "--ram", "65kB", "--format", "json", "--effort", "fast")
     document = json.loads(done.out)
