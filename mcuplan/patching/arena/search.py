@@ -242,6 +242,10 @@ _CLIMBED = 2
 _RELAXED = 3
 """How often, and how many each time, plans are placed that make use of gaps."""
 
+_DEARER = 1.5
+"""What one plan that takes more time than its rows told tells of others, at most: one that adds next to nothing may be
+too dear many times over."""
+
 _TOO_DEAR = 0.25
 """What a plan counts as a try that was placed only to find that it takes more time than its rows told."""
 
@@ -549,7 +553,7 @@ class _Search:
             if time > self.most_time and path.extra_time > 0:
                 # By how much stages take more than their rows tell: others near the limit would be too dear as well.
                 extra = self.limits.extra_time + time - self.most_time
-                self.dearer = max(self.dearer, extra / path.extra_time)
+                self.dearer = max(self.dearer, min(extra / path.extra_time, _DEARER))
             found = _Placed(path, planned, time, time <= self.most_time and macs)
             known = self.placed.get(path.choices)
             self.placed[path.choices] = found if known is None else min(known, found, key=_Placed.rank)
