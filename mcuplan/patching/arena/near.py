@@ -36,7 +36,7 @@ _PRICES = (0.0, *(16.0 * 2**k for k in range(13)))
 _PASSES = 64
 """Passes until what was found by its rows has to be exact."""
 
-_PARTS = (8.0, 4.0, 2.0, 1.5, 1.25, 1.0)
+_PARTS = (8.0, 4.0, 2.5, 2.0, 1.7, 1.5, 1.35, 1.2, 1.1, 1.0)
 """Parts of the arena that is to be gone below: most stages need not be looked at where there is a plan that takes no
 more than a small one."""
 

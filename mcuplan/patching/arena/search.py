@@ -514,9 +514,13 @@ class _Search:
             extra = path.extra_time
 
     def _best_within(self, most_time: float) -> Path | None:
-        """The combination with the least arena that adds no more time, as far as the walk's steps go."""
-        found = self.walk.best(most_time)
-        if found is None and self.walk.ended_early:
+        """The combination with the least arena that adds no more time, as far as the walk's steps go.
+
+        Where the least arena is taken in any case, what lies between it and none is made of the forms that it took to
+        find it: to look at all others, which need more bytes and less time, would take as long again.
+        """
+        found = None if self.wish.least else self.walk.best(most_time)
+        if found is None and (self.wish.least or self.walk.ended_early):
             return Near(self.lattice, self.limits.extra_macs, self.below).known(most_time)
         return None if found is None else found[1]
 

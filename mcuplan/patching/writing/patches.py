@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import product
 
 from mcuplan.graph import Subgraph
@@ -225,16 +225,26 @@ def find_patches(net: StageNet, rows: int, columns: int) -> Patches:
     UnsupportedStageError
         Where no such regions exist.
     """
-    cuts = []
+    found = []
     for across, piece in ((False, rows), (True, columns)):
-        size = net.tensors[net.source].shape[2 if across else 1]
-        steps = steps_of(net, across)
-        if piece == steps[-1].size:
-            sizes = {net.source: size} | {step.output: step.size for step in steps}
-            cuts.append(Cuts(size, piece, (0,), (0,), (0,), sizes))
-        else:
-            cuts.append(find_cuts(steps, net.source, size, piece))
-    return Patches(net, *cuts)
+        cuts = _cuts(net, across, piece)
+        if isinstance(cuts, str):
+            raise UnsupportedStageError(cuts)
+        found.append(cuts)
+    return Patches(net, *found)
+
+
+@lru_cache(maxsize=1 << 10)
+def _cuts(net: StageNet, across: bool, piece: int) -> Cuts | str:
+    """The cuts along one axis, which forms with other pieces along the other one share; why there are none."""
+    size = net.tensors[net.source].shape[2 if across else 1]
+    steps = steps_of(net, across)
+    if piece == steps[-1].size:
+        return Cuts(size, piece, (0,), (0,), (0,), {net.source: size} | {step.output: step.size for step in steps})
+    try:
+        return find_cuts(steps, net.source, size, piece)
+    except UnsupportedStageError as error:
+        return str(error)
 
 
 class PatchWriter:
