@@ -50,6 +50,10 @@ class Row:
         """What its measurements are kept under."""
         return " ".join((self.file, *self.options, *(("+lean",) if self.lean else ())))
 
+    def model(self, models: Path) -> Path | str:
+        """The model's file in a folder, or a network of the zoo."""
+        return self.file if self.file.startswith("zoo:") else models / f"{self.file}.tflite"
+
 
 IO = ("--int8-io",)
 PATCHES = (
@@ -80,7 +84,8 @@ ROWS = (
     Row("mlperf_vww_int8", "visual wake words (MLPerf Tiny)", lean=True),
     Row("person_detect", "person detection", lean=True),
     Row("mlperf_resnet8_int8", "ResNet-8 (MLPerf Tiny)", lean=True),
-    Row("mcunet_vww", "MCUNet for visual wake words, int8 at its ends", (*IO, "--effort", "fast"), lean=True),
+    Row("zoo:mobilenet-v2?width=0.35&resolution=144", "MobileNetV2, width 0.35, 144 x 144", lean=True),
+    Row("mcunet_vww", "MCUNet for visual wake words, int8 at its ends", IO, lean=True),
     Row("mobilenet_v2_224", "MobileNetV2 224, int8 at its ends", (*IO, "--effort", "fast"), lean=True),
     Row("mlperf_vww_int8", "visual wake words without lean registrations"),
 )
@@ -110,7 +115,7 @@ def planned(row: Row, models: Path, limit: str | None, seeds: int = 0, *more: st
     """What one plan takes; with ``limit`` the least arena of patch stages within it."""
     from mcuplan.tflite import load
 
-    model = models / f"{row.file}.tflite"
+    model = row.model(models)
     patch = () if limit is None else ("--patch", "--least", "--max-overhead", limit)
     target = f"{TARGET}+lean" if row.lean or "+lean" in more else TARGET
     words = [word for word in more if word != "+lean"]
@@ -132,26 +137,26 @@ def planned(row: Row, models: Path, limit: str | None, seeds: int = 0, *more: st
     }  # fmt: skip
 
 
-def verify(model: Path, output: Path, target: str, seeds: int) -> int:
+def verify(model: Path | str, output: Path, target: str, seeds: int) -> int:
     """Seeds for which both models' outputs are the same on a real TFLM; MeasuringError where one differs."""
     told = json.loads(command("verify", model, output, "--target", target, "--seeds", str(seeds), "--no-litert",
                               "--format", "json")[0])  # fmt: skip
     outputs = {check["name"]: check for check in told["checks"]}["outputs on TFLM"]
-    if outputs["detail"] != f"bit-identical on {seeds} inputs":
-        raise MeasuringError(f"{model.stem}: {outputs}")
+    if outputs["detail"].partition(" (")[0] != f"bit-identical on {seeds} inputs":
+        raise MeasuringError(f"{model}: {outputs}")
     return seeds
 
 
 def given(row: Row, models: Path, target: str) -> Found:
     """The arena and flash of a model as it is."""
-    from mcuplan.tflite import load
+    from mcuplan.api.models import load_model
 
-    model = models / f"{row.file}.tflite"
+    model = row.model(models)
     result = json.loads(
         command("check", model, "--target", target, "--ram", "64MB", "--flash", "64MB", "--format", "json")[0]
     )
     shown = result["results"][0]
-    operators = sum(len(subgraph.operators) for subgraph in load(model).subgraphs)
+    operators = sum(len(subgraph.operators) for subgraph in load_model(str(model)).subgraphs)
     return {
         "arena": shown["arena"]["declare_bytes"], "operators": operators,
         "flash": shown["flash"]["model_bytes"] + shown["flash"]["runtime_bytes"],
@@ -177,9 +182,9 @@ def measure_lean(row: Row, models: Path, seeds: int) -> Found:
     return found
 
 
-def measure_rows(row: Row, models: Path, _seeds: int) -> Found:
+def measure_rows(row: Row, models: Path, seeds: int) -> Found:
     """A row of the table of inputs that come row by row."""
-    return {"stock": given(row, models, TARGET), ROWS_LIMIT: planned(row, models, ROWS_LIMIT, 0, "--rows")}
+    return {"stock": given(row, models, TARGET), ROWS_LIMIT: planned(row, models, ROWS_LIMIT, seeds, "--rows")}
 
 
 # -- tables ---------------------------------------------------------------------------------------------------------
