@@ -324,13 +324,15 @@ class _Planner:
 
 
 def alias_choices(options: Sequence[AliasOption]) -> Iterator[Sequence[AliasOption]]:
-    """Sets of aliases worth trying, the most promising first: all, copies and overwrites first, moves only, none."""
+    """Sets of aliases worth trying, the most promising first: all, copies and overwrites first, moves only, none; and
+    all without padded maps over their sources, of which some leave no room for what others would win."""
     if not options:
         return
     share = [o for o in options if o.relation is Relation.SHARE]
     over = [o for o in options if o.relation is Relation.OVERWRITE]
+    plain = [o for o in over if o.kind != "padded"]
     seen: list[Sequence[AliasOption]] = []
-    for choice in ([*share, *over], [*over, *share], over, share):
+    for choice in ([*share, *over], [*over, *share], over, share, [*share, *plain]):
         if choice and choice not in seen:
             seen.append(choice)
             yield choice

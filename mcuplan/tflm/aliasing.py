@@ -36,6 +36,7 @@ class AliasOption:
 
     With SHARE both hold the same values there. With OVERWRITE ``inner`` is the operator's output, ``outer`` its
     input, and the input's values are gone afterwards; ``at`` is negative where the output begins before the input.
+    ``kind`` is that of the rule which allows it.
     """
 
     subgraph: int
@@ -45,6 +46,7 @@ class AliasOption:
     at: int
     relation: Relation
     reason: str
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +184,7 @@ def alias_options(graph: Graph, subgraph: int, target: Target) -> tuple[AliasOpt
             if at % rules.alignment:
                 continue
             if _in_arena(inner) and _in_arena(outer) and inner.index != outer.index:
-                found.append(AliasOption(subgraph, k, inner.index, outer.index, at, relation, rule.reason))
+                found.append(AliasOption(subgraph, k, inner.index, outer.index, at, relation, rule.reason, rule.kind))
     return tuple(found)
 
 
