@@ -33,5 +33,7 @@ def decode(raw: bytes) -> str:
 
 
 def encode(text: str) -> bytes:
-    """The bytes that :func:`decode` made ``text`` from."""
+    """The bytes that :func:`decode` made ``text`` from. TypeError for what is no text."""
+    if not isinstance(text, str):
+        raise TypeError(f"{text!r} is no text")
     return text.raw if isinstance(text, UndecodableText) else text.encode("utf-8", "surrogatepass")

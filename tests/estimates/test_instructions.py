@@ -115,6 +115,15 @@ def test_the_paths_of_transposed_convolutions() -> None:
     assert (counts["pixels"], counts["results"]) == (4 * 12, 4 * 12 * 3)
 
 
+def test_rows_of_a_source_that_fall_outside_of_the_result_take_nothing_off() -> None:
+    """Rows 0, 3, 6, 9, 12, 15 of a filter of 3, a result of 5: two of them count, the others begin behind it."""
+    call = Call("TRANSPOSE_CONV", "int8", (1, 6, 4, 1), (1, 5, 4, 1), kernel=(3, 3), stride=(3, 3))
+    name, work = FEATURES["cmsis-nn"]["TRANSPOSE_CONV"](call)
+    counts = dict(zip(PARTS[name], work, strict=True))
+    assert (counts["filter_rows"], counts["tiles"]) == (3 + 3, (3 + 3) * 3)
+    assert min(work) >= 0
+
+
 def test_a_mean_that_drops_its_axes_takes_the_general_way() -> None:
     """Only where dimensions are kept TFLM sums whole planes (micro/kernels/reduce_common.cc)."""
     mean = FEATURES["reference"]["MEAN"]

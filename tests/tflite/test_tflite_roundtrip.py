@@ -148,6 +148,7 @@ def test_a_zip_of_associated_files_behind_the_model_still_opens_when_the_model_g
         ({"options": Record("SoftmaxOptions", {"gamma": 1.0})}, "SoftmaxOptions has no 'gamma'"),
         ({"options": Record("SoftmaxOptions", {"beta": "high"})}, "does not fit the TFLite schema"),
         ({"options": Record("AddOptions", {"fused_activation_function": 300})}, "does not fit the TFLite schema"),
+        ({"options": Record("VarHandleOptions", {"container": ()})}, "does not fit the TFLite schema"),
         ({"inputs": (2**40,)}, "does not fit the TFLite schema"),
         ({"code": OperatorCode("CONVOLUTION")}, "no builtin operator is called 'CONVOLUTION'"),
     ],

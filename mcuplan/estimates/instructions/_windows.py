@@ -267,7 +267,7 @@ def _transposed_rows(call: Call) -> Work:
     (kh, kw), (down, across), made = call.kernel, call.stride, call.result[3]
     before, height = call.before[0], call.result[1]
     skipped = (max(before - j * down, 0) + max(j * down + kh - before - height - 1, 0) for j in range(rows))
-    filter_rows = batch * made * sum(kh - n for n in skipped)
+    filter_rows = batch * made * sum(max(kh - n, 0) for n in skipped)
     fours, rest = columns // 4, columns % 4
     tiles, ones = filter_rows * kw * fours, filter_rows * kw * rest
     wide = (columns - 1) * across + max(kw, across)
