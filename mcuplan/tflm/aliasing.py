@@ -259,14 +259,22 @@ def _rows(facts: OperatorCall) -> Iterator[Pair]:
         yield y, x, found[0] * row, Relation.SHARE
 
 
-def padded_at(facts: OperatorCall) -> int | None:
-    """The byte of a PAD's output where its input lies in one piece; None where it lies in several."""
+def _sides(facts: OperatorCall) -> list[tuple[int, int]] | None:
+    """What a PAD adds before and behind each axis; None where that is unknown, or is not what its output has."""
     x, y = facts["x"], facts["y"]
     values = facts.constants("paddings")
     if values is None or len(values) != 2 * x.rank or x.rank != y.rank or not x.elements or min(values) < 0:
         return None
     sides = list(zip(values[::2], values[1::2], strict=True))
     if any(before + size + behind != out for (before, behind), size, out in zip(sides, x.dims, y.dims, strict=True)):
+        return None
+    return sides
+
+
+def padded_at(facts: OperatorCall) -> int | None:
+    """The byte of a PAD's output where its input lies in one piece; None where it lies in several."""
+    x, sides = facts["x"], _sides(facts)
+    if sides is None:
         return None
     padded = [axis for axis, pair in enumerate(sides) if any(pair)]
     if len(padded) != 1 or math.prod(x.dims[: padded[0]]) != 1:
@@ -281,12 +289,8 @@ def pads_ahead(facts: OperatorCall) -> int | None:
     Pieces are copied by memcpy, from the first to the last, and padding is filled in between; so the place of each must
     end where its piece begins, or before. The last one is the farthest behind: all the padding lies before it.
     """
-    x, y = facts["x"], facts["y"]
-    values = facts.constants("paddings")
-    if values is None or len(values) != 2 * x.rank or x.rank != y.rank or not x.elements or min(values) < 0:
-        return None
-    sides = list(zip(values[::2], values[1::2], strict=True))
-    if any(before + size + behind != out for (before, behind), size, out in zip(sides, x.dims, y.dims, strict=True)):
+    x, y, sides = facts["x"], facts["y"], _sides(facts)
+    if sides is None:
         return None
     axis = max((i for i, pair in enumerate(sides) if any(pair)), default=None)
     if axis is None:
