@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from mcuplan import budget
 from mcuplan.api.models import home
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from mcuplan.detect import Detection
     from mcuplan.graph import Graph
     from mcuplan.tflm import Target
+
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,12 +341,17 @@ def _asked_performance(stated: CheckOptions | Rules, prefix: str) -> budget.Aske
 
 
 def _stages(stated: CheckOptions, rules: Rules) -> StageLimits:
-    """What patch stages may cost: what is stated, else what rules say, each for itself."""
+    """What patch stages may cost."""
     return stage_limits(
-        rules.max_overhead if stated.max_overhead is None else stated.max_overhead,
-        rules.max_macs if stated.max_macs is None else stated.max_macs,
-        rules.least if stated.least is None else stated.least,
+        stated_first(stated.max_overhead, rules.max_overhead),
+        stated_first(stated.max_macs, rules.max_macs),
+        stated_first(stated.least, rules.least),
     )
+
+
+def stated_first(stated: _Value | None, configured: _Value | None) -> _Value | None:
+    """What is stated, else what a configuration says, each for itself."""
+    return configured if stated is None else stated
 
 
 def _merged(first: budget.AskedPerformance, second: budget.AskedPerformance) -> budget.AskedPerformance:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from mcuplan.api.criteria import Asking, CheckOptions, board_dirs
+from mcuplan.api.criteria import Asking, CheckOptions, board_dirs, stated_first
 from mcuplan.api.plan import PlanOptions
 from mcuplan.api.sweeping.items import Settings
 from mcuplan.api.targets import AUTO
@@ -14,8 +14,6 @@ from mcuplan.budget.config import Config, ConfigError, load_config, nearest_conf
 
 if TYPE_CHECKING:
     from mcuplan.budget.settings import ReserveRules, Rules
-
-_Value = TypeVar("_Value")
 
 _AS_THEY_ARE = (
     "ram", "arena_size", "flash", "macs", "latency", "energy", "power", "period", "build", "stack", "arena_in",
@@ -61,13 +59,9 @@ def _found(config: Path | str | None) -> Config | None:
     return load_config(config) if isinstance(config, Path) else nearest_config(Path.cwd())
 
 
-def _first(stated: _Value | None, configured: _Value | None) -> _Value | None:
-    return configured if stated is None else stated
-
-
 def _completed(options: CheckOptions, config: Config) -> CheckOptions:
     rules = config.settings
-    found: dict[str, Any] = {name: _first(getattr(options, name), getattr(rules, name)) for name in _AS_THEY_ARE}
+    found: dict[str, Any] = {name: stated_first(getattr(options, name), getattr(rules, name)) for name in _AS_THEY_ARE}
     options = replace(options, **found)
     if options.reserve is None and options.reserve_only is None:
         options = replace(
@@ -101,7 +95,7 @@ def _reserve(config: Config, rules: ReserveRules | None) -> str | None:
 def _planning(planning: PlanOptions, rules: Rules) -> PlanOptions:
     return replace(
         planning,
-        max_overhead=_first(planning.max_overhead, rules.max_overhead),
-        max_macs=_first(planning.max_macs, rules.max_macs),
-        least=_first(planning.least, rules.least),
+        max_overhead=stated_first(planning.max_overhead, rules.max_overhead),
+        max_macs=stated_first(planning.max_macs, rules.max_macs),
+        least=stated_first(planning.least, rules.least),
     )
