@@ -107,7 +107,9 @@ class Near:
         return (c for found in self._lattice.stages.values() for c in found)
 
     def _exact(self, most_time: float, planned: float, known: Sequence[Candidate] | None = None) -> Path | None:
-        candidates = known or [c for c in self._every() if self._lattice.options.within(c, self._room)]
+        candidates = known
+        if candidates is None:
+            candidates = [c for c in self._every() if self._lattice.options.within(c, self._room)]
         for _ in range(_PASSES):
             found = self._finest(candidates, most_time, planned)
             if found is None or not found.choices:
